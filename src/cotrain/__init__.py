@@ -1,0 +1,55 @@
+"""Which of my tasks should be trained together, what is that worth, and what does it cost?
+
+``cotrain`` measures how tasks relate, decides which to train together, proves the decision against
+single-task networks, one joint network and gradient-boosted trees, and ships the trained models.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cotrain.data import from_arrays, from_dataset, from_table, infer_schema, read_table
+    from cotrain.errors import InputError
+    from cotrain.plan import plan
+    from cotrain.predictor import Predictor, load
+    from cotrain.result import Result
+    from cotrain.settings import Settings
+
+__all__ = [
+    "InputError",
+    "Predictor",
+    "Result",
+    "Settings",
+    "from_arrays",
+    "from_dataset",
+    "from_table",
+    "infer_schema",
+    "load",
+    "plan",
+    "read_table",
+]
+
+_HOMES = {
+    "InputError": "cotrain.errors",
+    "Predictor": "cotrain.predictor",
+    "Result": "cotrain.result",
+    "Settings": "cotrain.settings",
+    "from_arrays": "cotrain.data",
+    "from_dataset": "cotrain.data",
+    "from_table": "cotrain.data",
+    "infer_schema": "cotrain.data",
+    "load": "cotrain.predictor",
+    "plan": "cotrain.plan",
+    "read_table": "cotrain.data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are first used: ``import cotrain`` does not load torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cotrain' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

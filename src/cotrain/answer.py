@@ -1,0 +1,96 @@
+"""The answer in words, from the numbers alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from cotrain.grouping import Grouping
+from cotrain.prove import SHIPPED, Proof
+from cotrain.result import Contender, Interval, TaskResult
+
+NAMES_SHOWN = 6
+
+
+def answer(proof: Proof, grouping: Grouping) -> str:
+    """One sentence: what to train together, and what that is worth on the test split."""
+    names = [task.name for task in proof.tasks]
+    gain = proof.overall["shipped - single"]
+    worth = (
+        f"mean test score {proof.mean_test[SHIPPED]:.3f}, {signed(gain)} over one network a task"
+        f"{'' if gain.significant else ' (not significant)'}"
+    )
+    if len(names) == 1:
+        return f"One task, nothing to train together: {names[0]} is served by {_by(proof)}; {worth}."
+    together = _together(proof, grouping, names)
+    if not together:
+        return f"Train no tasks together: every task is best served by {_by(proof)}; {worth}."
+    return f"{together}; {worth}."
+
+
+def details(proof: Proof) -> tuple[str, ...]:
+    """What a careful reader asks next: who serves, what lost, what is not significant."""
+    lines = [f"Who serves how many tasks: {_by(proof)} (chosen on validation, per task)."]
+    for pair, gain in proof.overall.items():
+        if pair != "shipped - single":
+            verdict = "" if gain.significant else ", not significant"
+            lines.append(f"{pair}: {signed(gain)} in mean test score{verdict}.")
+    unsure = [task.name for task in proof.tasks if not task.gain_over_single.significant]
+    lines.append(f"Gain over single-task not significant for {len(unsure)} of {len(proof.tasks)} tasks.")
+    for rival in (Contender.SINGLE, Contender.JOINT, Contender.TREES):
+        lost = [task.name for task in proof.tasks if _loses(task, rival)]
+        if lost:
+            lines.append(f"Shipped is significantly worse than {rival} on: {_list(lost)}.")
+    return tuple(lines)
+
+
+def signed(gain: Interval) -> str:
+    """A difference with its interval.
+
+    >>> signed(Interval(value=0.0123, low=-0.001, high=0.02))
+    '+0.012 [-0.001, +0.020]'
+    """
+    return f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+
+
+def _together(proof: Proof, grouping: Grouping, names: Sequence[str]) -> str:
+    """The sets of tasks whose joint training serves somebody, in words; empty if there are none."""
+    phrases = []
+    for group in grouping.groups:
+        served = [t for t in grouping.serves(grouping.groups.index(group)) if _uses_group(proof, t)]
+        if len(group) > 1 and served:
+            phrases.append(f"{{{_list([names[t] for t in group])}}}")
+    if any(_uses(task, Contender.JOINT) for task in proof.tasks):
+        phrases.append(f"all {len(names)} tasks in one network")
+    return f"Train together {' and '.join(phrases)}" if phrases else ""
+
+
+def _uses_group(proof: Proof, t: int) -> bool:
+    return _uses(proof.tasks[t], Contender.GROUPS)
+
+
+def _uses(task: TaskResult, contender: Contender) -> bool:
+    """Whether what serves the task contains the contender, alone or in a blend."""
+    if task.served_by is not Contender.BLEND:
+        return task.served_by is contender
+    networks = (Contender.SINGLE, Contender.JOINT, Contender.GROUPS)
+    return max(networks, key=lambda c: task.valid[c]) is contender
+
+
+def _by(proof: Proof) -> str:
+    counts = Counter(task.served_by for task in proof.tasks)
+    return ", ".join(f"{contender} {n}" for contender, n in counts.most_common())
+
+
+def _loses(task: TaskResult, rival: Contender) -> bool:
+    gains = {
+        Contender.SINGLE: task.gain_over_single,
+        Contender.JOINT: task.gain_over_joint,
+        Contender.TREES: task.gain_over_trees,
+    }
+    return gains[rival].high < 0
+
+
+def _list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more

@@ -1,0 +1,111 @@
+"""The run folder: schema-versioned JSON and safetensors, written atomically, readable after any kill.
+
+A file is either absent or whole: it is written beside its place, flushed to disk and renamed. File
+names are chosen by cotrain, never derived from task names, and :meth:`RunFolder.path` refuses to leave
+the folder.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cotrain.errors import InputError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that holds one run.
+
+    >>> import tempfile
+    >>> run = RunFolder(Path(tempfile.mkdtemp()))
+    >>> run.write_json("plan.json", {"groups": [[0, 1]]})
+    >>> run.read_json("plan.json")
+    {'groups': [[0, 1]]}
+    """
+
+    root: Path
+
+    def path(self, name: str) -> Path:
+        """The place of a file inside the folder."""
+        path = (self.root / name).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise ValueError(f"{name!r} leaves the run folder {self.root}")
+        return path
+
+    def has(self, name: str) -> bool:
+        """Whether the file was completed."""
+        return self.path(name).exists()
+
+    def write(self, name: str, fill: Callable[[Path], None]) -> None:
+        """Let ``fill`` write a temporary file, then put it in place in one step."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        try:
+            fill(partial)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise InputError(
+                f"cannot write {path}: {error.strerror or error}; "
+                "free some space or choose another --out, then go on with --resume"
+            ) from error
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        self.write(name, lambda path: path.write_text(text, encoding="utf-8") and None)
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON object with the schema version in front."""
+        versioned = {"schema_version": SCHEMA_VERSION, **content}
+        self.write_text(name, json.dumps(versioned, indent=1, ensure_ascii=False) + "\n")
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON object written by this version of the schema."""
+        try:
+            content = json.loads(self.path(name).read_text(encoding="utf-8"))
+            version = content.pop("schema_version")
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise InputError(f"{self.root} holds no readable {name}: is it a run folder?") from error
+        if version != SCHEMA_VERSION:
+            raise InputError(
+                f"{self.path(name)} has schema version {version}, this cotrain reads {SCHEMA_VERSION}: "
+                "run again, or use the cotrain that wrote it"
+            )
+        assert isinstance(content, dict)
+        return content
+
+    def write_tensors(
+        self, name: str, tensors: Mapping[str, Any], metadata: Mapping[str, Any]
+    ) -> None:
+        """Write torch tensors and a JSON-able description as one safetensors file."""
+        from safetensors.torch import save_file
+
+        contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
+        note = {"cotrain": json.dumps({"schema_version": SCHEMA_VERSION, **metadata})}
+        self.write(name, lambda path: save_file(contiguous, path, metadata=note))
+
+    def read_tensors(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The inverse of :meth:`write_tensors`: tensors and description."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path(name), framework="pt") as file:  # type: ignore[no-untyped-call]
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                metadata = json.loads(file.metadata()["cotrain"])
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise InputError(f"{self.path(name)} is missing or damaged: {error}") from error
+        if metadata.pop("schema_version") != SCHEMA_VERSION:
+            raise InputError(f"{self.path(name)} was written by another version of cotrain")
+        return tensors, metadata
+
+    def remove(self, name: str) -> None:
+        """Delete a file that is no longer needed."""
+        self.path(name).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What everyone compares with: gradient-boosted trees. (Single-task and joint networks are populations.)"""

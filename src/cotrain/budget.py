@@ -1,0 +1,84 @@
+"""From a budget in joint runs to how many candidates each contender tries and how long members train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from cotrain.errors import InputError
+from cotrain.population.member import Recipe
+
+FEWEST_ROUNDS = 5
+MEASURE_RUNS = 3.0  # one joint run and its probes
+
+
+def recipe_for(rows: int, *, seed: int) -> Recipe:
+    """Batch size and rounds for a number of training rows: about 1,200 steps, 16 to 100 rounds.
+
+    >>> recipe_for(6400, seed=0).batch_size, recipe_for(6400, seed=0).rounds
+    (128, 23)
+    >>> recipe_for(100, seed=0).batch_size, recipe_for(100, seed=0).rounds
+    (16, 100)
+    """
+    batch = 16
+    while batch < 256 and batch * 64 < rows:
+        batch *= 2
+    steps = max(1, -(-rows // batch))
+    rounds = min(100, max(16, 1200 // steps))
+    return Recipe(rounds=rounds, batch_size=batch, patience=max(5, rounds // 3), data_seed=seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """What the budget pays for.
+
+    Args:
+        budget: Total compute of the networks, in joint runs.
+        candidates: Settings tried for each weight vector (and for each task's trees).
+        recipe: The recipe, its rounds cut if the budget demands it.
+    """
+
+    budget: float
+    candidates: int
+    recipe: Recipe
+
+
+def full_cost(vectors: int, candidates: int, seeds: int) -> float:
+    """Joint runs at most for ``vectors`` weight vectors, each tuned and trained from all seeds.
+
+    The tuning run of the best candidate is seed 0 of the final ones.
+
+    >>> full_cost(16, 3, 5)
+    115.0
+    """
+    return vectors * (candidates + seeds - 1) + MEASURE_RUNS
+
+
+def allot(
+    budget: float | None, *, tasks: int, max_groups: int, candidates: int, seeds: int, recipe: Recipe
+) -> Allowance:
+    """Spend the budget evenly: fewer candidates first, then shorter trainings; never fewer seeds.
+
+    Args:
+        budget: In joint runs; None grants what all candidates and seeds need.
+        tasks: T; there are at most ``tasks + 1 + max_groups`` weight vectors.
+        max_groups: k.
+        candidates: Candidates each contender would like to try.
+        seeds: Seeds each contender is trained from.
+        recipe: The full recipe.
+    """
+    vectors = tasks + 1 + max_groups if tasks > 1 else 1
+    full = full_cost(vectors, candidates, seeds)
+    granted = full if budget is None else budget
+    affordable = [c for c in range(candidates, 0, -1) if full_cost(vectors, c, seeds) <= granted]
+    if affordable:
+        return Allowance(budget=granted, candidates=affordable[0], recipe=recipe)
+    cheapest = full_cost(vectors, 1, seeds)
+    rounds = int(recipe.rounds * granted / cheapest)
+    if rounds < FEWEST_ROUNDS:
+        least = cheapest * FEWEST_ROUNDS / recipe.rounds
+        raise InputError(
+            f"--budget {granted:g} is too small for {tasks} tasks and {seeds} seeds: "
+            f"the least is {least:.0f} joint runs, the full protocol takes {full:.0f}"
+        )
+    shorter = replace(recipe, rounds=rounds, patience=max(3, rounds // 3))
+    return Allowance(budget=granted, candidates=1, recipe=shorter)

@@ -1,0 +1,146 @@
+"""The contenders as populations: who they are, how they are tuned, what they predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cotrain.data.taskdata import TaskData
+from cotrain.grouping import Grouping
+from cotrain.models.losses import predictions
+from cotrain.population.engine import Engine
+from cotrain.population.member import Member, indicator, one_hot
+from cotrain.population.trained import Trained
+from cotrain.result import Contender
+from cotrain.tasks import Task, score
+
+Array = NDArray[np.float64]
+Weights = tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One candidate of the tuning grid: a peak learning rate and a share of the dropout rates."""
+
+    learning_rate: float
+    dropout: float
+
+
+# From strong regularisation to weak. Chosen on the validation splits of Tox21 and of three tables
+# (benchmarks/RESULTS.md); every weight vector picks its own on its own validation rows.
+SETTINGS = (
+    Setting(learning_rate=3e-3, dropout=1.0),
+    Setting(learning_rate=2e-3, dropout=0.3),
+    Setting(learning_rate=1e-3, dropout=0.0),
+)
+
+
+def single_and_joint(tasks: int) -> dict[str, Weights]:
+    """Names and weight vectors of the network baselines. With one task they are the same vector."""
+    vectors = {"joint": indicator(set(range(tasks)), tasks)}
+    if tasks > 1:
+        vectors |= {f"single/{t}": one_hot(t, tasks) for t in range(tasks)}
+    return vectors
+
+
+def group_vectors(grouping: Grouping, tasks: int, known: Sequence[Weights]) -> dict[str, Weights]:
+    """Names and weight vectors of the groups that are not baselines anyway."""
+    vectors = {f"group/{g}": indicator(group, tasks) for g, group in enumerate(grouping.groups)}
+    return {name: vector for name, vector in vectors.items() if vector not in known}
+
+
+def candidates(vectors: dict[str, Weights], settings: Sequence[Setting]) -> list[Member]:
+    """Every weight vector at every setting, from seed 0; members of one setting stand together."""
+    return [
+        Member(
+            name=name,
+            weights=weights,
+            learning_rate=setting.learning_rate,
+            dropout=setting.dropout,
+        )
+        for setting in settings
+        for name, weights in vectors.items()
+    ]
+
+
+def replicas(best: Sequence[Member], seeds: int) -> list[Member]:
+    """The chosen members from the remaining seeds."""
+    return [
+        Member(
+            name=member.name,
+            weights=member.weights,
+            seed=seed,
+            learning_rate=member.learning_rate,
+            dropout=member.dropout,
+        )
+        for member in sorted(best, key=lambda m: m.learning_rate)
+        for seed in range(1, seeds)
+    ]
+
+
+def tuned(trained: Trained, valid: TaskData) -> tuple[Member, ...]:
+    """The member of each weight vector with the best mean validation score over its tasks."""
+    best: dict[Weights, tuple[float, Member]] = {}
+    scores = member_scores(trained, valid)
+    for member, own in zip(trained.members, scores, strict=True):
+        value = float(np.nanmean(own)) if np.isfinite(own).any() else -np.inf
+        if member.weights not in best or value > best[member.weights][0]:
+            best[member.weights] = (value, member)
+    return tuple(member for _, member in best.values())
+
+
+def member_scores(trained: Trained, valid: TaskData) -> Array:
+    """``[P, T]`` validation scores; NaN for tasks of weight 0 or never measured."""
+    found = predictions(valid.tasks, trained.outputs)
+    scores = np.full((len(trained.members), len(valid.tasks)), np.nan)
+    for t, task in enumerate(valid.tasks):
+        rows, target = valid.labels(t)
+        for p in np.flatnonzero(trained.best_round[:, t].numpy()):
+            scores[p, t] = score(task, found[t][p][rows], target)
+    return scores
+
+
+def weights_of(
+    contender: Contender, task: int, tasks: int, grouping: Grouping
+) -> Weights:
+    """The weight vector by which a network contender serves a task."""
+    if contender is Contender.SINGLE:
+        return one_hot(task, tasks)
+    if contender is Contender.JOINT:
+        return indicator(set(range(tasks)), tasks)
+    return indicator(grouping.group_of(task), tasks)
+
+
+def network_predictions(
+    tasks: Sequence[Task], trained: Trained, outputs: torch.Tensor, grouping: Grouping
+) -> list[dict[Contender, Array]]:
+    """For each task: network contender → ``[S, N, ...]`` predictions of its seeds.
+
+    Args:
+        tasks: The T tasks.
+        trained: The final population.
+        outputs: ``[P, O, N]`` its outputs on the rows asked for.
+        grouping: Which group serves which task.
+    """
+    by_task = predictions(tasks, outputs)
+    found = []
+    for t in range(len(tasks)):
+        own = {}
+        for contender in (Contender.SINGLE, Contender.JOINT, Contender.GROUPS):
+            weights = weights_of(contender, t, len(tasks), grouping)
+            rows = [p for p, member in enumerate(trained.members) if member.weights == weights]
+            own[contender] = by_task[t][rows]
+        found.append(own)
+    return found
+
+
+def train_tuned(
+    engine: Engine, stage: str, vectors: dict[str, Weights], settings: Sequence[Setting]
+) -> tuple[Trained, tuple[Member, ...]]:
+    """Train every candidate and name the best one of each weight vector."""
+    trained = engine.train(stage, candidates(vectors, settings))
+    return trained, tuned(trained, engine.development.valid)

@@ -1,0 +1,123 @@
+"""From a table to the three splits, ready to train on."""
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from cotrain.data.check import check_split
+from cotrain.data.expand import count_unreadable
+from cotrain.data.prepare import Preparation
+from cotrain.data.schema import Schema
+from cotrain.data.split import Split
+from cotrain.data.stratify import label_strata
+from cotrain.data.targets import encode_targets, encode_values
+from cotrain.data.taskdata import Development, SealedTest, Splits, TaskData
+from cotrain.tasks import Kind, Task
+
+
+def from_table(
+    frame: pl.DataFrame, schema: Schema, split: Split, seed: int
+) -> tuple[Splits, Preparation]:
+    """Cut a table in three, fit the preparation on the training rows, and apply it to all rows.
+
+    Rows without any label are dropped. Means and scales of regression tasks come from the training
+    rows.
+
+    >>> from cotrain.data import RandomSplit, digits_table, infer_schema
+    >>> table = digits_table()
+    >>> schema = infer_schema(table, targets=["is_*", "even"])
+    >>> splits, preparation = from_table(table, schema, RandomSplit(), seed=0)
+    >>> len(splits.development.train), len(splits.development.valid), splits.test
+    (1437, 179, SealedTest(rows=181))
+    """
+    labelled = labelled_rows(encode_values(frame, schema.tasks))
+    frame = frame.filter(pl.Series(labelled))
+    values = encode_values(frame, schema.tasks)
+    assignment = assign_rows(frame, values, schema.tasks, split, seed)
+    train = assignment == 0
+    schema = replace(schema, tasks=standardised(schema.tasks, values[train]))
+    preparation = Preparation.fit(frame, schema, np.flatnonzero(train))
+    targets, mask = encode_targets(frame, schema.tasks)
+    data = TaskData(
+        inputs=torch.from_numpy(preparation.network_inputs(frame)),
+        targets=targets,
+        mask=mask,
+        tasks=schema.tasks,
+        columns=preparation.tree_columns(frame),
+        categorical=preparation.categorical,
+    )
+    notes = (*drop_notes(labelled), *_input_notes(frame, preparation))
+    return cut(data, assignment, notes), preparation
+
+
+def labelled_rows(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which rows of ``values [N, T]`` carry at least one label."""
+    return np.asarray((~np.isnan(values)).any(axis=1))
+
+
+def assign_rows(
+    frame: pl.DataFrame,
+    values: NDArray[np.float64],
+    tasks: tuple[Task, ...],
+    split: Split,
+    seed: int,
+) -> NDArray[np.int8]:
+    """The split of each row, checked."""
+    assignment = split.assign(frame, label_strata(values, tasks), seed)
+    check_split(assignment, values, tasks)
+    return assignment
+
+
+def standardised(tasks: tuple[Task, ...], values: NDArray[np.float64]) -> tuple[Task, ...]:
+    """The tasks, with mean and standard deviation of the regression labels in ``values [N, T]``."""
+    return tuple(
+        replace(task, mean=float(np.nanmean(column)), scale=float(np.nanstd(column)))
+        if task.kind is Kind.REGRESSION
+        else task
+        for task, column in zip(tasks, values.T, strict=True)
+    )
+
+
+def cut(data: TaskData, assignment: NDArray[np.int8], notes: tuple[str, ...]) -> Splits:
+    """The three splits of the data, the last one sealed."""
+    train, valid, test = (data.rows(np.flatnonzero(assignment == code)) for code in range(3))
+    return Splits(
+        development=Development(train=train, valid=valid),
+        test=SealedTest(test),
+        digest=digest(data, assignment),
+        notes=notes,
+    )
+
+
+def digest(data: TaskData, assignment: NDArray[np.int8]) -> str:
+    """SHA-256 over everything that training and measuring read, except the names."""
+    parts = (data.inputs.numpy(), data.columns, data.targets.numpy(), data.mask.numpy(), assignment)
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(f"{part.dtype}{part.shape}".encode())
+        total.update(np.ascontiguousarray(part).tobytes())
+    return total.hexdigest()
+
+
+def drop_notes(labelled: NDArray[np.bool_]) -> tuple[str, ...]:
+    """A note if rows without any label were dropped."""
+    dropped = int((~labelled).sum())
+    return (f"{dropped:,} of {len(labelled):,} rows dropped: they have no label",) * (dropped > 0)
+
+
+def _input_notes(frame: pl.DataFrame, preparation: Preparation) -> tuple[str, ...]:
+    notes = []
+    unreadable = count_unreadable(frame, preparation.schema.inputs)
+    if unreadable:
+        notes.append(
+            f"SMILES that are missing or no molecule: {unreadable:,}; their fingerprints are empty"
+        )
+    unused = preparation.unused
+    if unused:
+        shown = ", ".join(unused[:5]) + (f" and {len(unused) - 5:,} more" if unused[5:] else "")
+        notes.append(f"input columns left out, constant on the training rows: {shown}")
+    return tuple(notes)

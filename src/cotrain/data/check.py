@@ -1,0 +1,71 @@
+"""Is a split good enough to measure on? Every task needs labels and two classes in every split."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.data.split import SPLIT_NAMES
+from cotrain.errors import InputError
+from cotrain.tasks import Kind, Task
+
+MINIMUM_ROWS = 30
+"""Fewest labelled rows that can be cut in three."""
+
+_FIX = "use --split stratified, or leave the target out"
+
+
+def check_split(
+    assignment: NDArray[np.int8], values: NDArray[np.float64], tasks: Sequence[Task]
+) -> None:
+    """Refuse a split on which some task cannot be learned or measured.
+
+    Args:
+        assignment: Split of each row ``[N]``.
+        values: Class codes or values ``[N, T]``, NaN where there is no label.
+        tasks: The tasks, T of them.
+
+    >>> task = Task(name="t", kind=Kind.BINARY, classes=("no", "yes"))
+    >>> check_split(np.zeros(30, np.int8), np.zeros((30, 1)), [task])
+    Traceback (most recent call last):
+    cotrain.errors.InputError: the valid split has no rows: use more rows or another split
+    """
+    if len(assignment) < MINIMUM_ROWS:
+        raise InputError(
+            f"{len(assignment)} labelled rows are too few: at least {MINIMUM_ROWS} are needed, "
+            f"some hundreds are better"
+        )
+    for code, name in enumerate(SPLIT_NAMES):
+        if not (assignment == code).any():
+            raise InputError(f"the {name} split has no rows: use more rows or another split")
+    for column, task in zip(values.T, tasks, strict=True):
+        _check_task(assignment, column, task)
+
+
+def _check_task(assignment: NDArray[np.int8], column: NDArray[np.float64], task: Task) -> None:
+    parts = [column[(assignment == code) & ~np.isnan(column)] for code in range(3)]
+    for name, part in zip(SPLIT_NAMES, parts, strict=True):
+        if len(part) and (part != part[0]).any():
+            continue
+        problem = f"no labels in the {name} split"
+        if len(part):
+            problem = f"only {_value(task, part[0])} in the {name} split"
+        counts = "; ".join(
+            f"{other}: {_counts(task, labels)}"
+            for other, labels in zip(SPLIT_NAMES, parts, strict=True)
+        )
+        raise InputError(f"target {task.name!r} has {problem} ({counts}): {_FIX}")
+
+
+def _value(task: Task, value: float) -> str:
+    if task.kind is Kind.REGRESSION:
+        return f"the value {value:g}"
+    return f"the class {task.classes[int(value)]!r}"
+
+
+def _counts(task: Task, labels: NDArray[np.float64]) -> str:
+    if task.kind is Kind.REGRESSION:
+        return f"{len(labels):,} labels"
+    counts = np.bincount(labels.astype(np.intp), minlength=len(task.classes))
+    shown = [f"{n:,} {label!r}" for label, n in zip(task.classes[:4], counts, strict=False)]
+    return ", ".join(shown) + (", …" if len(task.classes) > 4 else "")

@@ -1,0 +1,125 @@
+"""Fit on the training rows, apply to any rows: what networks and trees read of a table."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import skops.io
+from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from cotrain.data.encoders import TRUSTED, network_encoder, tree_encoder, varies
+from cotrain.data.expand import expand
+from cotrain.data.schema import Schema
+from cotrain.errors import InputError
+
+_JSON, _SKOPS = "preparation.json", "preparation.skops"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """Turns the input columns of a table into network inputs and tree columns.
+
+    Args:
+        schema: The tasks and the input columns.
+        network: Fitted encoder of the network inputs.
+        network_kept: Which outputs of ``network`` vary on the training rows; D are true.
+        trees: Fitted encoder of the tree columns.
+        trees_kept: Which outputs of ``trees`` vary on the training rows; F are true.
+
+    >>> from cotrain.data import infer_schema
+    >>> table = pl.DataFrame({"age": [20, 40, None], "sex": ["f", "m", "f"], "t": [0, 1, 0]})
+    >>> schema = infer_schema(table, targets=["t"])
+    >>> preparation = Preparation.fit(table, schema, np.array([0, 1, 2]))
+    >>> preparation.tree_columns(table).tolist()
+    [[20.0, 0.0], [40.0, 1.0], [nan, 0.0]]
+    """
+
+    schema: Schema
+    network: ColumnTransformer
+    network_kept: NDArray[np.bool_]
+    trees: ColumnTransformer
+    trees_kept: NDArray[np.bool_]
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, schema: Schema, train_rows: NDArray[np.intp]) -> Preparation:
+        """Fit on the given rows; no other row is looked at."""
+        columns = expand(frame[train_rows], schema.inputs)
+        network, trees = network_encoder(columns.columns), tree_encoder(columns.columns)
+        network_kept = varies(network.fit_transform(columns))
+        trees_kept = varies(_as_float(trees.fit_transform(columns)))
+        if not (network_kept.any() and trees_kept.any()):
+            raise InputError(
+                "no input column varies in the training rows: add input columns or rows"
+            )
+        return cls(
+            schema=schema,
+            network=network,
+            network_kept=network_kept,
+            trees=trees,
+            trees_kept=trees_kept,
+        )
+
+    def network_inputs(self, frame: pl.DataFrame) -> NDArray[np.float32]:
+        """What the network reads ``[N, D]``; finite."""
+        encoded = self.network.transform(expand(frame, self.schema.inputs))
+        return np.ascontiguousarray(encoded[:, self.network_kept], dtype=np.float32)
+
+    def tree_columns(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+        """What the trees read ``[N, F]``: NaN where missing, categories as codes."""
+        encoded = self.trees.transform(expand(frame, self.schema.inputs))
+        return np.ascontiguousarray(_as_float(encoded)[:, self.trees_kept])
+
+    @property
+    def categorical(self) -> NDArray[np.bool_]:
+        """Which tree columns are category codes ``[F]``."""
+        return np.array([name.startswith("category") for name in self._tree_names()], dtype=bool)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Input columns that are constant on the training rows and therefore left out."""
+        used = {int(re.findall(r"\d+", name)[0]) for name in self._tree_names()}
+        inputs = self.schema.inputs
+        return tuple(column.name for at, column in enumerate(inputs) if at not in used)
+
+    def _tree_names(self) -> list[str]:
+        names = self.trees.get_feature_names_out()
+        return [str(name) for name in names[self.trees_kept]]
+
+    def save(self, folder: Path) -> None:
+        """Write ``preparation.json`` and ``preparation.skops`` into an existing folder."""
+        plain = {
+            "schema": self.schema.to_json(),
+            "network_kept": self.network_kept.tolist(),
+            "trees_kept": self.trees_kept.tolist(),
+        }
+        (folder / _JSON).write_text(json.dumps(plain, indent=1), encoding="utf-8")
+        skops.io.dump({"network": self.network, "trees": self.trees}, folder / _SKOPS)
+
+    @classmethod
+    def load(cls, folder: Path) -> Preparation:
+        """Read what :meth:`save` wrote; no code is run from the files."""
+        plain = json.loads((folder / _JSON).read_text(encoding="utf-8"))
+        try:
+            fitted = skops.io.load(folder / _SKOPS, trusted=list(TRUSTED))
+        except UntrustedTypesFoundException as error:
+            raise InputError(
+                f"{folder / _SKOPS} was not written by cotrain, do not trust it: {error}"
+            ) from None
+        return cls(
+            schema=Schema.from_json(plain["schema"]),
+            network=fitted["network"],
+            network_kept=np.array(plain["network_kept"]),
+            trees=fitted["trees"],
+            trees_kept=np.array(plain["trees_kept"]),
+        )
+
+
+def _as_float(encoded: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(encoded, dtype=np.float64)

@@ -1,0 +1,14 @@
+"""From measured relations to groups of tasks, each answer with its objective and a bound.
+
+>>> import numpy as np
+>>> from cotrain.grouping import group_tasks
+>>> z = np.array([[0.0, 1.0, -1.0], [1.0, 0.0, -1.0], [-1.0, -1.0, 0.0]])
+>>> group_tasks(z, max_groups=2).groups
+((2,), (0, 1))
+"""
+
+from cotrain.grouping.exact import exact_grouping
+from cotrain.grouping.grouping import Grouping
+from cotrain.grouping.large import group_tasks
+
+__all__ = ["Grouping", "exact_grouping", "group_tasks"]

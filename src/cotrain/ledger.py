@@ -1,0 +1,86 @@
+"""The cost ledger: what each stage trained, in examples, FLOPs, seconds and multiples of a joint run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cotrain.measure.affinity import Affinity
+from cotrain.population.engine import Engine, flops_per_example
+from cotrain.population.trained import Trained
+from cotrain.result import CostLine
+
+FORWARD_SHARE = 1 / 3  # a forward pass costs a third of forward and backward
+
+
+@dataclass(kw_only=True)
+class Ledger:
+    """Collects one line a stage.
+
+    Args:
+        engine: Whose recipe sets the price of a joint run.
+        flops: Floating-point operations of one training example, forward and backward.
+    """
+
+    engine: Engine
+    flops: float
+    _lines: list[CostLine] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, engine: Engine) -> Ledger:
+        """An empty ledger at an engine's prices."""
+        return cls(engine=engine, flops=flops_per_example(engine.architecture))
+
+    def lines(self) -> tuple[CostLine, ...]:
+        """All lines, in the order of the stages."""
+        return tuple(self._lines)
+
+    def population(
+        self, stage: str, purpose: str, trained: Trained, *, only: str = "", without: str = "\0"
+    ) -> None:
+        """Enter the members whose name starts with ``only`` and not with ``without``.
+
+        Members that trained side by side share the seconds by their examples.
+        """
+        part = trained.select(lambda m: m.name.startswith(only) and not m.name.startswith(without))
+        examples, all_examples = self.engine.examples(part), self.engine.examples(trained)
+        if part.members:
+            seconds = trained.seconds * examples / max(1, all_examples)
+            self._enter(stage, purpose, examples, len(part.members), seconds)
+
+    def measured(self, affinity: Affinity, seconds: float) -> None:
+        """Enter the lookahead: one joint run, and T gradients and T + 1 forward passes a probe."""
+        rows = len(self.engine.development.train) // self.engine.batches_in_round
+        tasks = len(affinity.tasks)
+        probing = affinity.probes * rows * (tasks + (tasks + 1) * FORWARD_SHARE)
+        examples = self.engine.joint_examples + round(probing)
+        self._enter("measure: lookahead", "deciding", examples, 1, seconds)
+
+    def trees(self, name: str, trainings: int, seconds: float) -> None:
+        """Enter the trees; their work is not comparable in FLOPs."""
+        nan = float("nan")
+        self._lines.append(
+            CostLine(
+                stage=f"trees ({name})",
+                trainings=trainings,
+                joint_runs=nan,
+                examples=0,
+                flops=nan,
+                seconds=seconds,
+                purpose="baseline",
+            )
+        )
+
+    def _enter(
+        self, stage: str, purpose: str, examples: int, trainings: int, seconds: float
+    ) -> None:
+        self._lines.append(
+            CostLine(
+                stage=stage,
+                trainings=trainings,
+                joint_runs=examples / self.engine.joint_examples,
+                examples=examples,
+                flops=examples * self.flops,
+                seconds=seconds,
+                purpose=purpose,
+            )
+        )

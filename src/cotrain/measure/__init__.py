@@ -1,0 +1,1 @@
+"""Instruments that measure how tasks relate, while a model trains."""

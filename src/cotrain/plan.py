@@ -1,0 +1,147 @@
+"""The main path: measure → decide → train → prove → ship, top to bottom.
+
+Every stage writes its result to the run folder and reads it back if it is already there, so calling
+:func:`plan` again on the same folder goes on where a killed run stopped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cotrain.answer import answer, details
+from cotrain.artifacts import RunFolder
+from cotrain.budget import Allowance, allot, recipe_for
+from cotrain.choice import choose
+from cotrain.contenders import (
+    SETTINGS,
+    group_vectors,
+    network_predictions,
+    replicas,
+    single_and_joint,
+    train_tuned,
+)
+from cotrain.data.taskdata import Splits
+from cotrain.grouping import group_tasks
+from cotrain.ledger import Ledger
+from cotrain.population.engine import Watch
+from cotrain.population.trained import merge
+from cotrain.predictor import Predictor, ship
+from cotrain.prove import prove
+from cotrain.result import Result
+from cotrain.settings import Encoder, Settings
+from cotrain.stages import (
+    build_engine,
+    claim,
+    fit_trees,
+    measure,
+    seed_mean,
+    tree_predictions,
+    with_trees,
+)
+from cotrain.summary import affinity_summary, grouping_summary, row_counts, settings_summary
+
+
+def plan(
+    splits: Splits,
+    *,
+    out: str | Path,
+    encoder: Encoder | None = None,
+    settings: Settings = Settings(),
+    title: str = "tasks",
+    watch: Watch = lambda _: None,
+) -> tuple[Result, Predictor]:
+    """Find out which tasks to train together, prove what it is worth, and ship the models.
+
+    Args:
+        splits: Training and validation rows and the sealed test rows, from :mod:`cotrain.data`.
+        out: The run folder; a folder of an interrupted run of the same data and settings is continued.
+        encoder: Returns a fresh ``nn.Module`` that maps a batch of inputs to ``[B, features]``; the
+            built-in MLP unless given.
+        settings: Budget, groups, seeds, ….
+        title: Name of the data set, for the report.
+        watch: Called with progress updates.
+
+    Returns:
+        What was found out, and the trained predictor (also in the run folder, see
+        :func:`cotrain.load`).
+
+    Raises:
+        InputError: If the folder holds another run, or the budget is too small.
+    """
+    folder = RunFolder(Path(out))
+    claim(folder, splits, settings, title)
+    development, tasks = splits.development, splits.tasks
+    allowance = _allowance(splits, settings)
+    engine = build_engine(folder, development, encoder, settings, allowance.recipe, watch)
+    ledger = Ledger.of(engine)
+
+    # The network baselines, each tuned on its own validation score.
+    grid = SETTINGS[: allowance.candidates]
+    vectors = single_and_joint(len(tasks))
+    tuning, best = train_tuned(engine, "tune", vectors, grid)
+    ledger.population("tune single and joint", "baseline", tuning)
+
+    # Measure on one joint run, decide the groups, tune them as the baselines were.
+    joint = next(member for member in best if member.name == "joint")
+    affinity, seconds = measure(engine, joint, settings)
+    ledger.measured(affinity, seconds)
+    grouping = group_tasks(affinity.mean, max_groups=settings.max_groups)
+    groups = group_vectors(grouping, len(tasks), list(vectors.values()))
+    if groups:
+        group_tuning, best_groups = train_tuned(engine, "tune-groups", groups, grid)
+        ledger.population("tune groups", "deciding", group_tuning)
+        tuning, best = merge([tuning, group_tuning]), (*best, *best_groups)
+
+    # Every contender from the remaining seeds; the tuning run of the best setting is seed 0.
+    final = engine.train("final", replicas(best, settings.seeds))
+    ledger.population("single and joint, all seeds", "baseline", final, without="group/")
+    ledger.population("groups, all seeds", "shipping", final, only="group/")
+    trained = merge([tuning.select(lambda member: member in best), final])
+    forest, seconds = fit_trees(engine, settings, allowance.candidates)
+    ledger.trees(settings.trees.name, len(tasks) * (allowance.candidates + settings.seeds - 1), seconds)
+
+    # Choose on validation; then open the test split, once.
+    labels = [development.valid.labels(t) for t in range(len(tasks))]
+    valid = with_trees(
+        network_predictions(tasks, trained, trained.outputs, grouping),
+        tree_predictions(settings.trees, forest, development.valid),
+    )
+    choice = choose(tasks, seed_mean(valid), labels)
+    test = splits.test.open_for(choice)
+    on_test = with_trees(
+        network_predictions(tasks, trained, engine.predict(trained, test.inputs), grouping),
+        tree_predictions(settings.trees, forest, test),
+    )
+    train_labels = development.train.mask.sum(dim=0).tolist()
+    proof = prove(choice, test, on_test, grouping, train_labels, settings.seed)
+
+    result = Result(
+        title=title,
+        answer=answer(proof, grouping),
+        details=(*details(proof), *splits.notes),
+        tasks=proof.tasks,
+        mean_test=proof.mean_test,
+        overall=proof.overall,
+        grouping=grouping_summary(grouping, tasks),
+        affinity=affinity_summary(affinity),
+        costs=ledger.lines(),
+        rows=row_counts(splits),
+        seeds=settings.seeds,
+        budget=allowance.budget,
+        settings=settings_summary(settings, allowance, engine, best),
+    )
+    predictor = ship(
+        folder, engine, trained, forest, choice, grouping, settings, result, builtin=encoder is None
+    )
+    return result, predictor
+
+
+def _allowance(splits: Splits, settings: Settings) -> Allowance:
+    return allot(
+        settings.budget,
+        tasks=len(splits.tasks),
+        max_groups=settings.max_groups,
+        candidates=len(SETTINGS),
+        seeds=settings.seeds,
+        recipe=recipe_for(len(splits.development.train), seed=settings.seed),
+    )

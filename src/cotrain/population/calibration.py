@@ -1,0 +1,119 @@
+"""Choose the executor by measuring: a few real steps with each candidate, the fastest correct one wins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cotrain.data.taskdata import TaskData
+from cotrain.models.losses import TaskLosses
+from cotrain.models.mlp import MLP
+from cotrain.models.multitask import Architecture, MultiTaskNet
+from cotrain.population.batches import Batch, batches
+from cotrain.population.executor import Executor
+from cotrain.population.fused import FusedMLPExecutor
+from cotrain.population.member import Member, Recipe
+from cotrain.population.sequential import SequentialExecutor
+from cotrain.population.state import State, Tensors, initial_state
+from cotrain.population.vmapped import VmapExecutor
+
+AGREEMENT = 0.99  # least cosine between a candidate's gradients and the sequential executor's
+MEMBERS = 8  # members in a trial
+REPEATS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What was measured of one candidate: seconds per member and step, and why it is out, if it is."""
+
+    name: str
+    seconds: float
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """The chosen executor's name and every trial, for the user and for the run folder."""
+
+    chosen: str
+    trials: tuple[Trial, ...]
+
+    def __str__(self) -> str:
+        """One line that says what was chosen, and by how much."""
+        times = [
+            f"{trial.name} {trial.problem or f'{1e3 * trial.seconds:.2f} ms'}" for trial in self.trials
+        ]
+        return f"engine: {self.chosen} (per member and step: {'; '.join(times)})"
+
+
+def candidates(
+    architecture: Architecture, losses: TaskLosses, *, low_precision: bool
+) -> tuple[Executor, ...]:
+    """Executors that may run the architecture; the first is the reference, which always can."""
+    net = architecture.build(seed=0)
+    reference = SequentialExecutor(net, losses)
+    if not _is_builtin(net):
+        return reference, VmapExecutor(architecture.build(seed=0), losses)
+    exact = FusedMLPExecutor(net, losses)
+    if not low_precision:
+        return reference, exact
+    return reference, exact, FusedMLPExecutor(net, losses, torch.bfloat16)
+
+
+def calibrate(
+    executors: Sequence[Executor], architecture: Architecture, data: TaskData, recipe: Recipe
+) -> Calibration:
+    """Try each executor on one batch; the fastest whose gradients agree with the first's is chosen."""
+    batch = next(batches(data, recipe, 0))
+    state = _trial_state(architecture)
+    weights = torch.ones(MEMBERS, len(data.tasks))
+    reference = {k: v.clone() for k, v in executors[0].gradients(state, batch, weights).items()}
+    trials = [_try(executor, state, batch, weights, reference) for executor in executors]
+    fit = [trial for trial in trials if not trial.problem]
+    return Calibration(chosen=min(fit, key=lambda t: t.seconds).name, trials=tuple(trials))
+
+
+def _trial_state(architecture: Architecture) -> State:
+    """Fresh members with a non-zero head, so that gradients reach the encoder."""
+    members = [Member(name="trial", weights=(1.0,), seed=seed) for seed in range(MEMBERS)]
+    state = initial_state(architecture, members)
+    head = state.params["head.weight"]
+    head.copy_(torch.randn(head.shape, generator=torch.Generator().manual_seed(0)) / 16)
+    state.set_keys(torch.arange(MEMBERS))
+    return state
+
+
+def _try(
+    executor: Executor, state: State, batch: Batch, weights: Tensor, reference: Tensors
+) -> Trial:
+    trial = state.map(torch.clone)
+    trial.keys = state.keys
+    try:
+        gradients = executor.gradients(trial, batch, weights)
+    except (RuntimeError, ValueError, TypeError) as error:  # what torch.func raises, by operation
+        reason = str(error).strip().splitlines()[0][:80]
+        return Trial(name=executor.name, seconds=float("inf"), problem=f"cannot run it: {reason}")
+    agreement = _cosine(gradients, reference)
+    if not agreement >= AGREEMENT:
+        problem = f"gradients disagree (cosine {agreement:.3f})"
+        return Trial(name=executor.name, seconds=float("inf"), problem=problem)
+    began = time.perf_counter()
+    for _ in range(REPEATS):
+        executor.gradients(trial, batch, weights)
+    return Trial(
+        name=executor.name, seconds=(time.perf_counter() - began) / REPEATS / trial.size
+    )
+
+
+def _cosine(found: Tensors, expected: Tensors) -> float:
+    a = torch.cat([found[name].flatten().double() for name in expected])
+    b = torch.cat([expected[name].flatten().double() for name in expected])
+    return float(torch.nn.functional.cosine_similarity(a, b, dim=0))
+
+
+def _is_builtin(net: MultiTaskNet) -> bool:
+    return type(net.encoder) is MLP

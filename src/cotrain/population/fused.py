@@ -1,0 +1,192 @@
+"""The vectorised executor of the built-in MLP: forward and backward written out, no autograd.
+
+Activations are feature-major, ``[P, H, B]``: with the shared input, layer one of all members is the
+single product ``[P·H, D] @ [D, B]``, every later product is a batched one on contiguous memory, and
+nn.Linear's weight layout ``[out, in]`` is used as it is. Buffers are allocated once for a population
+size. Optionally the products run in bfloat16 (parameters, moments and losses stay float32).
+Letters: P members, D inputs, H hidden units, B rows, O outputs, L hidden layers.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cotrain.models.dropout import counters, gain, mix_in_place, threshold
+from cotrain.models.losses import TaskLosses
+from cotrain.models.mlp import MLP
+from cotrain.models.multitask import MultiTaskNet
+from cotrain.population.batches import Batch
+from cotrain.population.state import State, Tensors
+
+
+@dataclass(kw_only=True)
+class _Workspace:
+    """Buffers for P members and B rows, reused from step to step."""
+
+    weights: list[Tensor]  # per layer and head [P, out, in], times the dropout gain of their input
+    biases: list[Tensor]  # per layer and head [P, out, 1]
+    hidden: list[Tensor]  # per layer [P, H, B]; relu(z) · keep
+    backward: list[Tensor]  # per layer [P, H, B]
+    gradients: Tensors  # like State.params, float32
+    products: Tensors  # the same in the precision of the products
+
+
+class FusedMLPExecutor:
+    """See the module's text.
+
+    Args:
+        net: A :class:`MultiTaskNet` whose encoder is an :class:`MLP`; used for its shapes and rates.
+        losses: The tasks' losses.
+        precision: ``torch.float32`` or ``torch.bfloat16``.
+    """
+
+    def __init__(
+        self, net: MultiTaskNet, losses: TaskLosses, precision: torch.dtype = torch.float32
+    ) -> None:
+        if not isinstance(net.encoder, MLP):
+            raise TypeError("the fused executor runs the built-in MLP only")
+        self.name = f"vectorised (fused MLP), {str(precision).removeprefix('torch.')}"
+        self._losses = losses
+        self._precision = precision
+        self._depth = len(net.encoder.linears)
+        self._dropping = [bool(drop.rate) for drop in net.encoder.drops]
+        self._names = [f"encoder.linears.{i}" for i in range(self._depth)] + ["head"]
+        self._spaces: dict[tuple[int, int], _Workspace] = {}
+        self._counters: dict[int, Tensor] = {}
+
+    def gradients(self, state: State, batch: Batch, weights: Tensor) -> Tensors:
+        """See :class:`~cotrain.population.executor.Executor`."""
+        space = self._workspace(state, len(batch.inputs))
+        self._load(space, state)
+        rows = batch.inputs.to(self._precision)
+        source = self._drop_inputs(state, rows)
+        outputs = self._forward(space, state, source)
+        slope = self._losses.gradient(outputs.float(), batch.targets)
+        of = self._losses.task_of_output
+        slope.mul_(batch.shares[of]).mul_(weights[:, of].unsqueeze(-1))
+        self._backward(space, state, slope, source)
+        return space.gradients
+
+    def outputs(self, state: State, inputs: Tensor) -> Tensor:
+        """See :class:`~cotrain.population.executor.Executor`. Always float32, as it is shipped."""
+        weights, biases = self._parameters(state, torch.float32)
+        x = inputs.T.expand(state.size, -1, -1)
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+            x = torch.baddbmm(bias, weight, x).relu_()
+        return torch.baddbmm(biases[-1], weights[-1], x)
+
+    def _forward(self, space: _Workspace, state: State, source: Tensor) -> Tensor:
+        """``[P, O, B]`` training outputs; leaves the hidden activations in the workspace."""
+        for layer, hidden in enumerate(space.hidden):
+            weight, bias = space.weights[layer], space.biases[layer]
+            if layer == 0 and source.dim() == 2:  # shared input: one product for all members
+                torch.mm(weight.flatten(0, 1), source, out=hidden.view(-1, source.shape[1]))
+                hidden.add_(bias)
+            else:
+                below = source if layer == 0 else space.hidden[layer - 1]
+                torch.baddbmm(bias, weight, below, out=hidden)
+            hidden.relu_()
+            self._drop(hidden, state, layer + 1)
+        return torch.baddbmm(space.biases[-1], space.weights[-1], space.hidden[-1])
+
+    def _backward(
+        self, space: _Workspace, state: State, slope: Tensor, source: Tensor
+    ) -> None:
+        """Gradients of every layer from ``slope`` ``[P, O, B]``, into the workspace."""
+        space.gradients["head.bias"].copy_(slope.sum(dim=-1))
+        slope = slope.to(self._precision)
+        for layer in range(self._depth, -1, -1):
+            name = f"{self._names[layer]}.weight"
+            if layer < self._depth:
+                space.gradients[f"{self._names[layer]}.bias"].copy_(slope.sum(dim=-1))
+            into = space.products[name]
+            if layer == 0 and source.dim() == 2:
+                torch.mm(slope.flatten(0, 1), source.T, out=into.flatten(0, 1))
+            else:
+                below = source if layer == 0 else space.hidden[layer - 1]
+                torch.bmm(slope, below.transpose(1, 2), out=into)
+            if layer > 0:
+                down = torch.bmm(
+                    space.weights[layer].transpose(1, 2), slope, out=space.backward[layer - 1]
+                )
+                torch.ops.aten.threshold_backward.grad_input(
+                    down, space.hidden[layer - 1], 0, grad_input=down
+                )
+                slope = down
+        for layer, name in enumerate(self._names):
+            product, gradient = space.products[f"{name}.weight"], space.gradients[f"{name}.weight"]
+            if self._dropping[layer]:  # the layer read its input times the dropout gain
+                torch.mul(product, self._gain(state, layer), out=gradient)
+            elif product is not gradient:
+                gradient.copy_(product)
+
+    def _gain(self, state: State, layer: int) -> Tensor:
+        """``[P, 1, 1]`` factor on a layer's input that makes up for what dropout removed."""
+        return gain(state.buffers[f"encoder.drops.{layer}.dropout_rate"]).view(-1, 1, 1)
+
+    def _drop_inputs(self, state: State, rows: Tensor) -> Tensor:
+        """``[D, B]`` shared inputs, or ``[P, D, B]`` where each member drops its own."""
+        if not self._dropping[0]:
+            return rows.T.contiguous()
+        source = rows.T.expand(state.size, -1, -1).contiguous()
+        self._drop(source, state, 0)
+        return source
+
+    def _drop(self, values: Tensor, state: State, layer: int) -> None:
+        """Zero dropped elements of ``[P, H, B]`` in place: the masks of ``models.dropout``."""
+        if not self._dropping[layer]:
+            return
+        size = values[0].numel()
+        if size not in self._counters:
+            self._counters[size] = counters(size, values.device)
+        key = state.buffers[f"encoder.drops.{layer}.dropout_key"] + layer
+        least = threshold(state.buffers[f"encoder.drops.{layer}.dropout_rate"])
+        bits = mix_in_place(self._counters[size] + key.unsqueeze(1))
+        keep = bits.view(torch.uint8)[:, :size] >= least.unsqueeze(1)
+        values.mul_(keep.view(values.shape))
+
+    def _parameters(self, state: State, precision: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
+        weights = [state.params[f"{name}.weight"].to(precision) for name in self._names]
+        biases = [state.params[f"{name}.bias"].to(precision).unsqueeze(-1) for name in self._names]
+        return weights, biases
+
+    def _load(self, space: _Workspace, state: State) -> None:
+        """Bring the parameters into the precision of the products, and the gains into the weights."""
+        for layer, name in enumerate(self._names):
+            if self._dropping[layer]:
+                gains = self._gain(state, layer)
+                space.weights[layer].copy_(state.params[f"{name}.weight"] * gains)
+            else:
+                space.weights[layer].copy_(state.params[f"{name}.weight"])
+            space.biases[layer].copy_(state.params[f"{name}.bias"].unsqueeze(-1))
+
+    def _workspace(self, state: State, rows: int) -> _Workspace:
+        key = (state.size, rows)
+        if key not in self._spaces:
+            self._spaces = {key: self._allocate(state, rows)}  # one population at a time
+        return self._spaces[key]
+
+    def _allocate(self, state: State, rows: int) -> _Workspace:
+        weights, biases = (
+            [tensor.clone() for tensor in tensors]
+            for tensors in self._parameters(state, self._precision)
+        )
+        widths = [weight.shape[1] for weight in weights[:-1]]
+
+        def hidden() -> list[Tensor]:
+            return [weights[0].new_empty(state.size, width, rows) for width in widths]
+
+        gradients = {name: torch.empty_like(p) for name, p in state.params.items()}
+        return _Workspace(
+            weights=weights,
+            biases=biases,
+            hidden=hidden(),
+            backward=hidden(),
+            gradients=gradients,
+            products={
+                name: gradient.to(self._precision)  # the gradient itself where that is float32
+                for name, gradient in gradients.items()
+                if name.endswith("weight")
+            },
+        )

@@ -1,0 +1,90 @@
+"""AdamW over stacked parameters, with a learning rate for each member."""
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor
+from torch.optim.adamw import adamw
+
+from cotrain.models.multitask import HEAD
+from cotrain.population.state import State, Tensors
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+
+
+def learning_rate_share(step: int, steps: int, warmup: float) -> float:
+    """Linear warm-up, then a cosine to zero, as a share of the peak rate.
+
+    >>> [round(learning_rate_share(s, 100, 0.1), 2) for s in (0, 9, 55, 99)]
+    [0.1, 1.0, 0.5, 0.0]
+    """
+    rising = max(1, round(warmup * steps))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+def adamw_step(
+    state: State,
+    gradients: Tensors,
+    *,
+    learning_rates: Sequence[float],
+    weight_decay: float,
+    untouched: Tensor,
+) -> None:
+    """One in-place AdamW step for all members, through torch's fused kernel.
+
+    Args:
+        state: Changed in place.
+        gradients: Like ``state.params``.
+        learning_rates: ``[P]`` this step's rate of each member; members of equal rate that stand next
+            to each other are updated together.
+        weight_decay: Decoupled weight decay.
+        untouched: ``[O]`` bool, outputs whose task has no label in the batch: their head rows and
+            moments stay as they are.
+    """
+    kept = _head_tensors(state) if bool(untouched.any()) else []
+    copies = [tensor[:, untouched].clone() for tensor in kept]
+    for rows, rate in _runs(learning_rates):
+        parts = [
+            [tensor[rows] for tensor in tensors.values()]
+            for tensors in (state.params, gradients, state.momentum, state.variance)
+        ]
+        steps = [torch.tensor(float(state.step), device=p.device) for p in parts[0]]
+        adamw(
+            *parts,
+            max_exp_avg_sqs=[],
+            state_steps=steps,
+            fused=True,
+            amsgrad=False,
+            beta1=BETA_1,
+            beta2=BETA_2,
+            lr=rate,
+            weight_decay=weight_decay,
+            eps=EPSILON,
+            maximize=False,
+        )
+    for tensor, copy in zip(kept, copies, strict=True):
+        tensor[:, untouched] = copy
+    state.step += 1
+
+
+def _head_tensors(state: State) -> list[Tensor]:
+    return [
+        tensor
+        for tensors in (state.params, state.momentum, state.variance)
+        for name, tensor in tensors.items()
+        if name.startswith(HEAD)
+    ]
+
+
+def _runs(rates: Sequence[float]) -> list[tuple[slice, float]]:
+    """Stretches of members with the same rate."""
+    runs, start = [], 0
+    for rate, group in groupby(rates):
+        size = len(list(group))
+        runs.append((slice(start, start + size), rate))
+        start += size
+    return runs

@@ -1,0 +1,115 @@
+"""What training changes: stacked parameters, buffers and AdamW moments of P members.
+
+Every tensor has the members as its first axis. The state is passed and returned; nothing else in the
+engine remembers anything between steps, and random numbers are hashes of (seed, step), so a saved state
+is a complete checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from cotrain.models.dropout import step_keys
+from cotrain.models.multitask import Architecture
+from cotrain.population.member import Member
+
+Tensors = dict[str, Tensor]
+PARTS = ("params", "buffers", "momentum", "variance")
+
+
+@dataclass(kw_only=True)
+class State:
+    """Stacked tensors of P members after ``step`` optimiser steps.
+
+    Args:
+        params: Trainable parameters, name → ``[P, ...]``.
+        buffers: Module buffers (BatchNorm statistics, dropout keys), name → ``[P, ...]``.
+        momentum: AdamW first moments, like ``params``.
+        variance: AdamW second moments, like ``params``.
+        step: Optimiser steps taken; the members of a cohort keep step.
+        keys: ``[P]`` int64, this step's source of randomness for each member.
+    """
+
+    params: Tensors
+    buffers: Tensors
+    momentum: Tensors
+    variance: Tensors
+    step: int = 0
+    keys: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+
+    @property
+    def size(self) -> int:
+        """Number of members P."""
+        return len(next(iter(self.params.values())))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> State:
+        """The state with every tensor changed."""
+        return State(
+            **{part: {k: change(v) for k, v in getattr(self, part).items()} for part in PARTS},
+            step=self.step,
+        )
+
+    def select(self, rows: Sequence[int]) -> State:
+        """A copy that holds only the given members; the others' memory becomes free."""
+        at = torch.tensor(rows, dtype=torch.long)
+        return self.map(lambda tensor: tensor[at.to(tensor.device)])
+
+    def set_keys(self, seeds: Tensor) -> None:
+        """Derive this step's keys from the members' ``[P]`` seeds and give them to the dropout layers."""
+        self.keys = step_keys(seeds, self.step)
+        for name, buffer in self.buffers.items():
+            if name.endswith("dropout_key"):
+                buffer.copy_(self.keys)
+
+    def model(self, row: int) -> Tensors:
+        """A copy of one member's parameters and buffers: what a prediction needs."""
+        kept = {**self.params, **self.buffers}
+        return {k: v[row].clone() for k, v in kept.items() if not is_dropout(k)}
+
+    def to_flat(self) -> Tensors:
+        """All tensors under ``part/name`` keys, ready for a safetensors file."""
+        return {f"{part}/{k}": v for part in PARTS for k, v in getattr(self, part).items()}
+
+    @classmethod
+    def from_flat(cls, flat: Mapping[str, Tensor], step: int) -> State:
+        """The inverse of :meth:`to_flat`."""
+        parts: dict[str, Tensors] = {part: {} for part in PARTS}
+        for key, tensor in flat.items():
+            part, name = key.split("/", 1)
+            parts[part][name] = tensor
+        return cls(**parts, step=step)
+
+
+def is_dropout(name: str) -> bool:
+    """Whether a buffer belongs to a dropout layer, which predictions do not need."""
+    return name.endswith(("dropout_key", "dropout_rate"))
+
+
+def initial_state(architecture: Architecture, members: Sequence[Member]) -> State:
+    """Fresh members. Equal seeds start from equal parameters."""
+    nets = {seed: architecture.build(seed) for seed in dict.fromkeys(m.seed for m in members)}
+    rows = [nets[member.seed] for member in members]
+    params = _stack([dict(net.named_parameters()) for net in rows])
+    buffers = _stack([dict(net.named_buffers()) for net in rows])
+    for name, buffer in buffers.items():
+        if name.endswith("dropout_rate"):
+            buffer.mul_(torch.tensor([member.dropout for member in members]))
+    return State(
+        params=params,
+        buffers=buffers,
+        momentum={k: torch.zeros_like(v) for k, v in params.items()},
+        variance={k: torch.zeros_like(v) for k, v in params.items()},
+    )
+
+
+def stack_models(models: Sequence[Mapping[str, Tensor]]) -> State:
+    """A state that can only predict, from saved models (see :meth:`State.model`)."""
+    return State(params=_stack(models), buffers={}, momentum={}, variance={})
+
+
+def _stack(rows: Sequence[Mapping[str, Tensor]]) -> Tensors:
+    return {name: torch.stack([row[name].detach() for row in rows]) for name in rows[0]}

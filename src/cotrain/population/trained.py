@@ -1,0 +1,130 @@
+"""What training a population leaves behind: scores on validation, and the models to predict with.
+
+Letters: P members, T tasks, O outputs, N rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cotrain.population.executor import Executor
+from cotrain.population.member import Member
+from cotrain.population.state import Tensors, stack_models
+from cotrain.population.training import Progress, predict_outputs
+from cotrain.tasks import Task, output_slices
+
+Models = dict[tuple[int, int], Tensors]
+MODELS_AT_ONCE = 16  # models stacked for a prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained population. Every task of every member speaks from its own best round.
+
+    Args:
+        members: The P members.
+        loss: ``[P, T]`` validation loss at the best round; infinity for tasks of weight 0.
+        best_round: ``[P, T]`` that round, from 1; 0 for tasks of weight 0.
+        rounds_run: ``[P]`` rounds trained before the member stopped.
+        outputs: ``[P, O, N]`` validation outputs at each task's best round.
+        models: (member row, round) → parameters and buffers.
+        seconds: Wall time of the training.
+    """
+
+    members: tuple[Member, ...]
+    loss: Tensor
+    best_round: Tensor
+    rounds_run: Tensor
+    outputs: Tensor
+    models: Models
+    seconds: float
+
+    def select(self, keep: Callable[[Member], bool]) -> Trained:
+        """Only the members that ``keep`` says; seconds stay those of the whole training."""
+        rows = [row for row, member in enumerate(self.members) if keep(member)]
+        place = {row: at for at, row in enumerate(rows)}
+        return Trained(
+            members=tuple(self.members[row] for row in rows),
+            loss=self.loss[rows],
+            best_round=self.best_round[rows],
+            rounds_run=self.rounds_run[rows],
+            outputs=self.outputs[rows],
+            models={(place[p], r): m for (p, r), m in self.models.items() if p in place},
+            seconds=self.seconds,
+        )
+
+    def predict(self, executor: Executor, inputs: Tensor, tasks: Sequence[Task]) -> Tensor:
+        """``[P, O, N]`` outputs on other rows, each task's from its best round."""
+        return predict(self.models, self.best_round, executor, inputs, tasks)
+
+    def serving(self, used: Tensor) -> tuple[Tensor, Models]:
+        """What it takes to predict the tasks for which a member is used.
+
+        Args:
+            used: ``[P, T]`` bool.
+
+        Returns:
+            ``best_round`` with 0 where not used, and the models that are left.
+        """
+        rounds = torch.where(used, self.best_round, 0)
+        needed = {(p, r) for p, row in enumerate(rounds.tolist()) for r in row if r}
+        return rounds, {key: model for key, model in self.models.items() if key in needed}
+
+
+def predict(
+    models: Models, best_round: Tensor, executor: Executor, inputs: Tensor, tasks: Sequence[Task]
+) -> Tensor:
+    """``[P, O, N]`` outputs, each task's of each member from the model of its best round.
+
+    Args:
+        models: (member row, round) → parameters and buffers.
+        best_round: ``[P, T]``; outputs of tasks with round 0 are 0.
+        executor: Computes the outputs.
+        inputs: ``[N, ...]``.
+        tasks: The T tasks.
+    """
+    slices = output_slices(tasks)
+    outputs = torch.zeros(len(best_round), slices[-1].stop, len(inputs))
+    keys = list(models)
+    for first in range(0, len(keys), MODELS_AT_ONCE):
+        part = keys[first : first + MODELS_AT_ONCE]
+        found = predict_outputs(executor, stack_models([models[key] for key in part]), inputs)
+        for (row, round), output in zip(part, found, strict=True):
+            for task in (best_round[row] == round).nonzero().flatten().tolist():
+                outputs[row, slices[task]] = output[slices[task]]
+    return outputs
+
+
+def from_progress(cohort: Sequence[Member], progress: Progress, seconds: float) -> Trained:
+    """The result of a cohort that has come to its end."""
+    return Trained(
+        members=tuple(cohort),
+        loss=progress.loss,
+        best_round=progress.best_round,
+        rounds_run=progress.rounds_run,
+        outputs=progress.outputs,
+        models=progress.models,
+        seconds=seconds,
+    )
+
+
+def merge(parts: Sequence[Trained]) -> Trained:
+    """One population out of several."""
+    firsts = [sum(len(part.members) for part in parts[:at]) for at in range(len(parts))]
+    return Trained(
+        members=tuple(member for part in parts for member in part.members),
+        loss=torch.cat([part.loss for part in parts]),
+        best_round=torch.cat([part.best_round for part in parts]),
+        rounds_run=torch.cat([part.rounds_run for part in parts]),
+        outputs=torch.cat([part.outputs for part in parts]),
+        models={
+            (first + p, r): model
+            for first, part in zip(firsts, parts, strict=True)
+            for (p, r), model in part.models.items()
+        },
+        seconds=sum(part.seconds for part in parts),
+    )

@@ -1,0 +1,173 @@
+"""The training loop: one cohort of members, side by side, from the first batch to the last.
+
+Letters: P members, T tasks, O outputs, N validation rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from cotrain.data.taskdata import Development
+from cotrain.models.losses import TaskLosses, label_shares
+from cotrain.models.multitask import Architecture
+from cotrain.population.batches import Batch, batch_count, batches
+from cotrain.population.executor import Executor
+from cotrain.population.member import Member, Recipe
+from cotrain.population.optimiser import adamw_step, learning_rate_share
+from cotrain.population.state import State, Tensors, initial_state
+
+PREDICTION_ROWS = 4096  # rows predicted at a time
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Where a cohort stands: everything that is needed to go on, or to stop here.
+
+    Args:
+        state: The active members' stacked tensors, in the order of ``active``.
+        active: Row numbers (in the cohort) of the members still training.
+        round: Rounds completed.
+        loss: ``[P, T]`` best validation loss of each task so far; infinity where never measured.
+        best_round: ``[P, T]`` the round (from 1) with that loss; 0 where none.
+        outputs: ``[P, O, N]`` validation outputs, each task's from its best round.
+        rounds_run: ``[P]`` rounds each member has trained.
+        diverged: Members stopped because a validation loss was not finite.
+        models: (member, round) → parameters and buffers, for every best round of some task.
+    """
+
+    state: State
+    active: list[int]
+    round: int
+    loss: Tensor
+    best_round: Tensor
+    outputs: Tensor
+    rounds_run: Tensor
+    diverged: set[int] = field(default_factory=set)
+    models: dict[tuple[int, int], Tensors] = field(default_factory=dict)
+
+
+def start(
+    cohort: Sequence[Member], architecture: Architecture, development: Development
+) -> Progress:
+    """A cohort before its first step."""
+    members, tasks = len(cohort), len(development.tasks)
+    outputs = len(architecture.bias)
+    return Progress(
+        state=initial_state(architecture, cohort),
+        active=list(range(members)),
+        round=0,
+        loss=torch.full((members, tasks), math.inf),
+        best_round=torch.zeros((members, tasks), dtype=torch.int64),
+        outputs=torch.zeros((members, outputs, len(development.valid))),
+        rounds_run=torch.zeros(members, dtype=torch.int64),
+    )
+
+
+def train_cohort(
+    cohort: Sequence[Member],
+    progress: Progress,
+    executor: Executor,
+    development: Development,
+    recipe: Recipe,
+    *,
+    after_round: Callable[[Progress], None] = lambda _: None,
+    before_step: Callable[[State, Batch], None] = lambda *_: None,
+) -> Progress:
+    """Train a cohort to its end, from wherever ``progress`` stands.
+
+    Each round: all batches, one fused gradient and one optimiser step each; then validation, where
+    every task of every member keeps its own best round; members without recent improvement stop and
+    leave the stacked tensors.
+
+    Args:
+        cohort: The members, in the order of ``progress``.
+        progress: From :func:`start` or a checkpoint; changed in place and returned.
+        executor: Computes gradients and outputs.
+        development: Training and validation rows.
+        recipe: Rounds, batch size, patience, schedule.
+        after_round: Called with the progress, for checkpoints and displays.
+        before_step: Called with state and batch *before* each step, for measurements that leave no
+            trace.
+    """
+    losses = TaskLosses(development.tasks)
+    steps = recipe.rounds * batch_count(len(development.train), recipe.batch_size)
+    while progress.active and progress.round < recipe.rounds:
+        members = [cohort[row] for row in progress.active]
+        weights = torch.tensor([member.weights for member in members])
+        seeds = torch.tensor([member.seed for member in members])
+        for batch in batches(development.train, recipe, progress.round):
+            state = progress.state
+            state.set_keys(seeds)
+            before_step(state, batch)
+            share = learning_rate_share(state.step, steps, recipe.warmup)
+            adamw_step(
+                state,
+                executor.gradients(state, batch, weights),
+                learning_rates=[member.learning_rate * share for member in members],
+                weight_decay=recipe.weight_decay,
+                untouched=~batch.present[losses.task_of_output],
+            )
+        progress.round += 1
+        _validate(progress, weights, executor, development, losses)
+        _stop_members(progress, recipe)
+        after_round(progress)
+    return progress
+
+
+def _validate(
+    progress: Progress,
+    weights: Tensor,
+    executor: Executor,
+    development: Development,
+    losses: TaskLosses,
+) -> None:
+    """Measure the active members and keep what is each task's best so far."""
+    valid, rows = development.valid, torch.tensor(progress.active)
+    outputs = predict_outputs(executor, progress.state, valid.inputs)
+    measured = losses.means(outputs, valid.targets.T, label_shares(valid.mask.T))
+    progress.diverged |= {
+        row for row, loss in zip(progress.active, measured, strict=True) if not loss.isfinite().all()
+    }
+    better = (measured < progress.loss[rows]) & (weights > 0)  # NaN is never better
+    progress.loss[rows] = torch.where(better, measured, progress.loss[rows])
+    progress.best_round[rows] = torch.where(better, progress.round, progress.best_round[rows])
+    replace = better[:, losses.task_of_output].unsqueeze(-1)
+    progress.outputs[rows] = torch.where(replace, outputs, progress.outputs[rows])
+    progress.rounds_run[rows] = progress.round
+    for at in better.any(dim=1).nonzero().flatten().tolist():
+        row = progress.active[at]
+        progress.models[row, progress.round] = progress.state.model(at)
+        _forget_models(progress, row)
+
+
+def _forget_models(progress: Progress, row: int) -> None:
+    """Drop the member's models that are no longer any task's best."""
+    needed = set(progress.best_round[row].tolist())
+    for key in [key for key in progress.models if key[0] == row and key[1] not in needed]:
+        del progress.models[key]
+
+
+def _stop_members(progress: Progress, recipe: Recipe) -> None:
+    """Take members out that diverged or have not improved for ``patience`` rounds."""
+    latest = progress.best_round[progress.active].amax(dim=1)
+    waiting = (progress.round - latest < recipe.patience).tolist()
+    staying = [
+        at
+        for at, row in enumerate(progress.active)
+        if waiting[at] and row not in progress.diverged
+    ]
+    if len(staying) < len(progress.active):
+        progress.active = [progress.active[at] for at in staying]
+        progress.state = progress.state.select(staying)
+
+
+def predict_outputs(executor: Executor, state: State, inputs: Tensor) -> Tensor:
+    """``[P, O, N]`` outputs for all rows, in bounded memory."""
+    return torch.cat(
+        [executor.outputs(state, part) for part in inputs.split(PREDICTION_ROWS)], dim=-1
+    )

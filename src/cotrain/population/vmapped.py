@@ -1,0 +1,50 @@
+"""The vectorised executor for any module that ``torch.func`` can vmap: one fused pass for all."""
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from cotrain.models.losses import TaskLosses
+from cotrain.population.batches import Batch
+from cotrain.population.state import State, Tensors
+
+
+class VmapExecutor:
+    """Maps the network over the members' stacked parameters.
+
+    Modules that write buffers in training (BatchNorm) or draw from torch's generator cannot be mapped;
+    calibration notices and takes the sequential executor for them.
+
+    Args:
+        net: The network whose parameters the state holds; used as code only.
+        losses: The tasks' losses.
+    """
+
+    name = "vectorised (vmap), float32"
+
+    def __init__(self, net: nn.Module, losses: TaskLosses) -> None:
+        self._net = net
+        self._losses = losses
+
+    def gradients(self, state: State, batch: Batch, weights: Tensor) -> Tensors:
+        """See :class:`~cotrain.population.executor.Executor`."""
+        self._net.train()
+
+        def loss(params: Tensors, buffers: Tensors, weights: Tensor) -> Tensor:
+            outputs = functional_call(self._net, {**params, **buffers}, (batch.inputs,))
+            return (self._losses.means(outputs.T, batch.targets, batch.shares) * weights).sum()
+
+        found: Tensors = vmap(grad(loss))(state.params, state.buffers, weights)
+        return found
+
+    def outputs(self, state: State, inputs: Tensor) -> Tensor:
+        """See :class:`~cotrain.population.executor.Executor`."""
+        self._net.eval()
+
+        def forward(tensors: Tensors) -> Tensor:
+            outputs: Tensor = functional_call(self._net, tensors, (inputs,))
+            return outputs.T
+
+        with torch.no_grad():
+            found: Tensor = vmap(forward)({**state.params, **state.buffers})
+        return found

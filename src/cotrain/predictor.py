@@ -1,0 +1,229 @@
+"""The shipped model: networks in safetensors, trees without pickle, and what is needed to read new rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cotrain.artifacts import RunFolder
+from cotrain.baselines.trees import HistTrees, LightGBMTrees, Model, TreeLearner
+from cotrain.choice import Choice, blend
+from cotrain.contenders import weights_of
+from cotrain.errors import InputError
+from cotrain.grouping import Grouping
+from cotrain.models.losses import TaskLosses, predictions
+from cotrain.models.mlp import MLP
+from cotrain.models.multitask import Architecture
+from cotrain.population.checkpoint import split_models
+from cotrain.population.engine import Engine
+from cotrain.population.executor import Executor
+from cotrain.population.sequential import SequentialExecutor
+from cotrain.population.trained import Models, Trained, predict
+from cotrain.result import Contender, Result
+from cotrain.settings import Encoder, Settings
+from cotrain.tasks import Kind, Task
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cotrain.data import Preparation
+
+Array = NDArray[np.float64]
+LEARNERS: tuple[TreeLearner, ...] = (HistTrees(), LightGBMTrees())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """Predicts every task by the contender that was chosen for it.
+
+    Args:
+        tasks: The T tasks.
+        served_by: ``[T]`` who serves each task.
+        models: Networks by (member row, round).
+        best_round: ``[P, T]`` which network of each member speaks for a task; 0 = not used.
+        executor: Runs the networks.
+        learner: The trees' library.
+        forest: Task → its tree models, for tasks served by trees or a blend.
+        preparation: Turns a table into inputs; None if the run was given arrays.
+    """
+
+    tasks: tuple[Task, ...]
+    served_by: tuple[Contender, ...]
+    models: Models
+    best_round: Tensor
+    executor: Executor
+    learner: TreeLearner
+    forest: dict[int, list[Model]]
+    preparation: Preparation | None
+
+    def predict(self, rows: pl.DataFrame | Array | Tensor) -> pl.DataFrame:
+        """One column a task: probability of the positive class, predicted class, or value.
+
+        A multi-class task has further columns ``task=class`` with the probabilities. The columns that a
+        table had in training are looked up by name; others are ignored.
+
+        Args:
+            rows: A table with the training table's input columns, or ``[N, ...]`` inputs if the run was
+                given arrays.
+
+        Raises:
+            InputError: If a column is missing or holds what it did not hold in training.
+        """
+        import polars as pl
+
+        columns: dict[str, Any] = {}
+        for task, values in zip(self.tasks, self.probabilities(rows), strict=True):
+            if task.kind is Kind.MULTICLASS:
+                columns[task.name] = np.array(task.classes)[values.argmax(axis=1)]
+                columns |= {f"{task.name}={c}": values[:, k] for k, c in enumerate(task.classes)}
+            else:
+                columns[task.name] = values
+        return pl.DataFrame(columns)
+
+    def probabilities(self, rows: pl.DataFrame | Array | Tensor) -> list[Array]:
+        """For each task ``[N]`` or ``[N, classes]`` probabilities, or ``[N]`` values in the user's units."""
+        inputs, columns = self._read(rows)
+        outputs = predict(self.models, self.best_round, self.executor, inputs, self.tasks)
+        networks = predictions(self.tasks, outputs)
+        return [self._task(t, networks[t], columns) for t in range(len(self.tasks))]
+
+    def _task(self, t: int, network: Array, columns: Array) -> Array:
+        task, speakers = self.tasks[t], (self.best_round[:, t] > 0).numpy()
+        parts = []
+        if speakers.any():
+            parts.append(network[speakers].mean(axis=0))
+        if t in self.forest:
+            trees = [self.learner.predict(task, model, columns) for model in self.forest[t]]
+            parts.append(np.mean(trees, axis=0))
+        found = parts[0] if len(parts) == 1 else blend(*parts)
+        return np.asarray(found * task.scale + task.mean) if task.kind is Kind.REGRESSION else found
+
+    def _read(self, rows: pl.DataFrame | Array | Tensor) -> tuple[Tensor, Array]:
+        if self.preparation is None:
+            if hasattr(rows, "columns"):
+                raise InputError("this run was trained on arrays: predict from an array")
+            inputs = torch.as_tensor(np.asarray(rows), dtype=torch.float32)
+            return inputs, inputs.flatten(1).double().numpy()
+        if not hasattr(rows, "columns"):
+            raise InputError("this run was trained on a table: predict from a polars DataFrame")
+        inputs = torch.from_numpy(self.preparation.network_inputs(rows))
+        return inputs, self.preparation.tree_columns(rows)
+
+
+def ship(
+    folder: RunFolder,
+    engine: Engine,
+    trained: Trained,
+    forest: Sequence[Sequence[Model]],
+    choice: Choice,
+    grouping: Grouping,
+    settings: Settings,
+    result: Result,
+    *,
+    builtin: bool,
+) -> Predictor:
+    """Write the shipped models and the result, drop what only training needed, and load the predictor.
+
+    ``result.json`` is written last of all: a folder that holds it is complete.
+    """
+    tasks = engine.development.tasks
+    best_round, models = trained.serving(_used(trained, choice, grouping, len(tasks)))
+    tensors = {"best_round": best_round}
+    for (row, round), model in models.items():
+        tensors |= {f"{row}/{round}/{name}": tensor for name, tensor in model.items()}
+    description = {
+        "tasks": [dataclasses.asdict(task) for task in tasks],
+        "served_by": list(choice.served_by),
+        "trees": settings.trees.name,
+        "input_shape": list(engine.architecture.sample.shape[1:]),
+        "widths": list(settings.widths) if builtin else None,
+    }
+    folder.write_tensors("model/networks.safetensors", tensors, description)
+    for t, server in enumerate(choice.served_by):
+        if server in (Contender.TREES, Contender.BLEND):
+            folder.write(
+                f"model/trees-{t}.model",
+                lambda path, models=forest[t]: settings.trees.save(list(models), path),  # type: ignore[misc]
+            )
+    folder.write_json("result.json", dataclasses.asdict(result))
+    for stage in ("population", "trees"):
+        shutil.rmtree(folder.path(stage), ignore_errors=True)
+    return load(folder.root, encoder=None if builtin else engine.architecture.encoder)
+
+
+def _used(trained: Trained, choice: Choice, grouping: Grouping, tasks: int) -> Tensor:
+    """``[P, T]`` whether a member speaks for a task."""
+    used = torch.zeros(len(trained.members), tasks, dtype=torch.bool)
+    for t, (server, network) in enumerate(zip(choice.served_by, choice.network, strict=True)):
+        if server is not Contender.TREES:
+            speaker = network if server is Contender.BLEND else server
+            weights = weights_of(speaker, t, tasks, grouping)
+            used[:, t] = torch.tensor([member.weights == weights for member in trained.members])
+    return used
+
+
+def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
+    """The predictor of a finished run.
+
+    Args:
+        path: The run folder.
+        encoder: The encoder the run was given, if it was given one: weights are stored, code is not.
+
+    Raises:
+        InputError: If the folder holds no finished run, or the run needs its encoder.
+    """
+    folder = RunFolder(Path(path))
+    if not folder.has("result.json"):
+        raise InputError(f"{path} holds no finished run: give the --out folder of cotrain run")
+    tensors, facts = folder.read_tensors("model/networks.safetensors")
+    if facts["widths"] is None and encoder is None:
+        raise InputError(f"the run in {path} was trained with your own encoder: pass encoder=...")
+    tasks = tuple(_task(fields) for fields in facts["tasks"])
+    best_round = tensors.pop("best_round")
+    learner = next(learner for learner in LEARNERS if learner.name == facts["trees"])
+    return Predictor(
+        tasks=tasks,
+        served_by=tuple(Contender(server) for server in facts["served_by"]),
+        models=split_models(tensors),
+        best_round=best_round,
+        executor=_executor(facts, tasks, encoder),
+        learner=learner,
+        forest={
+            t: learner.load(folder.path(f"model/trees-{t}.model"))
+            for t, server in enumerate(facts["served_by"])
+            if server in (Contender.TREES, Contender.BLEND)
+        },
+        preparation=_preparation(folder),
+    )
+
+
+def _executor(facts: dict[str, Any], tasks: Sequence[Task], encoder: Encoder | None) -> Executor:
+    shape = facts["input_shape"]
+    losses = TaskLosses(tasks)
+    architecture = Architecture(
+        encoder=encoder or (lambda: MLP(int(np.prod(shape)), widths=facts["widths"])),
+        sample=torch.zeros(1, *shape),
+        bias=torch.zeros(losses.outputs),
+    )
+    return SequentialExecutor(architecture.build(seed=0), losses)
+
+
+def _task(fields: dict[str, Any]) -> Task:
+    return Task(**fields | {"kind": Kind(fields["kind"]), "classes": tuple(fields["classes"])})
+
+
+def _preparation(folder: RunFolder) -> Preparation | None:
+    if not folder.has("preparation"):
+        return None
+    from cotrain.data import Preparation
+
+    return Preparation.load(folder.path("preparation"))

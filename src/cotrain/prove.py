@@ -1,0 +1,142 @@
+"""The proof: the test split is opened once, for the finished choice, and every contender is scored on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.choice import Choice
+from cotrain.data.taskdata import TaskData
+from cotrain.grouping import Grouping
+from cotrain.result import Contender, Interval, TaskResult
+from cotrain.statistics import bootstrap, contender_scores, interval
+from cotrain.tasks import score
+
+Array = NDArray[np.float64]
+SHIPPED = "shipped"
+BASELINES = (Contender.SINGLE, Contender.JOINT, Contender.TREES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Scores of the contenders and of what is shipped, for every task.
+
+    Args:
+        value: Contender or ``shipped`` → ``[T]`` test scores.
+        drawn: The same → ``[R, T]`` scores in R bootstrap replicates.
+    """
+
+    value: dict[str, Array]
+    drawn: dict[str, Array]
+
+    def gain(self, task: int, a: str, b: str) -> Interval:
+        """Difference of two columns on one task."""
+        value = float(self.value[a][task] - self.value[b][task])
+        return interval(value, self.drawn[a][:, task] - self.drawn[b][:, task])
+
+    def mean_gain(self, a: str, b: str) -> Interval:
+        """Difference of two columns averaged over the tasks on which the metric is defined."""
+        value = float(np.nanmean(self.value[a] - self.value[b]))
+        return interval(value, np.nanmean(self.drawn[a] - self.drawn[b], axis=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Test scores with paired intervals.
+
+    Args:
+        tasks: One row a task.
+        mean_test: Contender (and ``shipped``) → mean test score over tasks.
+        overall: ``a - b`` → difference of the mean test scores with its interval.
+    """
+
+    tasks: tuple[TaskResult, ...]
+    mean_test: dict[str, float]
+    overall: dict[str, Interval]
+
+
+def prove(
+    choice: Choice,
+    test: TaskData,
+    predictions: Sequence[Mapping[Contender, Array]],
+    grouping: Grouping,
+    train_labels: Sequence[int],
+    seed: int,
+) -> Proof:
+    """Score all contenders on the test rows, with a paired bootstrap over rows and seeds.
+
+    Args:
+        choice: Who serves which task, decided without the test split.
+        test: The opened test split, N rows.
+        predictions: For each task, contender → ``[S, N, ...]`` predictions of S seeds.
+        grouping: For naming each task's partners.
+        train_labels: ``[T]`` training labels of each task.
+        seed: Seeds the bootstrap.
+    """
+    table = _score_all(choice, test, predictions, seed)
+    rows = tuple(
+        _row(t, table, choice, test, predictions[t], grouping, train_labels[t])
+        for t in range(len(test.tasks))
+    )
+    pairs = [(SHIPPED, base) for base in BASELINES]
+    pairs += [(Contender.JOINT, Contender.SINGLE), (Contender.GROUPS, Contender.JOINT)]
+    pairs += [(Contender.GROUPS, Contender.SINGLE), (Contender.TREES, Contender.SINGLE)]
+    return Proof(
+        tasks=rows,
+        mean_test={name: float(np.nanmean(column)) for name, column in table.value.items()},
+        overall={f"{a} - {b}": table.mean_gain(a, b) for a, b in pairs},
+    )
+
+
+def _score_all(
+    choice: Choice, test: TaskData, predictions: Sequence[Mapping[Contender, Array]], seed: int
+) -> Table:
+    labels = [test.labels(t) for t in range(len(test.tasks))]
+    scores = [
+        contender_scores(task, predictions[t], choice.network[t], labels[t])
+        for t, task in enumerate(test.tasks)
+    ]
+    value: dict[str, Array] = {c: np.array([own[c] for own in scores]) for c in scores[0]}
+    drawn: dict[str, Array] = dict(
+        bootstrap(test.tasks, predictions, choice, labels, len(test), seed).items()
+    )
+    for columns in (value, drawn):
+        columns[SHIPPED] = np.stack(
+            [columns[server][..., t] for t, server in enumerate(choice.served_by)], axis=-1
+        )
+    return Table(value=value, drawn=drawn)
+
+
+def _row(
+    t: int,
+    table: Table,
+    choice: Choice,
+    test: TaskData,
+    predictions: Mapping[Contender, Array],
+    grouping: Grouping,
+    train_labels: int,
+) -> TaskResult:
+    task = test.tasks[t]
+    rows, target = test.labels(t)
+    return TaskResult(
+        name=task.name,
+        kind=task.kind,
+        metric=task.metric_name,
+        train_labels=train_labels,
+        test_labels=len(rows),
+        served_by=choice.served_by[t],
+        partners=tuple(test.tasks[b].name for b in grouping.group_of(t)),
+        valid=choice.valid[t],
+        test={Contender(c): float(v[t]) for c, v in table.value.items() if c != SHIPPED},
+        seed_std={
+            c: float(np.std([score(task, one[rows], target) for one in p], ddof=1))
+            for c, p in predictions.items()
+        },
+        shipped=float(table.value[SHIPPED][t]),
+        gain_over_single=table.gain(t, SHIPPED, Contender.SINGLE),
+        gain_over_joint=table.gain(t, SHIPPED, Contender.JOINT),
+        gain_over_trees=table.gain(t, SHIPPED, Contender.TREES),
+    )

@@ -1,0 +1,114 @@
+"""The affinity heatmap: what training on each source task does for each recipient."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from cotrain.reporting.gains import FONT, LAYOUT, Figure
+from cotrain.reporting.plotly_text import finite, hover, label, thinned
+from cotrain.reporting.text import MISSING
+from cotrain.result import AffinitySummary
+
+FloatArray = NDArray[np.floating[Any]]
+
+_DIVERGING = [
+    [0.0, "#b2182b"],
+    [0.25, "#ef8a62"],
+    [0.5, "#f4f4f2"],
+    [0.75, "#67a9cf"],
+    [1.0, "#2166ac"],
+]
+_MOST_LABELS = 40
+_ORDERED_OPTIMALLY = 200  # tasks; beyond that the leaf order is only a good one
+
+
+def affinity_figure(affinity: AffinitySummary) -> Figure:
+    """Recipients in rows, sources in columns, similar tasks next to each other."""
+    mean = np.array(affinity.mean, dtype=float)
+    order = cluster_order(mean)
+    names = [affinity.tasks[i] for i in order]
+    ordered = mean[np.ix_(order, order)]
+    error = np.array(affinity.standard_error, dtype=float)[np.ix_(order, order)]
+    return {"data": [_trace(names, ordered, error)], "layout": _layout(names)}
+
+
+def cluster_order(mean: FloatArray) -> list[int]:
+    """Leaf order of average linkage on the symmetrised affinities (``[T, T]``), high = close."""
+    if len(mean) < 3:
+        return list(range(len(mean)))
+    known = np.where(np.isfinite(mean), mean, 0.0)
+    closeness = (known + known.T) / 2
+    distance = closeness.max() - closeness
+    np.fill_diagonal(distance, 0.0)
+    tree = linkage(
+        squareform(distance), "average", optimal_ordering=len(mean) <= _ORDERED_OPTIMALLY
+    )
+    return [int(leaf) for leaf in leaves_list(tree)]
+
+
+def colour_limit(mean: FloatArray) -> float:
+    """Half the width of the colour range: the 98 % quantile of the sizes, 1 where all are zero."""
+    sizes = np.abs(mean[np.isfinite(mean)])
+    limit = float(np.quantile(sizes, 0.98)) if sizes.size else 0.0
+    return limit or float(sizes.max(initial=0.0)) or 1.0
+
+
+def _trace(names: list[str], mean: FloatArray, error: FloatArray) -> Figure:
+    limit = colour_limit(mean)
+    texts = [hover(name) for name in names]
+    return {
+        "type": "heatmap",
+        "z": [[finite(value) for value in row] for row in mean],
+        "zmin": -limit,
+        "zmax": limit,
+        "colorscale": _DIVERGING,
+        "xgap": 1,
+        "ygap": 1,
+        "hoverongaps": False,
+        "hoverinfo": "text",
+        "hovertext": [
+            [_hover(to, source, mean[i, j], error[i, j]) for j, source in enumerate(texts)]
+            for i, to in enumerate(texts)
+        ],
+        "colorbar": {"thickness": 10, "len": 0.6, "outlinewidth": 0, "tickformat": "+.2~g"},
+    }
+
+
+def _hover(recipient: str, source: str, mean: float, error: float) -> str:
+    spread = f"{error:.2g}" if np.isfinite(error) else MISSING
+    value = f"{mean:+.3g} ± {spread}" if np.isfinite(mean) else MISSING
+    return f"<b>{recipient}</b><br>from {source}<br>{value}"
+
+
+def _layout(names: list[str]) -> Figure:
+    tilted = {"tickangle": -60, "constrain": "domain"}
+    square = {
+        "autorange": "reversed",
+        "scaleanchor": "x",
+        "constrain": "domain",
+        "constraintoward": "top",
+    }
+    return {
+        **LAYOUT,
+        "height": 180 + min(900, len(names) * (34 if len(names) <= 16 else 14)),
+        "margin": {"l": 8, "r": 8, "t": 16, "b": 8},
+        "xaxis": {**_axis("source", names), **tilted},
+        "yaxis": {**_axis("recipient", names), **square},
+    }
+
+
+def _axis(title: str, names: list[str]) -> Figure:
+    shown = thinned(len(names), _MOST_LABELS)
+    return {
+        "title": {"text": title, "standoff": 8, "font": FONT},
+        "tickvals": shown,
+        "ticktext": [label(names[i], 20) for i in shown],
+        "tickfont": {"size": 12 if len(names) <= 24 else 10},
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "automargin": True,
+    }

@@ -1,0 +1,94 @@
+"""The result as one HTML file that works offline, prints, and trusts no text in it."""
+
+import hashlib
+import math
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from cotrain.reporting import ledger
+from cotrain.reporting.gains import Figure, gains_figure
+from cotrain.reporting.heatmap import affinity_figure
+from cotrain.reporting.ranking import UNDEFINED, best, by_gain, contenders, verdict
+from cotrain.reporting.text import (
+    compact,
+    duration,
+    limits,
+    multiple,
+    percent,
+    readable,
+    score,
+    signed,
+    sortable,
+    thousands,
+)
+from cotrain.result import Result
+
+_WIDE_HEATMAP = 24  # tasks; from here on the heatmap takes the whole width
+
+
+def render_html(result: Result) -> str:
+    """Render the whole report.
+
+    Args:
+        result: What :mod:`cotrain.prove` found.
+
+    Returns:
+        The text of one self-contained HTML file. Its content security policy forbids every request
+        and every script but the two that this package wrote.
+    """
+    return _environment().get_template("report.html").render(_context(result))
+
+
+def _context(result: Result) -> dict[str, object]:
+    return {
+        "result": result,
+        "tasks": by_gain(result.tasks),
+        "columns": contenders(result.tasks),
+        "verdicts": [verdict(task.gain_over_single) for task in result.tasks],
+        "costs": ledger.by_purpose(result.costs),
+        "total": ledger.total(result.costs),
+        "deciding": ledger.deciding(result.costs),
+        "figures": _figures(result),
+        "wide": len(result.tasks) >= _WIDE_HEATMAP,
+        "nonce": hashlib.sha256(repr(result).encode("utf-8", "replace")).hexdigest()[:32],
+        "plotly_js": _plotly_js(),
+    }
+
+
+def _figures(result: Result) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    if any(not math.isnan(task.gain_over_single.value) for task in result.tasks):
+        figures["gains"] = gains_figure(result.tasks)
+    if len(result.affinity.tasks) > 1:
+        figures["affinity"] = affinity_figure(result.affinity)
+    return figures
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("cotrain.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    formats = (score, signed, limits, compact, duration, multiple, percent, thousands)
+    filters = (*formats, best, verdict, sortable)
+    environment.filters |= {function.__name__: function for function in filters}
+    environment.globals |= {"nan": math.nan, "no_interval": UNDEFINED}
+    return environment
+
+
+def _printable(value: object) -> object:
+    """Every string that the template prints goes through here before it is escaped."""
+    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _plotly_js() -> Markup:
+    from plotly.offline import get_plotlyjs  # heavy: only when a page is rendered
+
+    return Markup(get_plotlyjs())  # noqa: S704  # plotly's own text, no part of it from the result

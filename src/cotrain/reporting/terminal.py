@@ -1,0 +1,165 @@
+"""The result on a terminal: the answer, one row a task, the groups and the bill."""
+
+import math
+from collections.abc import Sequence
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cotrain.reporting import ledger
+from cotrain.reporting.ranking import UNDEFINED, best, contenders, extremes, verdict
+from cotrain.reporting.text import (
+    duration,
+    limits,
+    multiple,
+    percent,
+    readable,
+    score,
+    shorten,
+    signed,
+)
+from cotrain.result import Contender, GroupingSummary, Interval, Result, TaskResult
+
+_MOST_ROWS, _EXTREMES, _MOST_NAMES, _LEAST_NAME = 40, 15, 12, 8
+_STYLES = {"gain": "green", "loss": "red", "unclear": "dim", "undefined": "dim"}
+_SHORT_METRICS = {"balanced accuracy": "bal. acc."}
+
+
+def print_result(result: Result, console: Console) -> None:
+    """Print the result; right from 100 columns on, and complete without colour."""
+    console.print(Text(readable(result.answer), style="bold"))
+    console.print()
+    console.print(_task_table(result, console.width))
+    console.print(Text("• best test score of the row   * 95 % interval excludes zero", style="dim"))
+    for title, lines in (
+        ("Mean over tasks", _overall_lines(result)),
+        ("Groups", _group_lines(result.grouping, len(result.tasks))),
+        ("Cost", _cost_lines(result)),
+        ("Details", [Text(readable(sentence)) for sentence in result.details]),
+    ):
+        _print_section(console, title, lines)
+
+
+def _print_section(console: Console, title: str, lines: Sequence[Text]) -> None:
+    if not lines:
+        return
+    console.print()
+    console.print(Text(title, style="bold"))
+    bullets = Table.grid(padding=(0, 1))
+    bullets.add_column()
+    bullets.add_column(overflow="fold")
+    for line in lines:
+        bullets.add_row("-", line)
+    console.print(Padding(bullets, (0, 0, 0, 1)))
+
+
+def _task_table(result: Result, width: int) -> Table:
+    columns = contenders(result.tasks)
+    blocks = _blocks(result.tasks, columns)
+    mean = _mean_row(result, columns)
+    header = ["task", "metric", *columns, "shipped", "by", "  gain over single, 95 %"]
+    room = _room(header, [row for block in blocks for row in block] + [mean], width)
+    table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    for i, title in enumerate(header):
+        table.add_column(title, overflow="ellipsis", no_wrap=True, max_width=None if i else room)
+    for block in (*blocks, [mean]):
+        for name, *cells in block:
+            table.add_row(Text(shorten(name.plain, room), style=name.style), *cells)
+        table.add_section()
+    return table
+
+
+def _room(header: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> int:
+    """How many columns of the terminal the other cells leave to the names."""
+    columns = zip(header, *rows, strict=True)
+    widths = [max(cell_len(str(cell)) for cell in column) for column in columns]
+    return max(_LEAST_NAME, width - sum(widths[1:]) - len(widths) + 1)
+
+
+def _blocks(tasks: Sequence[TaskResult], columns: Sequence[Contender]) -> list[list[list[Text]]]:
+    """All rows, or those of the extreme tasks with a note on the others."""
+    if len(tasks) <= _MOST_ROWS:
+        return [[_task_row(task, columns) for task in tasks]]
+    gains, losses, hidden = extremes(tasks, _EXTREMES)
+    note = [Text(f"… {hidden} hidden", style="dim"), *[Text("")] * (len(columns) + 4)]
+    top = [_task_row(task, columns) for task in gains]
+    return [[*top, note, *(_task_row(task, columns) for task in losses)]]
+
+
+def _task_row(task: TaskResult, columns: Sequence[Contender]) -> list[Text]:
+    top = best(task)
+    values = [task.test.get(contender, math.nan) for contender in columns]
+    metric = _SHORT_METRICS.get(task.metric, shorten(task.metric, 9))
+    return [
+        Text(readable(task.name)),
+        Text(metric),
+        *(_score_cell(score(value), top) for value in (*values, task.shipped)),
+        Text(task.served_by.value),
+        _gain_cell(task.gain_over_single),
+    ]
+
+
+def _score_cell(written: str, top: str) -> Text:
+    """The mark shows the best score without colour; the other cells keep its place free."""
+    is_best = bool(top) and written == top
+    return Text(f"{written:>5}{'•' if is_best else ' '}", style="bold" if is_best else "")
+
+
+def _gain_cell(gain: Interval) -> Text:
+    mark = "*" if gain.significant else " "
+    return Text(f"{signed(gain.value):>6} {limits(gain):<16} {mark}", style=_STYLES[verdict(gain)])
+
+
+def _mean_row(result: Result, columns: Sequence[Contender]) -> list[Text]:
+    means = [result.mean_test.get(key, math.nan) for key in (*columns, "shipped")]
+    return [
+        Text("mean", style="bold"),
+        Text(""),
+        *(Text(f"{score(value):>5} ", style="bold") for value in means),
+        Text(""),
+        _gain_cell(result.overall.get("shipped - single", UNDEFINED)),
+    ]
+
+
+def _overall_lines(result: Result) -> list[Text]:
+    width = max(map(len, result.overall), default=0)
+    return [Text(f"{key:<{width}}  ") + _gain_cell(gain) for key, gain in result.overall.items()]
+
+
+def _group_lines(grouping: GroupingSummary, tasks: int) -> list[Text]:
+    if tasks == 1:
+        return [Text("one task: nothing to group")]
+    return [
+        Text(f"{_names(group.tasks)}: serves {_served(group.tasks, group.serves)}")
+        for group in grouping.groups
+    ]
+
+
+def _served(tasks: Sequence[str], serves: Sequence[str]) -> str:
+    helpers = [name for name in tasks if name not in serves]
+    if len(helpers) < len(serves):
+        return f"all but {_names(helpers)}" if helpers else "all"
+    return _names(serves) or "none"
+
+
+def _names(tasks: Sequence[str]) -> str:
+    shown = [shorten(name, 24) for name in tasks[:_MOST_NAMES]]
+    more = len(tasks) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _cost_lines(result: Result) -> list[Text]:
+    whole = ledger.total(result.costs)
+    spent = f"deciding cost {multiple(ledger.deciding(result.costs))} one joint run"
+    parts = ", ".join(
+        f"{part.purpose} {multiple(part.joint_runs)} ({percent(part.share)})"
+        for part in ledger.by_purpose(result.costs)
+    )
+    return [
+        Text(f"{spent} (budget {multiple(result.budget)})"),
+        Text(f"total {multiple(whole.joint_runs)} in {duration(whole.seconds)}: {parts}"),
+    ]

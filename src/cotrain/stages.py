@@ -1,0 +1,187 @@
+"""The stages of a run that keep their result in the run folder and read it back when resumed."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cotrain import __version__
+from cotrain.artifacts import RunFolder
+from cotrain.baselines.trees import Model, TreeLearner, fit_task, tree_data
+from cotrain.data.taskdata import Development, Splits, TaskData
+from cotrain.errors import InputError
+from cotrain.measure.affinity import Affinity
+from cotrain.measure.lookahead import Lookahead
+from cotrain.models.losses import TaskLosses, starting_bias
+from cotrain.models.mlp import MLP
+from cotrain.models.multitask import Architecture
+from cotrain.population.calibration import Calibration, Trial, calibrate, candidates
+from cotrain.population.engine import Engine, Update, Watch
+from cotrain.population.member import Member, Recipe
+from cotrain.population.training import start, train_cohort
+from cotrain.result import Contender
+from cotrain.settings import Encoder, Settings
+
+Array = NDArray[np.float64]
+Forest = Sequence[Sequence[Model]]  # [T][S] tree models
+
+
+def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str) -> None:
+    """Start a run in an empty folder, or make sure that the folder holds this very run."""
+    asked = {
+        "cotrain": __version__,
+        "data": splits.digest,
+        "title": title,
+        "tasks": [dataclasses.asdict(task) for task in splits.tasks],
+        "settings": dataclasses.asdict(settings) | {"trees": settings.trees.name},
+    }
+    asked = _as_json(asked)
+    if not folder.has("run.json"):
+        folder.write_json("run.json", asked)
+        return
+    found = folder.read_json("run.json")
+    for key, value in asked.items():
+        if found.get(key) != value:
+            raise InputError(
+                f"{folder.root} holds a run with other {key}: "
+                "repeat the command of that run, or choose another --out"
+            )
+
+
+def architecture_of(
+    development: Development, encoder: Encoder | None, widths: Sequence[int]
+) -> Architecture:
+    """The network of a run: the user's encoder or the built-in MLP, under one fused head."""
+    train = development.train
+    inputs = train.inputs[0].numel()
+    return Architecture(
+        encoder=encoder or (lambda: MLP(inputs, widths=widths)),
+        sample=train.inputs[:1],
+        bias=starting_bias(train.tasks, train.targets, train.mask),
+    )
+
+
+def build_engine(
+    folder: RunFolder,
+    development: Development,
+    encoder: Encoder | None,
+    settings: Settings,
+    recipe: Recipe,
+    watch: Watch,
+) -> Engine:
+    """The engine with the executor that calibration chose; a resumed run keeps the first choice."""
+    architecture = architecture_of(development, encoder, settings.widths)
+    executors = candidates(
+        architecture, TaskLosses(development.tasks), low_precision=settings.low_precision
+    )
+    if folder.has("engine.json"):
+        facts = folder.read_json("engine.json")
+        trials = tuple(Trial(**trial) for trial in facts["trials"])
+        calibration = Calibration(chosen=facts["chosen"], trials=trials)
+    else:
+        calibration = calibrate(executors, architecture, development.train, recipe)
+        folder.write_json("engine.json", dataclasses.asdict(calibration))
+    return Engine(
+        architecture=architecture,
+        development=development,
+        recipe=recipe,
+        executor=next(e for e in executors if e.name == calibration.chosen),
+        folder=folder,
+        watch=watch,
+        calibration=calibration,
+    )
+
+
+def measure(engine: Engine, joint: Member, settings: Settings) -> tuple[Affinity, float]:
+    """Lookahead transference on one joint run, and the seconds it took."""
+    if engine.folder.has("affinity.safetensors"):
+        tensors, facts = engine.folder.read_tensors("affinity.safetensors")
+        arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
+        seconds = facts.pop("seconds")
+        return Affinity(**arrays, **facts | {"tasks": tuple(facts["tasks"])}), seconds
+    began = time.monotonic()
+    lookahead = Lookahead(
+        executor=engine.executor,
+        losses=TaskLosses(engine.development.tasks),
+        step_size=settings.probe_step,
+        every=settings.probe_every,
+    )
+    rounds = engine.recipe.rounds
+    train_cohort(
+        [joint],
+        start([joint], engine.architecture, engine.development),
+        engine.executor,
+        engine.development,
+        engine.recipe,
+        after_round=lambda p: engine.watch(
+            Update(stage="measure", done=p.round, total=rounds, loss=float(p.loss.mean()))
+        ),
+        before_step=lookahead.probe,
+    )
+    affinity, seconds = lookahead.affinity(), time.monotonic() - began
+    facts = {"tasks": affinity.tasks, "probes": affinity.probes, "step_size": affinity.step_size}
+    tensors = {
+        "mean": torch.from_numpy(affinity.mean),
+        "standard_error": torch.from_numpy(affinity.standard_error),
+    }
+    engine.folder.write_tensors("affinity.safetensors", tensors, facts | {"seconds": seconds})
+    return affinity, seconds
+
+
+def fit_trees(engine: Engine, settings: Settings, candidates: int) -> tuple[Forest, float]:
+    """Tune and train the trees of every task, and the seconds it took."""
+    folder, learner = engine.folder, settings.trees
+    forest, spent = [], 0.0
+    total = len(engine.development.tasks)
+    for t in range(total):
+        if not folder.has(f"trees/{t}.json"):
+            began = time.monotonic()
+            data = tree_data(engine.development, t)
+            models = fit_task(learner, data, candidates=candidates, seeds=settings.seeds)
+            folder.write(f"trees/{t}.model", lambda path, m=models: learner.save(m, path))  # type: ignore[misc]
+            folder.write_json(f"trees/{t}.json", {"seconds": time.monotonic() - began})
+        forest.append(learner.load(folder.path(f"trees/{t}.model")))
+        spent += folder.read_json(f"trees/{t}.json")["seconds"]
+        engine.watch(Update(stage="trees", done=t + 1, total=total, loss=float("nan")))
+    return forest, spent
+
+
+def tree_predictions(learner: TreeLearner, forest: Forest, data: TaskData) -> list[Array]:
+    """For each task ``[S, N, ...]`` predictions of the seeds' trees."""
+    return [
+        np.stack([learner.predict(task, model, data.columns) for model in models])
+        for task, models in zip(data.tasks, forest, strict=True)
+    ]
+
+
+def with_trees(
+    networks: Sequence[Mapping[Contender, Array]], trees: Sequence[Array]
+) -> list[dict[Contender, Array]]:
+    """All contenders' predictions, task by task."""
+    return [
+        {**own, Contender.TREES: forest} for own, forest in zip(networks, trees, strict=True)
+    ]
+
+
+def seed_mean(
+    predictions: Sequence[Mapping[Contender, Array]],
+) -> dict[Contender, list[Array]]:
+    """Contender → for each task ``[N, ...]`` predictions averaged over seeds."""
+    return {
+        contender: [own[contender].mean(axis=0) for own in predictions]
+        for contender in predictions[0]
+    }
+
+
+def _as_json(value: Any) -> Any:
+    """The value as it comes back from a JSON file."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(item) for key, item in value.items()}
+    return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value
+

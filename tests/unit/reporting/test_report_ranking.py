@@ -1,0 +1,50 @@
+"""Which scores and rows stand out."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from cotrain.reporting.ranking import UNDEFINED, best, by_gain, contenders, extremes, verdict
+from cotrain.result import Contender, Interval, Result
+
+
+def test_columns_are_the_tested_contenders_in_order(tox21: Result) -> None:
+    blended = replace(tox21.tasks[1], test={Contender.BLEND: 0.8, Contender.SINGLE: 0.7})
+    assert contenders([blended]) == (Contender.SINGLE, Contender.BLEND)
+    assert contenders(tox21.tasks) == tuple(Contender)[:4]
+
+
+def test_the_best_score_ignores_undefined_ones(tox21: Result) -> None:
+    scores = {Contender.SINGLE: math.nan, Contender.JOINT: 0.7, Contender.TREES: 0.8}
+    assert best(replace(tox21.tasks[0], test=scores)) == "0.800"
+    assert best(replace(tox21.tasks[0], test={Contender.SINGLE: math.nan})) == ""
+
+
+def test_undefined_gains_come_last(tox21: Result) -> None:
+    undefined = replace(tox21.tasks[0], gain_over_single=UNDEFINED)
+    ranked = by_gain([undefined, *tox21.tasks[1:]])
+    gains = [task.gain_over_single.value for task in ranked[:-1]]
+    assert ranked[-1] is undefined
+    assert gains == sorted(gains, reverse=True)
+
+
+def test_extremes_do_not_overlap(sixty_tasks: Result) -> None:
+    top, bottom, hidden = extremes(sixty_tasks.tasks, 15)
+    assert (len(top), len(bottom), hidden) == (15, 15, 30)
+    assert len({task.name for task in (*top, *bottom)}) == 30
+    assert extremes(sixty_tasks.tasks[:20], 15)[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "expected"),
+    [
+        (0.1, 0.05, 0.2, "gain"),
+        (-0.1, -0.2, -0.05, "loss"),
+        (0.1, -0.1, 0.3, "unclear"),
+        (0.1, math.nan, math.nan, "unclear"),
+        (math.nan, math.nan, math.nan, "undefined"),
+    ],
+)
+def test_verdicts(value: float, low: float, high: float, expected: str) -> None:
+    assert verdict(Interval(value=value, low=low, high=high)) == expected
