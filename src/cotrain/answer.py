@@ -21,7 +21,9 @@ def answer(proof: Proof, grouping: Grouping) -> str:
         f"{'' if gain.significant else ' (not significant)'}"
     )
     if len(names) == 1:
-        return f"One task, nothing to train together: {names[0]} is served by {_by(proof)}; {worth}."
+        return (
+            f"One task, nothing to train together: {names[0]} is served by {_by(proof)}; {worth}."
+        )
     together = _together(proof, grouping, names)
     if not together:
         return f"Train no tasks together: every task is best served by {_by(proof)}; {worth}."
@@ -36,7 +38,9 @@ def details(proof: Proof) -> tuple[str, ...]:
             verdict = "" if gain.significant else ", not significant"
             lines.append(f"{pair}: {signed(gain)} in mean test score{verdict}.")
     unsure = [task.name for task in proof.tasks if not task.gain_over_single.significant]
-    lines.append(f"Gain over single-task not significant for {len(unsure)} of {len(proof.tasks)} tasks.")
+    lines.append(
+        f"Gain over single-task not significant for {len(unsure)} of {len(proof.tasks)} tasks."
+    )
     for rival in (Contender.SINGLE, Contender.JOINT, Contender.TREES):
         lost = [task.name for task in proof.tasks if _loses(task, rival)]
         if lost:

@@ -5,6 +5,7 @@ names are chosen by cotrain, never derived from task names, and :meth:`RunFolder
 the folder.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -41,18 +42,19 @@ class RunFolder:
         """Whether the file was completed."""
         return self.path(name).exists()
 
-    def write(self, name: str, fill: Callable[[Path], None]) -> None:
+    def write(self, name: str, fill: Callable[[Path], object]) -> None:
         """Let ``fill`` write a temporary file, then put it in place in one step."""
         path = self.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             fill(partial)
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
-            os.replace(partial, path)
+            partial.replace(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
             raise InputError(
                 f"cannot write {path}: {error.strerror or error}; "
                 "free some space or choose another --out, then go on with --resume"
@@ -60,7 +62,7 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
-        self.write(name, lambda path: path.write_text(text, encoding="utf-8") and None)
+        self.write(name, lambda path: path.write_text(text, encoding="utf-8"))
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON object with the schema version in front."""
@@ -73,7 +75,9 @@ class RunFolder:
             content = json.loads(self.path(name).read_text(encoding="utf-8"))
             version = content.pop("schema_version")
         except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise InputError(f"{self.root} holds no readable {name}: is it a run folder?") from error
+            raise InputError(
+                f"{self.root} holds no readable {name}: is it a run folder?"
+            ) from error
         if version != SCHEMA_VERSION:
             raise InputError(
                 f"{self.path(name)} has schema version {version}, this cotrain reads {SCHEMA_VERSION}: "
@@ -86,18 +90,26 @@ class RunFolder:
         self, name: str, tensors: Mapping[str, Any], metadata: Mapping[str, Any]
     ) -> None:
         """Write torch tensors and a JSON-able description as one safetensors file."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
         note = {"cotrain": json.dumps({"schema_version": SCHEMA_VERSION, **metadata})}
-        self.write(name, lambda path: save_file(contiguous, path, metadata=note))
+
+        def fill(path: Path) -> None:
+            try:
+                save_file(contiguous, path, metadata=note)
+            except SafetensorError as error:  # how safetensors reports a full disk
+                raise OSError(str(error)) from error
+
+        self.write(name, fill)
 
     def read_tensors(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The inverse of :meth:`write_tensors`: tensors and description."""
         from safetensors import SafetensorError, safe_open
 
         try:
-            with safe_open(self.path(name), framework="pt") as file:  # type: ignore[no-untyped-call]
+            with safe_open(self.path(name), framework="pt") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
                 metadata = json.loads(file.metadata()["cotrain"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:

@@ -15,7 +15,7 @@ def recipe_for(rows: int, *, seed: int) -> Recipe:
     """Batch size and rounds for a number of training rows: about 1,200 steps, 16 to 100 rounds.
 
     >>> recipe_for(6400, seed=0).batch_size, recipe_for(6400, seed=0).rounds
-    (128, 23)
+    (128, 24)
     >>> recipe_for(100, seed=0).batch_size, recipe_for(100, seed=0).rounds
     (16, 100)
     """
@@ -54,7 +54,13 @@ def full_cost(vectors: int, candidates: int, seeds: int) -> float:
 
 
 def allot(
-    budget: float | None, *, tasks: int, max_groups: int, candidates: int, seeds: int, recipe: Recipe
+    budget: float | None,
+    *,
+    tasks: int,
+    max_groups: int,
+    candidates: int,
+    seeds: int,
+    recipe: Recipe,
 ) -> Allowance:
     """Spend the budget evenly: fewer candidates first, then shorter trainings; never fewer seeds.
 

@@ -36,7 +36,9 @@ class Choice:
 
 
 def choose(
-    tasks: Sequence[Task], predictions: Mapping[Contender, Sequence[Array]], labels: Sequence[Labels]
+    tasks: Sequence[Task],
+    predictions: Mapping[Contender, Sequence[Array]],
+    labels: Sequence[Labels],
 ) -> Choice:
     """Pick the best contender of each task by its validation score; ties go to the simpler one.
 

@@ -25,9 +25,10 @@ from cotrain.grouping import group_tasks
 from cotrain.ledger import Ledger
 from cotrain.population.engine import Watch
 from cotrain.population.trained import merge
-from cotrain.predictor import Predictor, ship
+from cotrain.predictor import Predictor, load, ship
 from cotrain.prove import prove
 from cotrain.result import Result
+from cotrain.result_file import is_finished, read_result, write_result
 from cotrain.settings import Encoder, Settings
 from cotrain.stages import (
     build_engine,
@@ -40,13 +41,15 @@ from cotrain.stages import (
 )
 from cotrain.summary import affinity_summary, grouping_summary, row_counts, settings_summary
 
+DEFAULTS = Settings()
+
 
 def plan(
     splits: Splits,
     *,
     out: str | Path,
     encoder: Encoder | None = None,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULTS,
     title: str = "tasks",
     watch: Watch = lambda _: None,
 ) -> tuple[Result, Predictor]:
@@ -69,9 +72,11 @@ def plan(
         InputError: If the folder holds another run, or the budget is too small.
     """
     folder = RunFolder(Path(out))
-    claim(folder, splits, settings, title)
     development, tasks = splits.development, splits.tasks
     allowance = _allowance(splits, settings)
+    claim(folder, splits, settings, title)
+    if is_finished(folder):
+        return read_result(folder), load(out, encoder=encoder)
     engine = build_engine(folder, development, encoder, settings, allowance.recipe, watch)
     ledger = Ledger.of(engine)
 
@@ -98,7 +103,9 @@ def plan(
     ledger.population("groups, all seeds", "shipping", final, only="group/")
     trained = merge([tuning.select(lambda member: member in best), final])
     forest, seconds = fit_trees(engine, settings, allowance.candidates)
-    ledger.trees(settings.trees.name, len(tasks) * (allowance.candidates + settings.seeds - 1), seconds)
+    ledger.trees(
+        settings.trees.name, len(tasks) * (allowance.candidates + settings.seeds - 1), seconds
+    )
 
     # Choose on validation; then open the test split, once.
     labels = [development.valid.labels(t) for t in range(len(tasks))]
@@ -130,10 +137,9 @@ def plan(
         budget=allowance.budget,
         settings=settings_summary(settings, allowance, engine, best),
     )
-    predictor = ship(
-        folder, engine, trained, forest, choice, grouping, settings, result, builtin=encoder is None
-    )
-    return result, predictor
+    ship(folder, engine, trained, forest, choice, grouping, settings, splits.preparation, encoder)
+    write_result(folder, result)
+    return result, load(out, encoder=encoder)
 
 
 def _allowance(splits: Splits, settings: Settings) -> Allowance:

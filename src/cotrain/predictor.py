@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -28,13 +28,12 @@ from cotrain.population.engine import Engine
 from cotrain.population.executor import Executor
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.trained import Models, Trained, predict
-from cotrain.result import Contender, Result
+from cotrain.result import Contender
+from cotrain.result_file import is_finished
 from cotrain.settings import Encoder, Settings
 from cotrain.tasks import Kind, Task
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from cotrain.data import Preparation
 
 Array = NDArray[np.float64]
@@ -78,8 +77,6 @@ class Predictor:
         Raises:
             InputError: If a column is missing or holds what it did not hold in training.
         """
-        import polars as pl
-
         columns: dict[str, Any] = {}
         for task, values in zip(self.tasks, self.probabilities(rows), strict=True):
             if task.kind is Kind.MULTICLASS:
@@ -90,7 +87,7 @@ class Predictor:
         return pl.DataFrame(columns)
 
     def probabilities(self, rows: pl.DataFrame | Array | Tensor) -> list[Array]:
-        """For each task ``[N]`` or ``[N, classes]`` probabilities, or ``[N]`` values in the user's units."""
+        """Per task ``[N]`` or ``[N, classes]`` probabilities, or ``[N]`` values in the user's units."""
         inputs, columns = self._read(rows)
         outputs = predict(self.models, self.best_round, self.executor, inputs, self.tasks)
         networks = predictions(self.tasks, outputs)
@@ -109,11 +106,11 @@ class Predictor:
 
     def _read(self, rows: pl.DataFrame | Array | Tensor) -> tuple[Tensor, Array]:
         if self.preparation is None:
-            if hasattr(rows, "columns"):
+            if isinstance(rows, pl.DataFrame):
                 raise InputError("this run was trained on arrays: predict from an array")
             inputs = torch.as_tensor(np.asarray(rows), dtype=torch.float32)
             return inputs, inputs.flatten(1).double().numpy()
-        if not hasattr(rows, "columns"):
+        if not isinstance(rows, pl.DataFrame):
             raise InputError("this run was trained on a table: predict from a polars DataFrame")
         inputs = torch.from_numpy(self.preparation.network_inputs(rows))
         return inputs, self.preparation.tree_columns(rows)
@@ -127,14 +124,10 @@ def ship(
     choice: Choice,
     grouping: Grouping,
     settings: Settings,
-    result: Result,
-    *,
-    builtin: bool,
-) -> Predictor:
-    """Write the shipped models and the result, drop what only training needed, and load the predictor.
-
-    ``result.json`` is written last of all: a folder that holds it is complete.
-    """
+    preparation: Preparation | None,
+    encoder: Encoder | None,
+) -> None:
+    """Write what :func:`load` needs: the networks, trees and preparation that serve some task."""
     tasks = engine.development.tasks
     best_round, models = trained.serving(_used(trained, choice, grouping, len(tasks)))
     tensors = {"best_round": best_round}
@@ -145,7 +138,7 @@ def ship(
         "served_by": list(choice.served_by),
         "trees": settings.trees.name,
         "input_shape": list(engine.architecture.sample.shape[1:]),
-        "widths": list(settings.widths) if builtin else None,
+        "widths": list(settings.widths) if encoder is None else None,
     }
     folder.write_tensors("model/networks.safetensors", tensors, description)
     for t, server in enumerate(choice.served_by):
@@ -154,10 +147,9 @@ def ship(
                 f"model/trees-{t}.model",
                 lambda path, models=forest[t]: settings.trees.save(list(models), path),  # type: ignore[misc]
             )
-    folder.write_json("result.json", dataclasses.asdict(result))
-    for stage in ("population", "trees"):
-        shutil.rmtree(folder.path(stage), ignore_errors=True)
-    return load(folder.root, encoder=None if builtin else engine.architecture.encoder)
+    if preparation is not None:
+        folder.path("preparation").mkdir(exist_ok=True)
+        preparation.save(folder.path("preparation"))
 
 
 def _used(trained: Trained, choice: Choice, grouping: Grouping, tasks: int) -> Tensor:
@@ -182,7 +174,7 @@ def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
         InputError: If the folder holds no finished run, or the run needs its encoder.
     """
     folder = RunFolder(Path(path))
-    if not folder.has("result.json"):
+    if not is_finished(folder):
         raise InputError(f"{path} holds no finished run: give the --out folder of cotrain run")
     tensors, facts = folder.read_tensors("model/networks.safetensors")
     if facts["widths"] is None and encoder is None:

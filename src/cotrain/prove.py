@@ -1,4 +1,4 @@
-"""The proof: the test split is opened once, for the finished choice, and every contender is scored on it."""
+"""The proof: the test split, opened once for the finished choice, scores every contender."""
 
 from __future__ import annotations
 

@@ -91,7 +91,9 @@ class CostLine:
 
     stage: str  # "tune", "measure", "train", "trees", …
     trainings: int  # models trained, early-stopped ones included
-    joint_runs: float  # compute as a multiple of one full joint run (NaN for trees: other hardware path)
+    joint_runs: (
+        float  # compute as a multiple of one full joint run (NaN for trees: other hardware path)
+    )
     examples: int  # training examples processed, summed over models
     flops: float  # floating-point operations of the networks (NaN for trees)
     seconds: float
@@ -104,7 +106,9 @@ class Result:
 
     title: str  # the data set's name
     answer: str  # one sentence
-    details: tuple[str, ...]  # a few further sentences: what is not significant, what lost, notes on data
+    details: tuple[
+        str, ...
+    ]  # a few further sentences: what is not significant, what lost, notes on data
     tasks: tuple[TaskResult, ...]
     mean_test: dict[str, float]  # contender (and "shipped") -> mean test score over tasks
     overall: dict[str, Interval]  # "shipped - single", "joint - single", … -> mean gain over tasks

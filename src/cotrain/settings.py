@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cotrain.baselines.trees import HistTrees, TreeLearner
 
 if TYPE_CHECKING:
     from torch import nn
-
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,7 @@ class Settings:
     budget: float | None = None
     seeds: int = 5
     seed: int = 0
-    trees: TreeLearner = HistTrees()
+    trees: TreeLearner = field(default_factory=HistTrees)
     low_precision: bool = True
     widths: tuple[int, ...] = (256, 256)
     probe_every: int = 10

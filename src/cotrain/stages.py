@@ -164,9 +164,7 @@ def with_trees(
     networks: Sequence[Mapping[Contender, Array]], trees: Sequence[Array]
 ) -> list[dict[Contender, Array]]:
     """All contenders' predictions, task by task."""
-    return [
-        {**own, Contender.TREES: forest} for own, forest in zip(networks, trees, strict=True)
-    ]
+    return [{**own, Contender.TREES: forest} for own, forest in zip(networks, trees, strict=True)]
 
 
 def seed_mean(
@@ -184,4 +182,3 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _as_json(item) for key, item in value.items()}
     return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value
-

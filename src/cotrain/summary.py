@@ -56,6 +56,7 @@ def row_counts(splits: Splits) -> dict[str, int]:
         "train": len(development.train),
         "valid": len(development.valid),
         "test": len(splits.test),
+        "unlabelled": splits.unlabelled,
     }
 
 

@@ -74,9 +74,7 @@ def output_slices(tasks: Sequence[Task]) -> tuple[slice, ...]:
     (slice(0, 1, None), slice(1, 4, None))
     """
     ends = np.cumsum([task.outputs for task in tasks]).tolist()
-    return tuple(
-        slice(end - task.outputs, end) for task, end in zip(tasks, ends, strict=True)
-    )
+    return tuple(slice(end - task.outputs, end) for task, end in zip(tasks, ends, strict=True))
 
 
 def score(task: Task, prediction: FloatArray, target: FloatArray) -> float:

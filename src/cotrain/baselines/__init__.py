@@ -1,1 +1,4 @@
-"""What everyone compares with: gradient-boosted trees. (Single-task and joint networks are populations.)"""
+"""What everyone compares with: gradient-boosted trees, one model a task.
+
+The other two baselines, single-task and joint networks, are populations.
+"""

@@ -88,12 +88,11 @@ def tree_data(development: Development, task: int) -> TreeData:
     )
 
 
-def fit_task(
-    learner: TreeLearner, data: TreeData, *, candidates: int, seeds: int
-) -> list[Model]:
+def fit_task(learner: TreeLearner, data: TreeData, *, candidates: int, seeds: int) -> list[Model]:
     """Tune on seed 0, then train the best candidate from the other seeds too."""
     tried = [
-        (learner.fit(data, candidate, 0), candidate) for candidate in learner.candidates[:candidates]
+        (learner.fit(data, candidate, 0), candidate)
+        for candidate in learner.candidates[:candidates]
     ]
 
     def quality(model: Model) -> float:
@@ -182,9 +181,9 @@ class LightGBMTrees:
         import lightgbm
 
         settings = candidate | _objective(data.task) | {"seed": seed, "verbose": -1}
-        fixed = {"categorical_feature": data.categorical.nonzero()[0].tolist(), "params": settings}
-        train = lightgbm.Dataset(data.columns, data.labels, **fixed)
-        valid = lightgbm.Dataset(data.valid_columns, data.valid_labels, reference=train, **fixed)
+        categories = data.categorical.nonzero()[0].tolist()
+        train = lightgbm.Dataset(data.columns, data.labels, categorical_feature=categories)
+        valid = lightgbm.Dataset(data.valid_columns, data.valid_labels, reference=train)
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
         return lightgbm.train(settings, train, MOST_ROUNDS, valid_sets=[valid], callbacks=[stop])
 

@@ -11,10 +11,10 @@ whose test part is sealed until a choice has been made. Labels may be missing an
 even: binary, positive class '1' (49.6 %), 100.0 % labelled
 random: binary, positive class '1' (53.0 %), 100.0 % labelled
 inputs: 64 numbers
->>> splits, preparation = from_table(table, schema, StratifiedSplit(), seed=0)
+>>> splits = from_table(table, schema, StratifiedSplit(), seed=0)
 >>> splits.development.train.inputs.shape
 torch.Size([1438, 63])
->>> preparation.network_inputs(table.head(2)).dtype
+>>> splits.preparation.network_inputs(table.head(2)).dtype
 dtype('float32')
 """
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cotrain.data.assemble import assign_rows, cut, drop_notes, labelled_rows, standardised
+from cotrain.data.assemble import assign_rows, cut, labelled_rows, standardised
 from cotrain.data.delimited import check_names
 from cotrain.data.infer import kinds_by_name
 from cotrain.data.kinds import infer_task
@@ -133,4 +133,4 @@ def _assemble(
         columns=columns,
         categorical=np.zeros(columns.shape[1], dtype=bool),
     )
-    return cut(data, assignment, drop_notes(labelled))
+    return cut(data, assignment, labelled)

@@ -19,9 +19,7 @@ from cotrain.data.taskdata import Development, SealedTest, Splits, TaskData
 from cotrain.tasks import Kind, Task
 
 
-def from_table(
-    frame: pl.DataFrame, schema: Schema, split: Split, seed: int
-) -> tuple[Splits, Preparation]:
+def from_table(frame: pl.DataFrame, schema: Schema, split: Split, seed: int) -> Splits:
     """Cut a table in three, fit the preparation on the training rows, and apply it to all rows.
 
     Rows without any label are dropped. Means and scales of regression tasks come from the training
@@ -30,7 +28,7 @@ def from_table(
     >>> from cotrain.data import RandomSplit, digits_table, infer_schema
     >>> table = digits_table()
     >>> schema = infer_schema(table, targets=["is_*", "even"])
-    >>> splits, preparation = from_table(table, schema, RandomSplit(), seed=0)
+    >>> splits = from_table(table, schema, RandomSplit(), seed=0)
     >>> len(splits.development.train), len(splits.development.valid), splits.test
     (1437, 179, SealedTest(rows=181))
     """
@@ -50,8 +48,9 @@ def from_table(
         columns=preparation.tree_columns(frame),
         categorical=preparation.categorical,
     )
-    notes = (*drop_notes(labelled), *_input_notes(frame, preparation))
-    return cut(data, assignment, notes), preparation
+    splits = cut(data, assignment, labelled)
+    notes = (*splits.notes, *_input_notes(frame, preparation))
+    return replace(splits, notes=notes, preparation=preparation)
 
 
 def labelled_rows(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -82,14 +81,15 @@ def standardised(tasks: tuple[Task, ...], values: NDArray[np.float64]) -> tuple[
     )
 
 
-def cut(data: TaskData, assignment: NDArray[np.int8], notes: tuple[str, ...]) -> Splits:
-    """The three splits of the data, the last one sealed."""
+def cut(data: TaskData, assignment: NDArray[np.int8], labelled: NDArray[np.bool_]) -> Splits:
+    """The three splits of the data, the last one sealed; ``labelled`` says which rows are in it."""
     train, valid, test = (data.rows(np.flatnonzero(assignment == code)) for code in range(3))
     return Splits(
         development=Development(train=train, valid=valid),
         test=SealedTest(test),
         digest=digest(data, assignment),
-        notes=notes,
+        notes=_drop_notes(labelled),
+        unlabelled=int((~labelled).sum()),
     )
 
 
@@ -103,7 +103,7 @@ def digest(data: TaskData, assignment: NDArray[np.int8]) -> str:
     return total.hexdigest()
 
 
-def drop_notes(labelled: NDArray[np.bool_]) -> tuple[str, ...]:
+def _drop_notes(labelled: NDArray[np.bool_]) -> tuple[str, ...]:
     """A note if rows without any label were dropped."""
     dropped = int((~labelled).sum())
     return (f"{dropped:,} of {len(labelled):,} rows dropped: they have no label",) * (dropped > 0)

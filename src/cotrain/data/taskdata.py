@@ -5,8 +5,8 @@ Letters: N rows, T tasks, D inputs, F columns the trees see.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from cotrain.tasks import Task
 
 if TYPE_CHECKING:
     from cotrain.choice import Choice
+    from cotrain.data.prepare import Preparation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,17 +122,19 @@ class Splits:
         development: Training and validation rows.
         test: The sealed test rows.
         notes: What the user should know about the cut: rows without labels, columns left out, …
+        preparation: How table rows become inputs; None for data given as arrays.
+        unlabelled: Rows that were dropped because they carry no label.
         digest: SHA-256 over inputs, targets, mask and row assignment; resuming checks it.
     """
 
     development: Development
     test: SealedTest
     digest: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    unlabelled: int = 0
+    preparation: Preparation | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """The ordered task list."""
         return self.development.tasks
-
-

@@ -14,9 +14,7 @@ from cotrain.grouping.score import Matrix, all_scores, clean
 MOST_TASKS = 15
 
 
-def exact_grouping(
-    affinity: Matrix, *, max_groups: int, alone: Matrix | None = None
-) -> Grouping:
+def exact_grouping(affinity: Matrix, *, max_groups: int, alone: Matrix | None = None) -> Grouping:
     """The best at most ``max_groups`` groups.
 
     Args:
@@ -87,9 +85,10 @@ def _split(value: Matrix, max_groups: int) -> tuple[list[int], float]:
             total[s], block[s] = sums[at], subsets[at]
         best.append(total)
         first.append(block)
-    blocks, rest = [], sets - 1
+    blocks: list[int] = []
+    rest = sets - 1
     for step in range(len(best) - 1, -1, -1):
-        block = rest if step == 0 else int(first[step][rest])
-        blocks.append(block)
-        rest -= block
-    return [block for block in blocks if block], float(best[-1][sets - 1])
+        split_off = rest if step == 0 else int(first[step][rest])
+        blocks.append(split_off)
+        rest -= split_off
+    return [b for b in blocks if b], float(best[-1][sets - 1])

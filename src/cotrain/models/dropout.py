@@ -76,7 +76,9 @@ class Dropout(nn.Module):
             return x
         bits = mix(counters(x.numel(), x.device) + (self.dropout_key + self.layer))
         keep = bits.view(torch.uint8)[: x.numel()] >= threshold(self.dropout_rate)
-        keep = keep.view(*x.shape[1:], x.shape[0]).movedim(-1, 0)  # batch last, as the engine keeps it
+        keep = keep.view(*x.shape[1:], x.shape[0]).movedim(
+            -1, 0
+        )  # batch last, as the engine keeps it
         return x * keep * gain(self.dropout_rate)
 
 

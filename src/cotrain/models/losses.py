@@ -107,9 +107,7 @@ def starting_bias(tasks: Sequence[Task], targets: Tensor, mask: Tensor) -> Tenso
         targets: ``[N, T]`` codes or standardised values.
         mask: ``[N, T]`` label mask.
     """
-    bias = [
-        _constant(task, targets[:, t][mask[:, t]].numpy()) for t, task in enumerate(tasks)
-    ]
+    bias = [_constant(task, targets[:, t][mask[:, t]].numpy()) for t, task in enumerate(tasks)]
     return torch.from_numpy(np.concatenate(bias)).to(torch.float32)
 
 
@@ -117,7 +115,7 @@ def _constant(task: Task, labels: NDArray[np.float32]) -> NDArray[np.float64]:
     if task.kind is Kind.REGRESSION:
         return np.array([labels.mean() if len(labels) else 0.0], dtype=np.float64)
     counts = np.bincount(labels.astype(int), minlength=max(2, len(task.classes))) + 1.0
-    logits = np.log(counts / counts.sum())
+    logits: NDArray[np.float64] = np.log(counts / counts.sum()).astype(np.float64)
     return logits if task.kind is Kind.MULTICLASS else logits[1:] - logits[:1]
 
 

@@ -32,12 +32,13 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         sizes = (inputs, *widths)
-        self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        linears = [nn.Linear(a, b) for a, b in pairwise(sizes)]
         rates = (input_dropout, *(dropout for _ in widths))
         self.drops = nn.ModuleList(Dropout(rate, layer=i) for i, rate in enumerate(rates))
-        for linear in self.linears:
+        for linear in linears:
             nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu")
             nn.init.zeros_(linear.bias)
+        self.linears = nn.ModuleList(linears)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, D]`` → ``[B, widths[-1]]``."""

@@ -67,7 +67,11 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
 def finished(progress: Progress) -> Progress:
     """The progress without what only further training needs."""
     progress.state = State(
-        params={"none": torch.zeros(0)}, buffers={}, momentum={}, variance={}, step=progress.state.step
+        params={"none": torch.zeros(0)},
+        buffers={},
+        momentum={},
+        variance={},
+        step=progress.state.step,
     )
     progress.active = []
     return progress

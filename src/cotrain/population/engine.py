@@ -13,7 +13,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cotrain.artifacts import RunFolder
 from cotrain.data.taskdata import Development
-from cotrain.models.losses import TaskLosses
 from cotrain.models.multitask import Architecture
 from cotrain.population import checkpoint
 from cotrain.population.batches import batch_count
@@ -165,7 +164,7 @@ def flops_per_example(architecture: Architecture) -> float:
     net = architecture.build(seed=0)
     with FlopCounterMode(display=False) as counter:
         net(architecture.sample.repeat_interleave(2, 0)).sum().backward()
-    return counter.get_total_flops() / 2
+    return float(counter.get_total_flops()) / 2
 
 
 def _update(

@@ -90,9 +90,7 @@ class FusedMLPExecutor:
             self._drop(hidden, state, layer + 1)
         return torch.baddbmm(space.biases[-1], space.weights[-1], space.hidden[-1])
 
-    def _backward(
-        self, space: _Workspace, state: State, slope: Tensor, source: Tensor
-    ) -> None:
+    def _backward(self, space: _Workspace, state: State, slope: Tensor, source: Tensor) -> None:
         """Gradients of every layer from ``slope`` ``[P, O, B]``, into the workspace."""
         space.gradients["head.bias"].copy_(slope.sum(dim=-1))
         slope = slope.to(self._precision)
@@ -146,7 +144,9 @@ class FusedMLPExecutor:
         keep = bits.view(torch.uint8)[:, :size] >= least.unsqueeze(1)
         values.mul_(keep.view(values.shape))
 
-    def _parameters(self, state: State, precision: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
+    def _parameters(
+        self, state: State, precision: torch.dtype
+    ) -> tuple[list[Tensor], list[Tensor]]:
         weights = [state.params[f"{name}.weight"].to(precision) for name in self._names]
         biases = [state.params[f"{name}.bias"].to(precision).unsqueeze(-1) for name in self._names]
         return weights, biases

@@ -48,15 +48,17 @@ def adamw_step(
     kept = _head_tensors(state) if bool(untouched.any()) else []
     copies = [tensor[:, untouched].clone() for tensor in kept]
     for rows, rate in _runs(learning_rates):
-        parts = [
-            [tensor[rows] for tensor in tensors.values()]
+        params, slopes, momentum, variance = (
+            [tensors[name][rows] for name in state.params]
             for tensors in (state.params, gradients, state.momentum, state.variance)
-        ]
-        steps = [torch.tensor(float(state.step), device=p.device) for p in parts[0]]
+        )
         adamw(
-            *parts,
+            params,
+            slopes,
+            momentum,
+            variance,
             max_exp_avg_sqs=[],
-            state_steps=steps,
+            state_steps=[torch.tensor(float(state.step), device=p.device) for p in params],
             fused=True,
             amsgrad=False,
             beta1=BETA_1,

@@ -49,8 +49,12 @@ class State:
     def map(self, change: Callable[[Tensor], Tensor]) -> State:
         """The state with every tensor changed."""
         return State(
-            **{part: {k: change(v) for k, v in getattr(self, part).items()} for part in PARTS},
+            params={k: change(v) for k, v in self.params.items()},
+            buffers={k: change(v) for k, v in self.buffers.items()},
+            momentum={k: change(v) for k, v in self.momentum.items()},
+            variance={k: change(v) for k, v in self.variance.items()},
             step=self.step,
+            keys=self.keys,
         )
 
     def select(self, rows: Sequence[int]) -> State:
@@ -81,7 +85,13 @@ class State:
         for key, tensor in flat.items():
             part, name = key.split("/", 1)
             parts[part][name] = tensor
-        return cls(**parts, step=step)
+        return cls(
+            params=parts["params"],
+            buffers=parts["buffers"],
+            momentum=parts["momentum"],
+            variance=parts["variance"],
+            step=step,
+        )
 
 
 def is_dropout(name: str) -> bool:

@@ -131,7 +131,9 @@ def _validate(
     outputs = predict_outputs(executor, progress.state, valid.inputs)
     measured = losses.means(outputs, valid.targets.T, label_shares(valid.mask.T))
     progress.diverged |= {
-        row for row, loss in zip(progress.active, measured, strict=True) if not loss.isfinite().all()
+        row
+        for row, loss in zip(progress.active, measured, strict=True)
+        if not loss.isfinite().all()
     }
     better = (measured < progress.loss[rows]) & (weights > 0)  # NaN is never better
     progress.loss[rows] = torch.where(better, measured, progress.loss[rows])
@@ -157,9 +159,7 @@ def _stop_members(progress: Progress, recipe: Recipe) -> None:
     latest = progress.best_round[progress.active].amax(dim=1)
     waiting = (progress.round - latest < recipe.patience).tolist()
     staying = [
-        at
-        for at, row in enumerate(progress.active)
-        if waiting[at] and row not in progress.diverged
+        at for at, row in enumerate(progress.active) if waiting[at] and row not in progress.diverged
     ]
     if len(staying) < len(progress.active):
         progress.active = [progress.active[at] for at in staying]
@@ -169,5 +169,5 @@ def _stop_members(progress: Progress, recipe: Recipe) -> None:
 def predict_outputs(executor: Executor, state: State, inputs: Tensor) -> Tensor:
     """``[P, O, N]`` outputs for all rows, in bounded memory."""
     return torch.cat(
-        [executor.outputs(state, part) for part in inputs.split(PREDICTION_ROWS)], dim=-1
+        [executor.outputs(state, part) for part in torch.split(inputs, PREDICTION_ROWS)], dim=-1
     )

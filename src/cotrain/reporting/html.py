@@ -91,4 +91,4 @@ def _printable(value: object) -> object:
 def _plotly_js() -> Markup:
     from plotly.offline import get_plotlyjs  # heavy: only when a page is rendered
 
-    return Markup(get_plotlyjs())  # noqa: S704  # plotly's own text, no part of it from the result
+    return Markup(get_plotlyjs())  # plotly's own text, no part of it from the result

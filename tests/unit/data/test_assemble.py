@@ -28,7 +28,7 @@ TARGETS = ["buys", "colour", "price"]
 
 
 def splits_of(frame: pl.DataFrame, seed: int = 0, targets: list[str] = TARGETS) -> Splits:
-    return from_table(frame, infer_schema(frame, targets=targets), StratifiedSplit(), seed)[0]
+    return from_table(frame, infer_schema(frame, targets=targets), StratifiedSplit(), seed)
 
 
 def sealed(splits: Splits) -> Any:
@@ -90,14 +90,16 @@ def test_group_and_time_columns_are_no_inputs(mixed: pl.DataFrame) -> None:
     for split in (GroupSplit(column="number"), TimeSplit(column="when")):
         frame = mixed.with_columns(pl.col("number").fill_null(0))
         schema = infer_schema(frame, targets=["price"], reserved=split.reserved)
-        splits, preparation = from_table(frame, schema, split, 0)
+        splits = from_table(frame, schema, split, 0)
+        preparation = splits.preparation
         assert split.column not in [column.name for column in preparation.schema.inputs]
         assert len(splits.development.train) >= 150
 
 
 def test_preparation_carries_the_standardised_tasks(mixed: pl.DataFrame) -> None:
     schema = infer_schema(mixed, targets=TARGETS)
-    splits, preparation = from_table(mixed, schema, RandomSplit(), 0)
+    splits = from_table(mixed, schema, RandomSplit(), 0)
+    preparation = splits.preparation
     assert preparation.schema.tasks == splits.tasks
     valid = splits.development.valid
     assert preparation.network_inputs(mixed).shape[1] == valid.inputs.shape[1]

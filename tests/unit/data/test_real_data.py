@@ -41,7 +41,8 @@ def test_multitarget(shared: Path, name: str, rows: int, inputs: int, targets: i
     assert frame.shape == (rows, inputs + targets)
     schema = infer_schema(frame, targets=frame.columns[-targets:])
     assert {task.kind for task in schema.tasks} == {Kind.REGRESSION}
-    splits, preparation = from_table(frame, schema, RandomSplit(), 0)
+    splits = from_table(frame, schema, RandomSplit(), 0)
+    preparation = splits.preparation
     assert len(splits.development.train) == int(0.8 * rows)
     assert len(preparation.unused) == (41 if name == "atp1d" else 0)
     assert splits.development.train.inputs.shape[1] == inputs - len(preparation.unused)
@@ -72,7 +73,7 @@ def test_multilabel(
     common = [label for label in varied if frame[label].sum() >= 15]
     schema = infer_schema(frame, targets=common, ignore=sorted(set(names) - set(common)))
     assert {(task.kind, task.classes) for task in schema.tasks} == {(Kind.BINARY, ("0", "1"))}
-    splits, _ = from_table(frame, schema, StratifiedSplit(), 0)
+    splits = from_table(frame, schema, StratifiedSplit(), 0)
     assert splits.development.train.mask.all()
 
 
@@ -98,7 +99,8 @@ def test_adult(shared: Path) -> None:
         "'Separated' 1,025, 1 more), 100.0 % labelled",
         "inputs: 7 categories, 6 numbers",
     )
-    splits, preparation = from_table(frame, schema, RandomSplit(), 0)
+    splits = from_table(frame, schema, RandomSplit(), 0)
+    preparation = splits.preparation
     assert splits.development.train.columns.shape == (26048, 13)
     assert int(preparation.categorical.sum()) == 7
     assert splits.notes == ()
@@ -110,7 +112,7 @@ def tox21(shared: Path) -> Splits:
     frame = read_table(shared / "mol_tox21" / "tox21.csv.gz")
     schema = infer_schema(frame, targets=["NR-*", "SR-*"], ignore=["mol_id"], smiles="smiles")
     assert [column.role for column in schema.inputs] == [Role.SMILES]
-    return from_table(frame, schema, RandomSplit(), 0)[0]
+    return from_table(frame, schema, RandomSplit(), 0)
 
 
 def test_tox21(shared: Path) -> None:

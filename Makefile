@@ -1,0 +1,40 @@
+# Two commands for a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow lint types format benchmarks clean
+
+demo: $(VENV)/installed
+	rm -rf cotrain-demo
+	$(BIN)/cotrain demo --out cotrain-demo
+
+test: $(VENV)/installed
+	$(BIN)/pytest -q --durations=10
+
+test-slow: $(VENV)/installed
+	$(BIN)/pytest -q -m slow
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+format: $(VENV)/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmarks: $(VENV)/installed
+	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/tables.py
+
+# constraints.txt pins what was tested; torch's pin also keeps pip from fetching a CUDA build here.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) cotrain-demo

@@ -1,0 +1,9 @@
+"""One thread a test process: tiny products gain nothing from more, and OpenMP's spinning costs."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+
+torch.set_num_threads(1)

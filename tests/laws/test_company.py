@@ -1,0 +1,127 @@
+"""Law 2: a member's result depends neither on its population nor on the executor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import (
+    EXECUTORS,
+    RECIPE,
+    distance,
+    make_architecture,
+    make_development,
+    make_executor,
+    train,
+)
+
+from cotrain.artifacts import RunFolder
+from cotrain.models.losses import TaskLosses
+from cotrain.population import engine as engine_module
+from cotrain.population.calibration import Calibration
+from cotrain.population.engine import Engine, cohort_size
+from cotrain.population.fused import FusedMLPExecutor
+from cotrain.population.member import Member
+from cotrain.population.trained import Trained
+
+KINDS = "brmbmr"
+MEMBERS = [
+    Member(
+        name=f"m{at}",
+        weights=[(1.0,) * 6, (0.0, 0.0, 1.0, 0.0, 0.0, 0.0), (1.0, 0.5, 0.0, 3.0, 1.0, 0.1)][at % 3],
+        seed=at % 4,
+        learning_rate=(1e-3, 3e-3, 3e-3, 2e-3)[at % 4],
+        dropout=(1.0, 0.5, 0.0)[at % 3],
+    )
+    for at in range(8)
+]
+
+
+@pytest.mark.parametrize("size", [96, 87])  # batches of 16 rows; of 14, which fill no whole hash
+@pytest.mark.parametrize("name", ["vmap", "fused"])
+def test_executors_agree_after_training(name: str, size: int) -> None:
+    development = make_development(KINDS, rows=size)
+    expected = train(development, MEMBERS)
+    found = train(development, MEMBERS, executor=name)
+    start = train(development, MEMBERS, recipe=replace(RECIPE, rounds=0))
+    assert expected.state.step == 24
+    assert distance(found.state.params, expected.state.params) < 1e-5
+    torch.testing.assert_close(found.loss, expected.loss, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.outputs, expected.outputs, atol=2e-5, rtol=0)
+    assert distance(start.state.params, expected.state.params) > 1e-2  # it has trained
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+@pytest.mark.parametrize("alone", [0, 3, 7])
+def test_company_changes_nothing(name: str, alone: int) -> None:
+    development = make_development(KINDS)
+    together = train(development, MEMBERS, executor=name)
+    single = train(development, [MEMBERS[alone]], executor=name)
+    assert distance(single.state.params, together.state.select([alone]).params) < 1e-6
+    torch.testing.assert_close(single.loss[0], together.loss[alone], atol=1e-6, rtol=0)
+    assert torch.equal(single.best_round[0], together.best_round[alone])
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_order_of_members_changes_nothing(name: str) -> None:
+    development = make_development(KINDS)
+    a = train(development, MEMBERS, executor=name)
+    b = train(development, MEMBERS[::-1], executor=name)
+    backwards = list(range(8))[::-1]
+    assert distance(a.state.params, b.state.select(backwards).params) < 1e-6
+
+
+def test_bfloat16_products_stay_near() -> None:
+    # bfloat16 keeps 8 bits: products to about 0.4 %, AdamW turns that into a few per cent of a step.
+    development = make_development(KINDS)
+    architecture = make_architecture(development)
+    low = FusedMLPExecutor(
+        architecture.build(seed=0), TaskLosses(development.tasks), torch.bfloat16
+    )
+    expected = train(development, MEMBERS, architecture=architecture)
+    found = train(development, MEMBERS, executor=low, architecture=architecture)
+    assert 0 < distance(found.state.params, expected.state.params) < 0.03
+    torch.testing.assert_close(found.loss, expected.loss, atol=3e-3, rtol=0)
+
+
+def train_in_cohorts(folder: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> Trained:
+    monkeypatch.setattr(engine_module, "MOST_MEMBERS", size)
+    development = make_development(KINDS)
+    architecture = make_architecture(development)
+    assert cohort_size(architecture, RECIPE) == size
+    engine = Engine(
+        architecture=architecture,
+        development=development,
+        recipe=replace(RECIPE, rounds=5, patience=2),
+        executor=make_executor("fused", architecture, development.tasks),
+        calibration=Calibration(chosen="fused", trials=()),
+        folder=RunFolder(folder),
+    )
+    return engine.train("tune", MEMBERS)
+
+
+def test_cohort_size_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = train_in_cohorts(tmp_path / "8", 8, monkeypatch)
+    for size in (1, 3):
+        found = train_in_cohorts(tmp_path / str(size), size, monkeypatch)
+        assert found.members == expected.members
+        assert torch.equal(found.best_round, expected.best_round)
+        torch.testing.assert_close(found.loss, expected.loss, atol=1e-6, rtol=0)
+        assert found.models.keys() == expected.models.keys()
+        for key in expected.models:
+            assert distance(found.models[key], expected.models[key]) < 1e-6
+
+
+def test_seeds_dropout_and_learning_rates_do_change_the_result() -> None:
+    development = make_development(KINDS)
+    base = MEMBERS[0]
+    others = [
+        replace(base, seed=1),
+        replace(base, learning_rate=2e-3),
+        replace(base, dropout=0.0),
+        replace(base, weights=(1.0, 1.0, 1.0, 1.0, 1.0, 0.5)),
+    ]
+    losses = train(development, [base, *others]).loss
+    assert all((losses[0] - losses[at]).abs().max() > 1e-5 for at in range(1, 5))

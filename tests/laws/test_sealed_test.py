@@ -1,0 +1,126 @@
+"""Law 5: test rows are reachable only with a finished choice."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from mypy import api
+from tiny import make_data, make_development
+
+from cotrain.choice import Choice
+from cotrain.data.taskdata import SealedTest, Splits
+from cotrain.result import Contender
+
+PROLOGUE = """
+from collections.abc import Sequence
+import torch
+from cotrain.baselines.trees import tree_data
+from cotrain.choice import Choice, choose
+from cotrain.contenders import member_scores, tuned
+from cotrain.data.taskdata import Development, SealedTest, Splits, TaskData
+from cotrain.grouping import exact_grouping, group_tasks
+from cotrain.population.engine import Engine
+from cotrain.population.trained import Trained
+from cotrain.population.training import start, train_cohort
+from cotrain.prove import prove
+from cotrain.stages import architecture_of, fit_trees, tree_predictions
+"""
+# One line a function, so an error names the line; `ok` lines must pass.
+CASES = """
+def f(splits: Splits) -> None: tree_data(splits, 0)
+def f(splits: Splits) -> None: architecture_of(splits, None, (8,))
+def f(splits: Splits, e: Engine) -> None: start([], e.architecture, splits)
+def f(splits: Splits, e: Engine) -> None: train_cohort([], 0, e.executor, splits, e.recipe)
+def f(splits: Splits, t: Trained) -> None: tuned(t, splits)
+def f(splits: Splits, t: Trained) -> None: tuned(t, splits.test)
+def f(test: SealedTest, t: Trained) -> None: member_scores(t, test)
+def f(splits: Splits) -> None: group_tasks(splits, max_groups=1)
+def f(splits: Splits) -> None: exact_grouping(splits.test, max_groups=1)
+def f(splits: Splits) -> None: choose(splits.tasks, {}, splits.test)
+def f(splits: Splits) -> None: choose(splits.tasks, {}, splits.test.labels(0))
+def f(test: SealedTest) -> None: print(test.inputs)
+def f(test: SealedTest) -> None: print(test.data)
+def f(test: SealedTest) -> None: print(test[0])
+def f(test: SealedTest) -> None: print([row for row in test])
+def f(test: SealedTest) -> None: test.open_for(None)
+def f(test: SealedTest, d: Development) -> None: test.open_for(d)
+def f(test: SealedTest) -> None: test.open_for()
+def f(test: SealedTest, d: TaskData) -> None: Development(train=d, valid=test)
+def f(splits: Splits, c: Choice) -> None: prove(c, splits.test, [], group_tasks([]), [], 0)
+def f(splits: Splits, e: Engine) -> None: fit_trees(splits, 0, 0)
+def ok(splits: Splits) -> None: tree_data(splits.development, 0)
+def ok(splits: Splits, t: Trained) -> None: tuned(t, splits.development.valid)
+def ok(splits: Splits, c: Choice) -> TaskData: return splits.test.open_for(c)
+"""
+UNTYPED = "torch,polars,sklearn,scipy,skops,lightgbm,safetensors,pydantic".replace(",", ".*,")
+
+
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> set[int]:
+    """The lines of CASES that mypy refuses."""
+    folder = tmp_path_factory.mktemp("mypy")
+    (folder / "snippet.py").write_text(PROLOGUE.strip() + CASES.replace("def f(", "def _("))
+    follow = f"[mypy]\nstrict = True\n[mypy-{UNTYPED}.*]\nfollow_imports = skip\n"
+    (folder / "mypy.ini").write_text(follow)
+    cache = pytestconfig.cache.mkdir("mypy") if pytestconfig.cache else folder / "cache"
+    options = ["--config-file", str(folder / "mypy.ini"), "--cache-dir", str(cache)]
+    report, problems, _ = api.run([*options, str(folder / "snippet.py")])
+    assert problems == ""
+    first = PROLOGUE.strip().count("\n") + 1  # CASES starts with a line break
+    relevant = [line for line in report.splitlines() if "error: " in line and "no-redef" not in line]
+    return {int(m[1]) - first for line in relevant if (m := re.match(r".*snippet\.py:(\d+)", line))}
+
+
+@pytest.mark.parametrize("at", range(1, CASES.count("\n")))
+def test_choosing_on_the_test_split_does_not_type_check(errors: set[int], at: int) -> None:
+    case = CASES.splitlines()[at]
+    assert (at in errors) == (not case.startswith("def ok")), case
+
+
+def choice_for(tasks: int) -> Choice:
+    return Choice(
+        served_by=(Contender.JOINT,) * tasks,
+        network=(Contender.JOINT,) * tasks,
+        valid=({Contender.JOINT: 0.5},) * tasks,
+    )
+
+
+def test_a_choice_opens_it() -> None:
+    data = make_data("brm")
+    assert SealedTest(data).open_for(choice_for(3)) is data
+
+
+@pytest.mark.parametrize("tasks", [0, 2, 4])
+def test_a_choice_for_another_number_of_tasks_does_not(tasks: int) -> None:
+    with pytest.raises(ValueError, match=f"the choice covers {tasks} of 3 tasks"):
+        SealedTest(make_data("brm")).open_for(choice_for(tasks))
+
+
+def test_anything_but_a_choice_does_not() -> None:
+    sealed = SealedTest(make_data("brm"))
+    for other in (None, make_development("brm"), (Contender.JOINT,) * 3):
+        with pytest.raises(AttributeError):
+            sealed.open_for(other)  # type: ignore[arg-type]
+
+
+def test_nothing_leaks_in_print() -> None:
+    data = make_data("brm")
+    sealed = SealedTest(data)
+    splits = Splits(development=make_development("brm"), test=sealed, digest="d")
+    assert repr(sealed) == str(sealed) == f"{sealed}" == "SealedTest(rows=96)"
+    assert "SealedTest(rows=96)" in repr(splits)
+    assert not any("inputs" in name or "targets" in name for name in vars(sealed))
+    with pytest.raises(AttributeError):
+        sealed.__data  # type: ignore[attr-defined]  # noqa: B018
+    assert [name for name in dir(sealed) if not name.startswith("_")] == ["open_for"]
+
+
+def test_only_plan_opens_it() -> None:
+    source = Path(__file__).parents[2] / "src" / "cotrain"
+    callers = [path.name for path in source.rglob("*.py") if ".open_for(" in path.read_text()]
+    assert callers == ["plan.py"]
+    text = (source / "plan.py").read_text()
+    assert text.count(".open_for(") == 1
+    assert text.index("choose(") < text.index(".open_for(") < text.index("prove(choice")

@@ -1,0 +1,185 @@
+"""Tiny data sets and training runs that many tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cotrain.data.taskdata import Development, TaskData
+from cotrain.models.losses import TaskLosses, starting_bias
+from cotrain.models.mlp import MLP
+from cotrain.models.multitask import Architecture, MultiTaskNet
+from cotrain.population.batches import Batch, take
+from cotrain.population.executor import Executor
+from cotrain.population.fused import FusedMLPExecutor
+from cotrain.population.member import Member, Recipe
+from cotrain.population.sequential import SequentialExecutor
+from cotrain.population.state import State, Tensors
+from cotrain.population.training import Progress, start, train_cohort
+from cotrain.population.vmapped import VmapExecutor
+from cotrain.tasks import Kind, Task
+
+KINDS = {"b": Kind.BINARY, "m": Kind.MULTICLASS, "r": Kind.REGRESSION}
+CLASSES: dict[Kind, tuple[str, ...]] = {
+    Kind.BINARY: ("no", "yes"),
+    Kind.MULTICLASS: ("x", "y", "z"),
+    Kind.REGRESSION: (),
+}
+EXECUTORS: dict[str, Callable[[MultiTaskNet, TaskLosses], Executor]] = {
+    "sequential": SequentialExecutor,
+    "vmap": VmapExecutor,
+    "fused": FusedMLPExecutor,
+}
+RECIPE = Recipe(rounds=4, batch_size=16, patience=9)  # 96 rows: 24 steps
+
+
+def make_tasks(kinds: str) -> tuple[Task, ...]:
+    """One task a letter: b(inary), m(ulti-class, three classes), r(egression)."""
+    return tuple(
+        Task(name=f"{letter}{at}", kind=KINDS[letter], classes=CLASSES[KINDS[letter]])
+        for at, letter in enumerate(kinds)
+    )
+
+
+def make_data(
+    kinds: str, *, rows: int = 96, inputs: int = 5, missing: float = 0.3, seed: int = 0
+) -> TaskData:
+    """Rows whose labels depend on the inputs through directions that the tasks partly share."""
+    rng = np.random.default_rng(seed)
+    truth = np.random.default_rng(99)  # the same whatever the seed of the rows
+    x = rng.normal(size=(rows, inputs))
+    common = truth.normal(size=(inputs, 3))
+    columns = []
+    for letter in kinds:
+        own = common + truth.normal(size=(inputs, 3))
+        latent = x @ own + 0.5 * rng.normal(size=(rows, 3))
+        if letter == "b":
+            columns.append(latent[:, 0] > 0)
+        elif letter == "m":
+            columns.append(latent.argmax(axis=1))
+        else:
+            columns.append(latent[:, 0] / np.sqrt(inputs))
+    mask = rng.random((rows, len(kinds))) >= missing
+    return task_data(torch.from_numpy(x), np.stack(columns, axis=1), mask, kinds)
+
+
+def task_data(inputs: Tensor, targets: Any, mask: Any, kinds: str) -> TaskData:
+    """The arrays as the engine reads them."""
+    return TaskData(
+        inputs=inputs.float(),
+        targets=torch.as_tensor(np.asarray(targets), dtype=torch.float32),
+        mask=torch.as_tensor(np.asarray(mask), dtype=torch.bool),
+        tasks=make_tasks(kinds),
+        columns=inputs.flatten(1).double().numpy(),
+        categorical=np.zeros(inputs[0].numel(), dtype=bool),
+    )
+
+
+def make_development(kinds: str = "brmb", **options: Any) -> Development:
+    """Training rows and half as many validation rows."""
+    rows = options.pop("rows", 96)
+    seed = options.pop("seed", 0)
+    return Development(
+        train=make_data(kinds, rows=rows, seed=seed, **options),
+        valid=make_data(kinds, rows=rows // 2, seed=seed + 1000, **options),
+    )
+
+
+def on_both(development: Development, change: Callable[[TaskData], TaskData]) -> Development:
+    """The same change to the training and the validation split."""
+    return Development(train=change(development.train), valid=change(development.valid))
+
+
+def only_tasks(development: Development, order: Sequence[int]) -> Development:
+    """The data with the given tasks in the given order."""
+    at = list(order)
+
+    def change(data: TaskData) -> TaskData:
+        return replace(
+            data,
+            targets=data.targets[:, at],
+            mask=data.mask[:, at],
+            tasks=tuple(data.tasks[t] for t in at),
+        )
+
+    return on_both(development, change)
+
+
+def make_architecture(
+    development: Development,
+    *,
+    widths: Sequence[int] = (8, 6),
+    dropout: float = 0.3,
+    input_dropout: float = 0.2,
+    encoder: Callable[[], nn.Module] | None = None,
+) -> Architecture:
+    """A small MLP, or any other encoder, under the fused head."""
+    train = development.train
+    size = train.inputs[0].numel()
+
+    def mlp() -> nn.Module:
+        return MLP(size, widths=widths, dropout=dropout, input_dropout=input_dropout)
+
+    return Architecture(
+        encoder=encoder or mlp,
+        sample=train.inputs[:1],
+        bias=starting_bias(train.tasks, train.targets, train.mask),
+    )
+
+
+def make_executor(name: str, architecture: Architecture, tasks: Sequence[Task]) -> Executor:
+    """An executor by its short name."""
+    return EXECUTORS[name](architecture.build(seed=0), TaskLosses(tasks))
+
+
+def joint(tasks: int, **fields: Any) -> Member:
+    """A member that trains all tasks."""
+    return Member(name="joint", weights=(1.0,) * tasks, **fields)
+
+
+def train(
+    development: Development,
+    members: Sequence[Member],
+    *,
+    executor: str | Executor = "sequential",
+    recipe: Recipe = RECIPE,
+    architecture: Architecture | None = None,
+    before_step: Callable[[State, Batch], None] = lambda *_: None,
+    after_round: Callable[[Progress], None] = lambda _: None,
+) -> Progress:
+    """Train one cohort from scratch."""
+    architecture = architecture or make_architecture(development)
+    if isinstance(executor, str):
+        executor = make_executor(executor, architecture, development.tasks)
+    return train_cohort(
+        members,
+        start(members, architecture, development),
+        executor,
+        development,
+        recipe,
+        before_step=before_step,
+        after_round=after_round,
+    )
+
+
+def first_batch(data: TaskData, rows: int = 16) -> Batch:
+    """The first rows of a split as a batch."""
+    return take(data, torch.arange(rows))
+
+
+def distance(a: Tensors, b: Tensors) -> float:
+    """Largest absolute difference between equally named tensors."""
+    assert a.keys() == b.keys()
+    return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
+
+
+def same(a: Tensors, b: Tensors) -> bool:
+    """Whether two sets of tensors are equal bit for bit (NaN equals NaN)."""
+    return a.keys() == b.keys() and all(
+        a[k].dtype == b[k].dtype and a[k].numpy().tobytes() == b[k].numpy().tobytes() for k in a
+    )
