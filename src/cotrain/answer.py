@@ -75,10 +75,7 @@ def _uses_group(proof: Proof, t: int) -> bool:
 
 def _uses(task: TaskResult, contender: Contender) -> bool:
     """Whether what serves the task contains the contender, alone or in a blend."""
-    if task.served_by is not Contender.BLEND:
-        return task.served_by is contender
-    networks = (Contender.SINGLE, Contender.JOINT, Contender.GROUPS)
-    return max(networks, key=lambda c: task.valid[c]) is contender
+    return contender in (task.served_by, task.blends if task.served_by is Contender.BLEND else None)
 
 
 def _by(proof: Proof) -> str:

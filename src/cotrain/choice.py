@@ -1,4 +1,14 @@
-"""Who serves each task, decided on validation alone. Only a finished choice opens the test split."""
+"""Who serves each task, decided on validation alone. Only a finished choice opens the test split.
+
+A validation score is noisy, and the best of several noisy scores flatters. So each contender's advantage
+on a task is first drawn towards its mean advantage over all tasks, the more the noisier it is (empirical
+Bayes, method of moments; Efron & Morris 1975, "Data analysis using Stein's estimator"): with
+
+    d = advantage over the contenders' mean on the task,   m = its mean over tasks,
+    s² = its sampling variance (bootstrap over validation rows),   τ² = max(0, var_tasks(d) − mean s²),
+
+the contender with the largest  m + (d − m) · τ² / (τ² + s²)  serves the task.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.resample import Labels, draw_rows, redraw
 from cotrain.result import Contender
 from cotrain.tasks import Task, score
 
 Array = NDArray[np.float64]
 NETWORKS = (Contender.SINGLE, Contender.JOINT, Contender.GROUPS)
+REPLICATES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +33,7 @@ class Choice:
 
     Args:
         served_by: ``[T]`` who serves the task.
-        network: ``[T]`` the network contender with the best validation score.
+        network: ``[T]`` the network that the blend mixes with the trees.
         valid: ``[T]`` validation score of every contender: what the choice was made on.
     """
 
@@ -39,28 +51,28 @@ def choose(
     tasks: Sequence[Task],
     predictions: Mapping[Contender, Sequence[Array]],
     labels: Sequence[Labels],
+    seed: int,
 ) -> Choice:
-    """Pick the best contender of each task by its validation score; ties go to the simpler one.
+    """Pick who serves each task; ties go to the simpler contender.
 
     Args:
         tasks: The T tasks.
         predictions: Contender → T arrays of seed-averaged validation predictions ``[N, ...]``.
         labels: T pairs of labelled rows and their labels.
+        seed: Seeds the bootstrap.
     """
-    served_by, network, valid = [], [], []
-    for t, task in enumerate(tasks):
-        rows, target = labels[t]
-        scores = {c: score(task, predictions[c][t][rows], target) for c in predictions}
-        best_network = max((c for c in NETWORKS if c in scores), key=lambda c: _rank(scores[c]))
-        mixed = blend(predictions[best_network][t], predictions[Contender.TREES][t])
-        scores[Contender.BLEND] = score(task, mixed[rows], target)
-        served_by.append(max(scores, key=lambda c: _rank(scores[c])))
-        network.append(best_network)
-        valid.append(scores)
-    return Choice(served_by=tuple(served_by), network=tuple(network), valid=tuple(valid))
-
-
-Labels = tuple[NDArray[np.intp], Array]
+    network = _winners(tasks, {c: predictions[c] for c in NETWORKS}, labels, seed)
+    mixed = [
+        blend(predictions[best][t], predictions[Contender.TREES][t])
+        for t, best in enumerate(network)
+    ]
+    everyone = {**predictions, Contender.BLEND: mixed}
+    scores = _scores(tasks, everyone, labels)
+    return Choice(
+        served_by=_winners(tasks, everyone, labels, seed),
+        network=network,
+        valid=tuple(dict(zip(everyone, map(float, column), strict=True)) for column in scores.T),
+    )
 
 
 def blend(network: Array, trees: Array) -> Array:
@@ -68,5 +80,61 @@ def blend(network: Array, trees: Array) -> Array:
     return (network + trees) / 2
 
 
-def _rank(value: float) -> float:
-    return -np.inf if np.isnan(value) else value
+def shrunk(advantage: Array, variance: Array) -> Array:
+    """Advantages drawn towards each contender's mean over tasks (see the module's text).
+
+    Args:
+        advantage: ``[C, T]`` d.
+        variance: ``[C, T]`` s².
+
+    >>> noisy, sharp = np.full((1, 3), 9.0), np.zeros((1, 3))
+    >>> shrunk(np.array([[0.0, 1.0, 2.0]]), noisy), shrunk(np.array([[0.0, 1.0, 2.0]]), sharp)
+    (array([[1., 1., 1.]]), array([[0., 1., 2.]]))
+    """
+    tasks = advantage.shape[1]
+    if tasks == 1:
+        return advantage
+    mean = advantage.mean(axis=1, keepdims=True)
+    between = advantage.var(axis=1, ddof=1, keepdims=True) - variance.mean(axis=1, keepdims=True)
+    between = np.maximum(between, 0.0)
+    total = between + variance
+    share = np.divide(between, total, out=np.ones_like(variance), where=total > 0)
+    return np.asarray(mean + (advantage - mean) * share)
+
+
+def _winners(
+    tasks: Sequence[Task],
+    predictions: Mapping[Contender, Sequence[Array]],
+    labels: Sequence[Labels],
+    seed: int,
+) -> tuple[Contender, ...]:
+    advantage = _advantage(_scores(tasks, predictions, labels))
+    draw = np.random.default_rng(seed)
+    rows = len(next(iter(predictions.values()))[0])
+    redrawn = []
+    for _ in range(REPLICATES):
+        count = draw_rows(draw, rows)
+        again = [redraw(own, count) for own in labels]
+        redrawn.append(_advantage(_scores(tasks, predictions, again)))
+    best = shrunk(advantage, np.var(redrawn, axis=0, ddof=1)).round(9)
+    contenders = list(predictions)
+    return tuple(contenders[at] for at in best.argmax(axis=0))
+
+
+def _scores(
+    tasks: Sequence[Task],
+    predictions: Mapping[Contender, Sequence[Array]],
+    labels: Sequence[Labels],
+) -> Array:
+    """``[C, T]`` scores."""
+    return np.array(
+        [
+            [score(task, own[t][labels[t][0]], labels[t][1]) for t, task in enumerate(tasks)]
+            for own in predictions.values()
+        ]
+    )
+
+
+def _advantage(scores: Array) -> Array:
+    """Over the contenders' mean on the task; 0 where the metric is not defined."""
+    return np.asarray(np.nan_to_num(scores - scores.mean(axis=0)))

@@ -113,7 +113,7 @@ def plan(
         network_predictions(tasks, trained, trained.outputs, grouping),
         tree_predictions(settings.trees, forest, development.valid),
     )
-    choice = choose(tasks, seed_mean(valid), labels)
+    choice = choose(tasks, seed_mean(valid), labels, settings.seed)
     test = splits.test.open_for(choice)
     on_test = with_trees(
         network_predictions(tasks, trained, engine.predict(trained, test.inputs), grouping),

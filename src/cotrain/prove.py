@@ -128,6 +128,7 @@ def _row(
         train_labels=train_labels,
         test_labels=len(rows),
         served_by=choice.served_by[t],
+        blends=choice.network[t],
         partners=tuple(test.tasks[b].name for b in grouping.group_of(t)),
         valid=choice.valid[t],
         test={Contender(c): float(v[t]) for c, v in table.value.items() if c != SHIPPED},

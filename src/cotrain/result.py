@@ -41,6 +41,7 @@ class TaskResult:
     train_labels: int
     test_labels: int
     served_by: Contender
+    blends: Contender  # the network that the blend mixes with the trees
     partners: tuple[str, ...]  # the group that the grouping serves this task from, itself included
     valid: dict[Contender, float]  # seed-ensemble score on validation, what the choice saw
     test: dict[Contender, float]  # seed-ensemble score on test

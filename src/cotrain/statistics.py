@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.choice import Choice, Labels, blend
+from cotrain.choice import Choice, blend
+from cotrain.resample import Labels, draw_rows, redraw
 from cotrain.result import Contender, Interval
 from cotrain.tasks import Task, score
 
@@ -50,7 +51,7 @@ def bootstrap(
     seeds = len(next(iter(predictions[0].values())))
     replicates: list[list[dict[Contender, float]]] = []
     for _ in range(REPLICATES):
-        count = np.bincount(draw.integers(0, rows, rows), minlength=rows)
+        count = draw_rows(draw, rows)
         seed_draw = draw.integers(0, seeds, seeds)
         replicates.append(
             [
@@ -58,7 +59,7 @@ def bootstrap(
                     task,
                     {c: p[seed_draw] for c, p in predictions[t].items()},
                     choice.network[t],
-                    _redraw(labels[t], count),
+                    redraw(labels[t], count),
                 )
                 for t, task in enumerate(tasks)
             ]
@@ -67,13 +68,6 @@ def bootstrap(
         c: np.array([[scores[c] for scores in replicate] for replicate in replicates])
         for c in replicates[0][0]
     }
-
-
-def _redraw(labels: Labels, count: NDArray[np.intp]) -> Labels:
-    """The labelled rows, each as often as it was drawn."""
-    rows, target = labels
-    times = count[rows]
-    return np.repeat(rows, times), np.repeat(target, times)
 
 
 def interval(value: float, replicates: Array) -> Interval:

@@ -229,7 +229,9 @@ def test_folders_that_cannot_take_a_run() -> None:
     (full / "trees").mkdir(parents=True)
     start = ("run", table, *TARGETS, *QUICK, "--out")
     inside = Path("t.csv/run")
-    refused(cotrain(*start, inside), f"--out t.csv/run cannot be made: {table.absolute()} is a file")
+    refused(
+        cotrain(*start, inside), f"--out t.csv/run cannot be made: {table.absolute()} is a file"
+    )
     refused(cotrain(*start, "t.csv"), "--out t.csv is a file: choose a folder")
     refused(
         cotrain(*start, "/proc/run"),
@@ -325,7 +327,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root may mount a small file system")
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small file system is not permitted here")
     yield disk

@@ -3,65 +3,79 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import re
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from end_to_end.command import cotrain, small_table, write_table
+from end_to_end.command import cotrain, often_saving, small_table, write_table
 from safetensors.numpy import load_file
+
+from cotrain.artifacts import RunFolder
 
 TARGETS = ("--targets", "up,twice,price")
 OPTIONS = ("--seeds", "2", "--budget", "8", "--max-groups", "2", "--float32")
-DRIVER = """
-import sys
-import torch
-torch.set_num_threads(1)
-from cotrain.population.engine import Engine
-Engine.__init__.__kwdefaults__["checkpoint_seconds"] = 0.05
-from cotrain.__main__ import main
-sys.argv[0] = "cotrain"
-main()
-"""
-"""The command, with a checkpoint every 50 ms instead of every 10 s."""
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    ["cotrain.predictor", "cotrain.cli.progress", "cotrain.reporting", "sklearn.ensemble"]
+)
 
 
-def launch(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start the command in a process of its own."""
-    command = [sys.executable, "-c", DRIVER, *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """The command in a process of its own, which writes what it says to a file."""
+
+    process: BaseProcess
+    said: Path
+
+    def until(self, folder: Path, pattern: str) -> bool:
+        """Wait until a file of the pattern is in the folder; false if the process ended before."""
+        return self.when(lambda: any(folder.glob(pattern)))
+
+    def when(self, condition: Callable[[], bool]) -> bool:
+        """Wait for the condition; false if the process ended before."""
+        while self.process.is_alive():
+            if condition():
+                return True
+            time.sleep(0.002)
+        return False
+
+    def stop(self, number: signal.Signals) -> int:
+        """Send the signal and return the exit code."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+        return self.end()
+
+    def end(self) -> int:
+        """Wait for the end; the exit code."""
+        self.process.join(120)
+        assert self.process.exitcode is not None
+        return self.process.exitcode
 
 
-def wait_for(process: subprocess.Popen[str], folder: Path, pattern: str) -> bool:
-    """Wait until a file of the pattern is in the folder; false if the process ended before."""
-    while process.poll() is None:
-        if any(folder.glob(pattern)):
-            return True
-        time.sleep(0.002)
-    return False
-
-
-def stop(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str, str]:
-    """Send the signal; exit code, output and errors."""
-    os.kill(process.pid, number)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+def launch(folder: Path, table: Path, *options: str) -> Running:
+    """Start or resume a run."""
+    said = folder.with_name(f"{folder.name}.log")
+    command = ("run", str(table), *TARGETS, "--out", str(folder), *OPTIONS, *options)
+    process = FORKS.Process(target=often_saving, args=(command, str(said)))
+    process.start()
+    return Running(process=process, said=said)
 
 
 def kill_when(folder: Path, table: Path, pattern: str, *options: str) -> None:
     """Start or resume a run and kill -9 it as soon as the file is there."""
-    process = launch("run", table, *TARGETS, "--out", folder, *OPTIONS, *options)
-    assert wait_for(process, folder, pattern), process.communicate()
-    assert stop(process, signal.SIGKILL)[0] == -signal.SIGKILL
+    running = launch(folder, table, *options)
+    assert running.until(folder, pattern), running.said.read_text()
+    assert running.stop(signal.SIGKILL) == -signal.SIGKILL
     assert not (folder / "result.json").exists()
 
 
@@ -110,9 +124,8 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
     """A run that nobody interrupts."""
     home = tmp_path_factory.mktemp("reference")
     table = write_table(home / "t.csv")
-    process = launch("run", table, *TARGETS, "--out", home / "run", *OPTIONS)
-    out, err = process.communicate(timeout=120)
-    assert (process.returncode, err) == (0, ""), out
+    running = launch(home / "run", table)
+    assert running.end() == 0, running.said.read_text()
     return Uninterrupted(table=table, folder=home / "run")
 
 
@@ -123,9 +136,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
         "population/tune-0.checkpoint.safetensors",
         "population/tune-0.safetensors",
         "affinity.safetensors",
-        "population/final-0.*",
         "trees/0.json",
-        "trees/2.model",
         "model/*",
     ],
 )
@@ -139,42 +150,32 @@ def test_killed_and_resumed_equals_uninterrupted(
 def test_several_kills_in_a_row(reference: Uninterrupted, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     kill_when(folder, reference.table, "engine.json")
-    rounds = []
-    for kill in range(3):
-        process = launch(
-            "run", reference.table, *TARGETS, "--out", folder, *OPTIONS, "--resume"
-        )
-        checkpoint = folder / "population" / "tune-0.checkpoint.safetensors"
-        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        while process.poll() is None and not (
-            checkpoint.exists() and checkpoint.stat().st_mtime_ns > before
-        ):
-            time.sleep(0.002)
-        assert stop(process, signal.SIGKILL)[0] == -signal.SIGKILL, f"kill {kill} came too late"
+    checkpoint = folder / "population" / "tune-0.checkpoint.safetensors"
+    rounds = [0]
+    for _ in range(3):
+        running = launch(folder, reference.table, "--resume")
+        assert running.when(lambda: checkpoint_round(checkpoint) > rounds[-1]), "too late"
+        assert running.stop(signal.SIGKILL) == -signal.SIGKILL
         rounds.append(checkpoint_round(checkpoint))
-    assert rounds[0] < rounds[1] < rounds[2]
+    assert rounds == sorted(set(rounds))
     reference.check(folder)
 
 
 def checkpoint_round(path: Path) -> int:
-    """The round a checkpoint was written in."""
-    from cotrain.artifacts import RunFolder
-
+    """The round a checkpoint was written in; 0 without one."""
+    if not path.exists():
+        return 0
     facts = RunFolder(path.parent).read_tensors(path.name)[1]
     assert isinstance(facts["round"], int)
     return facts["round"]
 
 
-@pytest.mark.parametrize("pattern", ["engine.json", "affinity.safetensors", "trees/0.json"])
-def test_control_c_says_how_to_go_on(
-    reference: Uninterrupted, tmp_path: Path, pattern: str
-) -> None:
+def test_control_c_says_how_to_go_on(reference: Uninterrupted, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = launch("run", reference.table, *TARGETS, "--out", folder, *OPTIONS)
-    assert wait_for(process, folder, pattern), process.communicate()
-    code, out, err = stop(process, signal.SIGINT)
-    assert (code, err) == (130, "")
-    said = out.replace("\n", " ").split("stopped; ")[1]
+    running = launch(folder, reference.table)
+    assert running.until(folder, "affinity.safetensors"), running.said.read_text()
+    assert running.stop(signal.SIGINT) == 130
+    said = running.said.read_text().replace("\n", " ").split("stopped; ")[1]
     assert said.split() == f"{folder} keeps what is done: repeat the command with --resume".split()
     reference.check(folder)
 
@@ -216,7 +217,7 @@ def test_resuming_a_finished_run_only_shows_it_again(reference: Uninterrupted) -
     command = ("run", reference.table, *TARGETS, *OPTIONS, "--out", reference.folder, "--resume")
     kept = [path for path in reference.folder.rglob("*") if path.is_file()]
     kept.remove(reference.folder / "report.html")
-    report = (reference.folder / "report.html").read_bytes()
+    report = report_without_nonce(reference.folder)
     times = {path: path.stat().st_mtime_ns for path in kept}
     began = time.monotonic()
     first = cotrain(*command)
@@ -225,4 +226,9 @@ def test_resuming_a_finished_run_only_shows_it_again(reference: Uninterrupted) -
     assert cotrain(*command).out == first.out
     assert "tune …" not in first.out
     assert {path: path.stat().st_mtime_ns for path in kept} == times
-    assert (reference.folder / "report.html").read_bytes() == report
+    assert report_without_nonce(reference.folder) == report
+
+
+def report_without_nonce(folder: Path) -> str:
+    """The report, less the number that lets its own scripts run."""
+    return re.sub(r"nonce[-=]\"?[0-9a-f]{32}", "", (folder / "report.html").read_text())

@@ -215,7 +215,7 @@ def one_task_proof(positives: int) -> float:
     contenders = ("single", "joint", "groups", "trees")
     made_up = {Contender(c): rng.random((2, 48)) for c in contenders}
     labels = [data.labels(0)]
-    choice = choose(data.tasks, {c: [p.mean(axis=0)] for c, p in made_up.items()}, labels)
+    choice = choose(data.tasks, {c: [p.mean(axis=0)] for c, p in made_up.items()}, labels, 0)
     grouping = group_tasks(np.zeros((1, 1)), max_groups=1)
     return prove(choice, data, [made_up], grouping, [10], seed=0).overall["shipped - single"].low
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,9 +16,7 @@ from cotrain.grouping.large import local_search
 from cotrain.grouping.score import clean, group_score
 
 Array = NDArray[np.float64]
-CELLS = st.one_of(
-    st.sampled_from([0.0, 1.0, -1.0, 0.5, float("nan")]), st.floats(-1e3, 1e3)
-)
+CELLS = st.one_of(st.sampled_from([0.0, 1.0, -1.0, 0.5, float("nan")]), st.floats(-1e3, 1e3))
 
 
 def matrices(least: int, most: int) -> st.SearchStrategy[Array]:
@@ -58,7 +58,7 @@ def test_local_search(affinity: Array, groups: int) -> None:
 @given(matrices(1, 6))
 def test_more_groups_never_hurt(affinity: Array) -> None:
     values = [exact_grouping(affinity, max_groups=k).objective for k in range(1, 8)]
-    assert all(b >= a - 1e-9 for a, b in zip(values, values[1:], strict=False))
+    assert all(b >= a - 1e-9 for a, b in itertools.pairwise(values))
 
 
 @settings(max_examples=100, deadline=None)
@@ -67,7 +67,7 @@ def test_no_task_is_worse_off_than_alone_when_groups_are_plenty(affinity: Array)
     grouping = exact_grouping(affinity, max_groups=len(affinity))
     z, alone = clean(affinity), np.zeros(len(affinity))
     scores = [group_score(z, alone, grouping.group_of(t), t) for t in range(len(affinity))]
-    assert min(scores) >= 0
+    assert min(scores) >= -1e-9
 
 
 @pytest.mark.parametrize(("tasks", "exact"), [(1, True), (15, True), (16, False), (40, False)])
@@ -101,8 +101,9 @@ def test_no_group_appears_twice() -> None:
 @pytest.mark.xfail(strict=True, reason="bug: clusters that tie leave no empty group to open")
 def test_local_search_lets_tasks_train_alone() -> None:
     affinity = np.full((6, 6), -1.0)
-    found = local_search(affinity, max_groups=6).objective
-    assert found == exact_grouping(affinity, max_groups=6).objective == 0.0
+    best = exact_grouping(affinity, max_groups=3).objective  # two alone, the rest together
+    assert best == pytest.approx(-4 / 6)
+    assert local_search(affinity, max_groups=3).objective == pytest.approx(best)
 
 
 @pytest.mark.xfail(strict=True, reason="bug: a forbidden singleton as the only task gets no group")

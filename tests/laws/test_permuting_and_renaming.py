@@ -47,7 +47,9 @@ def measured(
 ) -> tuple[Progress, Affinity]:
     architecture = make_architecture(development)
     runner = make_executor(executor, architecture, development.tasks)
-    lookahead = Lookahead(executor=runner, losses=TaskLosses(development.tasks), step_size=3.0, every=5)
+    lookahead = Lookahead(
+        executor=runner, losses=TaskLosses(development.tasks), step_size=3.0, every=5
+    )
 
     def probe(state: object, batch: object) -> None:
         state.keys = torch.zeros(len(weights), dtype=torch.int64)  # type: ignore[attr-defined]
@@ -131,15 +133,18 @@ def test_permuting_tasks_keeps_what_local_search_covers_and_bounds() -> None:
 
 
 def contender_predictions(development: Development) -> list[dict[Contender, Array]]:
-    """Made-up predictions of two seeds for every contender and task."""
+    """Made-up predictions of two seeds; on every task another contender knows the labels best."""
     found: list[dict[Contender, Array]] = []
-    slices = output_slices(development.tasks)
+    valid, slices = development.valid, output_slices(development.tasks)
     for t, task in enumerate(development.tasks):
+        size = slices[t].stop - slices[t].start
+        truth = valid.targets[:, t].expand(size, -1)
+        if task.name.startswith("m"):
+            truth = (truth == torch.arange(3)[:, None]).float()
         own = {}
         for at, c in enumerate(("single", "joint", "groups", "trees")):
-            rng = np.random.default_rng([at, *task.name.encode()])
-            noise = torch.from_numpy(rng.normal(size=(2, slices[t].stop - slices[t].start, 48)))
-            own[Contender(c)] = predictions([task], noise.float())[0]
+            noise = torch.from_numpy(np.random.default_rng([at, t]).normal(size=(2, size, 48)))
+            own[Contender(c)] = predictions([task], noise.float() + 4 * truth * (at == t % 4))[0]
         found.append(own)
     return found
 
@@ -151,7 +156,7 @@ def proof_of(development: Development, order: list[int]) -> tuple[tuple[Contende
     mine = [made_up[t] for t in order]
     labels = [ordered.valid.labels(t) for t in range(len(order))]
     means = {c: [own[c].mean(axis=0) for own in mine] for c in mine[0]}
-    choice = choose(ordered.tasks, means, labels)
+    choice = choose(ordered.tasks, means, labels, seed=0)
     grouping = exact_grouping(np.zeros((len(order), len(order))), max_groups=1)
     counts = ordered.train.mask.sum(dim=0).tolist()
     return choice.served_by, prove(choice, ordered.valid, mine, grouping, counts, seed=0)

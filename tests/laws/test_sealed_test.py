@@ -38,8 +38,8 @@ def f(splits: Splits, t: Trained) -> None: tuned(t, splits.test)
 def f(test: SealedTest, t: Trained) -> None: member_scores(t, test)
 def f(splits: Splits) -> None: group_tasks(splits, max_groups=1)
 def f(splits: Splits) -> None: exact_grouping(splits.test, max_groups=1)
-def f(splits: Splits) -> None: choose(splits.tasks, {}, splits.test)
-def f(splits: Splits) -> None: choose(splits.tasks, {}, splits.test.labels(0))
+def f(splits: Splits) -> None: choose(splits.tasks, {}, splits.test, 0)
+def f(splits: Splits) -> None: choose(splits.tasks, {}, splits.test.labels(0), 0)
 def f(test: SealedTest) -> None: print(test.inputs)
 def f(test: SealedTest) -> None: print(test.data)
 def f(test: SealedTest) -> None: print(test[0])
@@ -64,12 +64,15 @@ def errors(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
     (folder / "snippet.py").write_text(PROLOGUE.strip() + CASES.replace("def f(", "def _("))
     follow = f"[mypy]\nstrict = True\n[mypy-{UNTYPED}.*]\nfollow_imports = skip\n"
     (folder / "mypy.ini").write_text(follow)
-    cache = pytestconfig.cache.mkdir("mypy") if pytestconfig.cache else folder / "cache"
+    store = getattr(pytestconfig, "cache", None)  # absent with -p no:cacheprovider
+    cache = store.mkdir("mypy") if store else folder / "cache"
     options = ["--config-file", str(folder / "mypy.ini"), "--cache-dir", str(cache)]
     report, problems, _ = api.run([*options, str(folder / "snippet.py")])
     assert problems == ""
     first = PROLOGUE.strip().count("\n") + 1  # CASES starts with a line break
-    relevant = [line for line in report.splitlines() if "error: " in line and "no-redef" not in line]
+    relevant = [
+        line for line in report.splitlines() if "error: " in line and "no-redef" not in line
+    ]
     return {int(m[1]) - first for line in relevant if (m := re.match(r".*snippet\.py:(\d+)", line))}
 
 

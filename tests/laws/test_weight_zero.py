@@ -79,7 +79,9 @@ def test_leaving_it_out_changes_at_most_the_last_bits(executor: str, task: int) 
     a = fit(development, without_weight(task), executor)
     weights = tuple(WEIGHTS[t] for t in kept)
     b = fit(
-        only_tasks(development, kept), Member(name="m", weights=weights, learning_rate=3e-3), executor
+        only_tasks(development, kept),
+        Member(name="m", weights=weights, learning_rate=3e-3),
+        executor,
     )
     assert distance(shared(a.state.params), shared(b.state.params)) < LAST_BITS
     torch.testing.assert_close(a.loss[:, kept], b.loss, atol=LAST_BITS, rtol=0)
@@ -98,9 +100,13 @@ def test_its_head_gets_no_gradient_and_the_other_heads_the_same(executor: str) -
     state = fit(development, without_weight(task), executor).state
     less = state.map(torch.clone)
     for part in (less.params,):
-        part["head.weight"], part["head.bias"] = part["head.weight"][:, rows], part["head.bias"][:, rows]
+        part["head.weight"], part["head.bias"] = (
+            part["head.weight"][:, rows],
+            part["head.bias"][:, rows],
+        )
     runners = [
-        make_executor(executor, make_architecture(data), data.tasks) for data in (development, smaller)
+        make_executor(executor, make_architecture(data), data.tasks)
+        for data in (development, smaller)
     ]
     a = runners[0].gradients(
         state, first_batch(development.train), torch.tensor([without_weight(task).weights])

@@ -6,12 +6,14 @@ the boosting early), and then trained from as many seeds; the seeds' predictions
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from cotrain.data.taskdata import Development
 from cotrain.tasks import Kind, Task, score
@@ -21,6 +23,7 @@ Model = Any  # a fitted model of the library behind the learner
 
 PATIENCE = 25  # boosting rounds without improvement on validation
 MOST_ROUNDS = 500
+CELLS_PER_THREAD = 2_000_000  # below, a second thread waits longer than it works
 
 
 class TreeLearner(Protocol):
@@ -134,15 +137,17 @@ class HistTrees:
             categorical_features=data.categorical,
             random_state=seed,
         )
-        return model.fit(
-            data.columns, data.labels, X_val=data.valid_columns, y_val=data.valid_labels
-        )
+        with threadpool_limits(_threads(data.columns), "openmp"):
+            return model.fit(
+                data.columns, data.labels, X_val=data.valid_columns, y_val=data.valid_labels
+            )
 
     def predict(self, task: Task, model: Model, columns: Array) -> Array:
         """See :class:`TreeLearner`."""
-        if task.kind is Kind.REGRESSION:
-            return np.asarray(model.predict(columns), dtype=np.float64)
-        return _all_classes(task, model.classes_, model.predict_proba(columns))
+        with threadpool_limits(_threads(columns), "openmp"):
+            if task.kind is Kind.REGRESSION:
+                return np.asarray(model.predict(columns), dtype=np.float64)
+            return _all_classes(task, model.classes_, model.predict_proba(columns))
 
     def save(self, models: list[Model], path: Path) -> None:
         """See :class:`TreeLearner`."""
@@ -181,6 +186,7 @@ class LightGBMTrees:
         import lightgbm
 
         settings = candidate | _objective(data.task) | {"seed": seed, "verbose": -1}
+        settings["num_threads"] = _threads(data.columns)
         categories = data.categorical.nonzero()[0].tolist()
         train = lightgbm.Dataset(data.columns, data.labels, categorical_feature=categories)
         valid = lightgbm.Dataset(data.valid_columns, data.valid_labels, reference=train)
@@ -210,6 +216,10 @@ def _objective(task: Task) -> dict[str, Any]:
     if task.kind is Kind.MULTICLASS:
         return {"objective": "multiclass", "num_class": len(task.classes)}
     return {"objective": "binary" if task.kind is Kind.BINARY else "regression"}
+
+
+def _threads(columns: Array) -> int:
+    return int(np.clip(columns.size // CELLS_PER_THREAD, 1, os.cpu_count() or 1))
 
 
 def _bins(data: TreeData) -> int:

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
@@ -99,26 +100,46 @@ class Preparation:
             "network_kept": self.network_kept.tolist(),
             "trees_kept": self.trees_kept.tolist(),
         }
-        (folder / _JSON).write_text(json.dumps(plain, indent=1), encoding="utf-8")
-        skops.io.dump({"network": self.network, "trees": self.trees}, folder / _SKOPS)
+        try:
+            (folder / _JSON).write_text(json.dumps(plain, indent=1), encoding="utf-8")
+            skops.io.dump({"network": self.network, "trees": self.trees}, folder / _SKOPS)
+        except OSError as error:
+            raise InputError(
+                f"cannot write {folder}: {error.strerror or error}; free some space, then go on "
+                f"with --resume"
+            ) from error
 
     @classmethod
     def load(cls, folder: Path) -> Preparation:
         """Read what :meth:`save` wrote; no code is run from the files."""
-        plain = json.loads((folder / _JSON).read_text(encoding="utf-8"))
+        fitted = _read_encoders(folder / _SKOPS)
         try:
-            fitted = skops.io.load(folder / _SKOPS, trusted=list(TRUSTED))
-        except UntrustedTypesFoundException as error:
-            raise InputError(
-                f"{folder / _SKOPS} was not written by cotrain, do not trust it: {error}"
-            ) from None
-        return cls(
-            schema=Schema.from_json(plain["schema"]),
-            network=fitted["network"],
-            network_kept=np.array(plain["network_kept"]),
-            trees=fitted["trees"],
-            trees_kept=np.array(plain["trees_kept"]),
-        )
+            plain = json.loads((folder / _JSON).read_text(encoding="utf-8"))
+            return cls(
+                schema=Schema.from_json(plain["schema"]),
+                network=fitted["network"],
+                network_kept=np.array(plain["network_kept"]),
+                trees=fitted["trees"],
+                trees_kept=np.array(plain["trees_kept"]),
+            )
+        except InputError:  # another version; a subclass of ValueError
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _damaged(folder / _JSON) from error
+
+
+def _read_encoders(path: Path) -> dict[str, ColumnTransformer]:
+    try:
+        fitted: dict[str, ColumnTransformer] = skops.io.load(path, trusted=list(TRUSTED))
+    except UntrustedTypesFoundException as error:
+        raise InputError(f"{path} was not written by cotrain, do not trust it: {error}") from None
+    except (OSError, BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path) from error
+    return fitted
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is missing or damaged: copy the run folder again, or train again")
 
 
 def _as_float(encoded: NDArray[np.float64]) -> NDArray[np.float64]:

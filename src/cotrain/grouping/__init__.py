@@ -4,7 +4,7 @@
 >>> from cotrain.grouping import group_tasks
 >>> z = np.array([[0.0, 1.0, -1.0], [1.0, 0.0, -1.0], [-1.0, -1.0, 0.0]])
 >>> group_tasks(z, max_groups=2).groups
-((2,), (0, 1))
+((0, 1), (2,))
 """
 
 from cotrain.grouping.exact import exact_grouping

@@ -3,7 +3,7 @@
 The mask of element ``i`` is a hash of ``(key, i // 8)``, one byte an element: no generator state to
 checkpoint, no dependence on the population's size or on the executor (laws 2 and 6).
 The hash is the finaliser of SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
-generators"), with arithmetic in place of logical shifts because torch has no unsigned 64-bit integers.
+generators").
 """
 
 import torch
@@ -16,16 +16,21 @@ _MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
 
 def mix(bits: Tensor) -> Tensor:
     """Scramble int64 values so that neighbouring inputs give unrelated outputs."""
-    bits = (bits ^ (bits >> 30)) * _MIX_1
-    bits = (bits ^ (bits >> 27)) * _MIX_2
-    return bits ^ (bits >> 31)
+    bits = (bits ^ _shifted(bits, 30)) * _MIX_1
+    bits = (bits ^ _shifted(bits, 27)) * _MIX_2
+    return bits ^ _shifted(bits, 31)
 
 
 def mix_in_place(bits: Tensor) -> Tensor:
-    """:func:`mix` without temporaries' survival, for the hot path; same values."""
-    bits.bitwise_xor_(bits >> 30).mul_(_MIX_1)
-    bits.bitwise_xor_(bits >> 27).mul_(_MIX_2)
-    return bits.bitwise_xor_(bits >> 31)
+    """:func:`mix` that overwrites its input, for the hot path; same values."""
+    bits.bitwise_xor_(_shifted(bits, 30)).mul_(_MIX_1)
+    bits.bitwise_xor_(_shifted(bits, 27)).mul_(_MIX_2)
+    return bits.bitwise_xor_(_shifted(bits, 31))
+
+
+def _shifted(bits: Tensor, by: int) -> Tensor:
+    """Logical right shift; torch's ``>>`` would copy the sign bit."""
+    return (bits >> by) & ((1 << (64 - by)) - 1)
 
 
 def step_keys(seeds: Tensor, step: int) -> Tensor:

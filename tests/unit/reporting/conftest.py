@@ -69,6 +69,7 @@ def make_task(name: str, rng: random.Random, partners: Sequence[str]) -> TaskRes
         train_labels=rng.randint(4000, 6000),
         test_labels=rng.randint(500, 800),
         served_by=served,
+        blends=Contender.JOINT,
         partners=tuple(partners),
         valid={contender: value + 0.01 for contender, value in test.items()},
         test=test,

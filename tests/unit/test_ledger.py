@@ -1,0 +1,97 @@
+"""The ledger's arithmetic: examples, joint runs, FLOPs, and seconds shared by examples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import RECIPE, joint, make_architecture, make_development, make_executor
+
+from cotrain.artifacts import RunFolder
+from cotrain.ledger import Ledger
+from cotrain.measure.affinity import Affinity
+from cotrain.population.calibration import Calibration
+from cotrain.population.engine import Engine, flops_per_example
+from cotrain.population.member import Member
+from cotrain.population.trained import Trained
+
+A_RUN = 6 * 7 * 14  # rounds, batches, rows of a batch: 100 rows less two
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    development = make_development("brm", rows=100)
+    architecture = make_architecture(development)
+    return Engine(
+        architecture=architecture,
+        development=development,
+        recipe=replace(RECIPE, rounds=6, patience=2),
+        executor=make_executor("fused", architecture, development.tasks),
+        calibration=Calibration(chosen="fused", trials=()),
+        folder=RunFolder(tmp_path),
+    )
+
+
+@pytest.fixture
+def trained(engine: Engine) -> Trained:
+    members = [
+        joint(3),
+        Member(name="group/0", weights=(1.0, 1.0, 0.0), learning_rate=0.0),  # stops after 3 rounds
+        Member(name="group/1", weights=(0.0, 1.0, 1.0), seed=1),
+    ]
+    found = replace(engine.train("final", members), seconds=30.0)
+    assert found.rounds_run.tolist() == [6, 3, 6]
+    return found
+
+
+def test_population(engine: Engine, trained: Trained) -> None:
+    ledger = Ledger.of(engine)
+    ledger.population("all", "baseline", trained)
+    (line,) = ledger.lines()
+    assert (line.stage, line.purpose, line.trainings) == ("all", "baseline", 3)
+    assert line.examples == 2.5 * A_RUN
+    assert line.joint_runs == 2.5
+    assert line.seconds == 30
+    assert line.flops == line.examples * flops_per_example(engine.architecture)
+
+
+def test_parts_add_up_to_the_whole(engine: Engine, trained: Trained) -> None:
+    ledger = Ledger.of(engine)
+    ledger.population("rest", "baseline", trained, without="group/")
+    ledger.population("groups", "shipping", trained, only="group/")
+    ledger.population("nobody", "shipping", trained, only="single/")  # no members, no line
+    rest, groups = ledger.lines()
+    assert (rest.trainings, groups.trainings) == (1, 2)
+    assert (rest.joint_runs, groups.joint_runs) == (1.0, 1.5)
+    assert (rest.seconds, groups.seconds) == (pytest.approx(12), pytest.approx(18))
+
+
+def test_measuring_costs_a_joint_run_and_the_probes(engine: Engine) -> None:
+    ledger = Ledger.of(engine)
+    nothing = np.zeros((3, 3))
+    affinity = Affinity(
+        tasks=("a", "b", "c"), mean=nothing, standard_error=nothing, probes=4, step_size=0.1
+    )
+    ledger.measured(affinity, 5.0)
+    (line,) = ledger.lines()
+    # a probe of 14 rows: 3 gradients, and 4 forward passes at a third each
+    assert line.examples == A_RUN + round(4 * 14 * (3 + 4 / 3))
+    assert line.purpose == "deciding"
+    assert line.seconds == 5
+    assert line.joint_runs == line.examples / A_RUN
+
+
+def test_trees_are_not_counted_in_flops(engine: Engine) -> None:
+    ledger = Ledger.of(engine)
+    ledger.trees("LightGBM", 21, 3.5)
+    (line,) = ledger.lines()
+    assert (line.stage, line.trainings, line.examples, line.seconds) == (
+        "trees (LightGBM)",
+        21,
+        0,
+        3.5,
+    )
+    assert np.isnan(line.flops)
+    assert np.isnan(line.joint_runs)
