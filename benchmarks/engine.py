@@ -12,7 +12,6 @@ Dropout is off in the rows that compare results and on (0.25, each side with its
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -101,7 +100,8 @@ class Loop:
 
     def parameters(self) -> list[Tensor]:
         return [
-            torch.stack(same) for same in zip(*(n.parameters() for n in self.nets), strict=True)
+            torch.stack(same).detach()
+            for same in zip(*(n.parameters() for n in self.nets), strict=True)
         ]
 
 
@@ -192,17 +192,23 @@ def peak_megabytes(name: str, size: tuple[int, int, int]) -> float:
     return float(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout)
 
 
+def peak_kilobytes() -> int:
+    """Peak resident memory of this process (getrusage would count the parent's before exec)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
 def memory_child(name: str, size: tuple[int, int, int]) -> None:
     case = make_case(size, 0.0)
     net = case.architecture.build(0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kilobytes()
     made: dict[str, Callable[[], Loop | Engine]] = {
         "loop float32": lambda: Loop(case, 0.0, autocast=False),
         "engine float32": lambda: Engine(case, FusedMLPExecutor(net, case.losses)),
         "engine bfloat16": lambda: Engine(case, FusedMLPExecutor(net, case.losses, torch.bfloat16)),
     }
     made[name]().run(3)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print((peak_kilobytes() - before) / 1024)
 
 
 def table(rows: list[dict[str, object]], memory: dict[str, dict[str, float]]) -> str:

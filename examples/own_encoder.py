@@ -1,6 +1,6 @@
 """Your own encoder and your own Dataset: which heads should share it?
 
-    python examples/own_encoder.py [RUN_FOLDER]
+python examples/own_encoder.py [RUN_FOLDER]
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ class Digits(Dataset[tuple[Tensor, dict[str, int]]]):
 def encoder() -> nn.Module:
     """A fresh encoder: ``[B, 1, 8, 8]`` → ``[B, 32]`` features."""
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 32), nn.ReLU(), nn.Dropout(0.2)
+        nn.Conv2d(1, 8, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(8 * 36, 32),
+        nn.ReLU(),
+        nn.Dropout(0.2),
     )
 
 

@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cotrain.data import from_arrays, from_dataset, from_table, infer_schema, read_table
     from cotrain.errors import InputError
-    from cotrain.plan import plan
+    from cotrain.planning import plan
     from cotrain.predictor import Predictor, load
     from cotrain.result import Result
     from cotrain.settings import Settings
@@ -41,7 +41,7 @@ _HOMES = {
     "from_table": "cotrain.data",
     "infer_schema": "cotrain.data",
     "load": "cotrain.predictor",
-    "plan": "cotrain.plan",
+    "plan": "cotrain.planning",
     "read_table": "cotrain.data",
 }
 

@@ -7,6 +7,7 @@ the folder.
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -66,15 +67,16 @@ class RunFolder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON object with the schema version in front."""
-        versioned = {"schema_version": SCHEMA_VERSION, **content}
-        self.write_text(name, json.dumps(versioned, indent=1, ensure_ascii=False) + "\n")
+        versioned = {"schema_version": SCHEMA_VERSION, **_strict(content)}
+        text = json.dumps(versioned, indent=1, ensure_ascii=False, allow_nan=False)
+        self.write_text(name, text + "\n")
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON object written by this version of the schema."""
         try:
             content = json.loads(self.path(name).read_text(encoding="utf-8"))
             version = content.pop("schema_version")
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise InputError(
                 f"{self.root} holds no readable {name}: is it a run folder?"
             ) from error
@@ -121,3 +123,14 @@ class RunFolder:
     def remove(self, name: str) -> None:
         """Delete a file that is no longer needed."""
         self.path(name).unlink(missing_ok=True)
+
+
+def _strict(value: Any) -> Any:
+    """The value with NaN and infinity as strings: strict JSON has no such numbers."""
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from cotrain.errors import InputError
@@ -35,11 +36,13 @@ class Allowance:
         budget: Total compute of the networks, in joint runs.
         candidates: Settings tried for each weight vector (and for each task's trees).
         recipe: The recipe, its rounds cut if the budget demands it.
+        full_rounds: Rounds of one full joint run, the unit of the budget.
     """
 
     budget: float
     candidates: int
     recipe: Recipe
+    full_rounds: int
 
 
 def full_cost(vectors: int, candidates: int, seeds: int) -> float:
@@ -75,16 +78,20 @@ def allot(
     vectors = tasks + 1 + max_groups if tasks > 1 else 1
     full = full_cost(vectors, candidates, seeds)
     granted = full if budget is None else budget
+    if not granted > 0:
+        raise InputError(f"--budget {granted:g}: give a number of joint runs above 0")
     affordable = [c for c in range(candidates, 0, -1) if full_cost(vectors, c, seeds) <= granted]
     if affordable:
-        return Allowance(budget=granted, candidates=affordable[0], recipe=recipe)
+        return Allowance(
+            budget=granted, candidates=affordable[0], recipe=recipe, full_rounds=recipe.rounds
+        )
     cheapest = full_cost(vectors, 1, seeds)
     rounds = int(recipe.rounds * granted / cheapest)
     if rounds < FEWEST_ROUNDS:
-        least = cheapest * FEWEST_ROUNDS / recipe.rounds
+        least = math.ceil(cheapest * FEWEST_ROUNDS / recipe.rounds)
         raise InputError(
             f"--budget {granted:g} is too small for {tasks} tasks and {seeds} seeds: "
-            f"the least is {least:.0f} joint runs, the full protocol takes {full:.0f}"
+            f"the least is {least} joint run{'s' * (least > 1)}, the full protocol takes {full:.0f}"
         )
     shorter = replace(recipe, rounds=rounds, patience=max(3, rounds // 3))
-    return Allowance(budget=granted, candidates=1, recipe=shorter)
+    return Allowance(budget=granted, candidates=1, recipe=shorter, full_rounds=recipe.rounds)

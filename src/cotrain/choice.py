@@ -32,19 +32,21 @@ class Choice:
     """For each task the serving contender and its best network (for the blend).
 
     Args:
+        tasks: ``[T]`` the tasks, in order.
         served_by: ``[T]`` who serves the task.
         network: ``[T]`` the network that the blend mixes with the trees.
         valid: ``[T]`` validation score of every contender: what the choice was made on.
     """
 
+    tasks: tuple[Task, ...]
     served_by: tuple[Contender, ...]
     network: tuple[Contender, ...]
     valid: tuple[dict[Contender, float], ...]
 
     def check(self, tasks: Sequence[Task]) -> None:
-        """Refuse a choice that does not cover the tasks."""
-        if not len(self.served_by) == len(self.network) == len(tasks):
-            raise ValueError(f"the choice covers {len(self.served_by)} of {len(tasks)} tasks")
+        """Refuse a choice that was made for other tasks."""
+        if self.tasks != tuple(tasks):
+            raise ValueError(f"the choice was made for other tasks than these {len(tasks)}")
 
 
 def choose(
@@ -69,6 +71,7 @@ def choose(
     everyone = {**predictions, Contender.BLEND: mixed}
     scores = _scores(tasks, everyone, labels)
     return Choice(
+        tasks=tuple(tasks),
         served_by=_winners(tasks, everyone, labels, seed),
         network=network,
         valid=tuple(dict(zip(everyone, map(float, column), strict=True)) for column in scores.T),

@@ -17,18 +17,24 @@ class Ledger:
     """Collects one line a stage.
 
     Args:
-        engine: Whose recipe sets the price of a joint run.
+        engine: Who trains.
+        joint_examples: Training examples of one full joint run, the unit of the budget.
         flops: Floating-point operations of one training example, forward and backward.
     """
 
     engine: Engine
+    joint_examples: int
     flops: float
     _lines: list[CostLine] = field(default_factory=list)
 
     @classmethod
-    def of(cls, engine: Engine) -> Ledger:
-        """An empty ledger at an engine's prices."""
-        return cls(engine=engine, flops=flops_per_example(engine.architecture))
+    def of(cls, engine: Engine, full_rounds: int) -> Ledger:
+        """An empty ledger at an engine's prices; a full joint run has ``full_rounds`` rounds."""
+        return cls(
+            engine=engine,
+            joint_examples=full_rounds * engine.examples_in_round,
+            flops=flops_per_example(engine.architecture),
+        )
 
     def lines(self) -> tuple[CostLine, ...]:
         """All lines, in the order of the stages."""
@@ -52,7 +58,7 @@ class Ledger:
         rows = len(self.engine.development.train) // self.engine.batches_in_round
         tasks = len(affinity.tasks)
         probing = affinity.probes * rows * (tasks + (tasks + 1) * FORWARD_SHARE)
-        examples = self.engine.joint_examples + round(probing)
+        examples = self.engine.recipe.rounds * self.engine.examples_in_round + round(probing)
         self._enter("measure: lookahead", "deciding", examples, 1, seconds)
 
     def trees(self, name: str, trainings: int, seconds: float) -> None:
@@ -77,7 +83,7 @@ class Ledger:
             CostLine(
                 stage=stage,
                 trainings=trainings,
-                joint_runs=examples / self.engine.joint_examples,
+                joint_runs=examples / self.joint_examples,
                 examples=examples,
                 flops=examples * self.flops,
                 seconds=seconds,

@@ -190,12 +190,21 @@ def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
         executor=_executor(facts, tasks, encoder),
         learner=learner,
         forest={
-            t: learner.load(folder.path(f"model/trees-{t}.model"))
+            t: _load_trees(learner, folder.path(f"model/trees-{t}.model"))
             for t, server in enumerate(facts["served_by"])
             if server in (Contender.TREES, Contender.BLEND)
         },
         preparation=_preparation(folder),
     )
+
+
+def _load_trees(learner: TreeLearner, path: Path) -> list[Model]:
+    try:
+        return learner.load(path)
+    except ImportError as error:
+        raise InputError(f"{path} needs {error.name}: pip install 'cotrain[gbm]'") from error
+    except Exception as error:  # whatever a damaged or foreign file makes the library raise
+        raise InputError(f"{path} is damaged or not what cotrain wrote: {error}") from error
 
 
 def _executor(facts: dict[str, Any], tasks: Sequence[Task], encoder: Encoder | None) -> Executor:

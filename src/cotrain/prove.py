@@ -39,8 +39,8 @@ class Table:
 
     def mean_gain(self, a: str, b: str) -> Interval:
         """Difference of two columns averaged over the tasks on which the metric is defined."""
-        value = float(np.nanmean(self.value[a] - self.value[b]))
-        return interval(value, np.nanmean(self.drawn[a] - self.drawn[b], axis=1))
+        value = float(_mean(self.value[a] - self.value[b]))
+        return interval(value, _mean(self.drawn[a] - self.drawn[b]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +82,12 @@ def prove(
         for t in range(len(test.tasks))
     )
     pairs = [(SHIPPED, base) for base in BASELINES]
-    pairs += [(Contender.JOINT, Contender.SINGLE), (Contender.GROUPS, Contender.JOINT)]
+    pairs += [(Contender.JOINT, Contender.SINGLE), (Contender.JOINT, Contender.TREES)]
+    pairs += [(Contender.GROUPS, Contender.JOINT)]
     pairs += [(Contender.GROUPS, Contender.SINGLE), (Contender.TREES, Contender.SINGLE)]
     return Proof(
         tasks=rows,
-        mean_test={name: float(np.nanmean(column)) for name, column in table.value.items()},
+        mean_test={name: float(_mean(column)) for name, column in table.value.items()},
         overall={f"{a} - {b}": table.mean_gain(a, b) for a, b in pairs},
     )
 
@@ -141,3 +142,12 @@ def _row(
         gain_over_joint=table.gain(t, SHIPPED, Contender.JOINT),
         gain_over_trees=table.gain(t, SHIPPED, Contender.TREES),
     )
+
+
+def _mean(values: Array) -> Array:
+    """Mean over tasks (the last axis) where the metric is defined; NaN where it nowhere is."""
+    defined = np.isfinite(values)
+    count = defined.sum(axis=-1)
+    total = np.where(defined, values, 0.0).sum(axis=-1)
+    empty = np.full(np.shape(total), np.nan)
+    return np.asarray(np.divide(total, count, out=empty, where=count > 0))

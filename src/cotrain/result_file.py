@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import shutil
-from collections.abc import Mapping
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,8 +21,13 @@ def is_finished(folder: RunFolder) -> bool:
 
 
 def write_result(folder: RunFolder, result: Result) -> None:
-    """Finish the run: write the result, then drop what only training needed."""
-    folder.write_json(NAME, _plain(dataclasses.asdict(result)))
+    """Finish the run: write the result, then drop the working files."""
+    folder.write_json(NAME, dataclasses.asdict(result))
+    drop_working_files(folder)
+
+
+def drop_working_files(folder: RunFolder) -> None:
+    """Delete what only training needed."""
     for name in WORKING_FOLDERS:
         shutil.rmtree(folder.path(name), ignore_errors=True)
 
@@ -40,14 +42,3 @@ def read_result(folder: RunFolder) -> Result:
         return TypeAdapter(Result).validate_python(folder.read_json(NAME))
     except ValidationError as error:
         raise InputError(f"{folder.path(NAME)} is damaged: {error.errors()[0]['msg']}") from error
-
-
-def _plain(value: Any) -> Any:
-    """The value with NaN and infinity as strings: strict JSON has no such numbers."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

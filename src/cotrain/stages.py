@@ -32,6 +32,9 @@ Array = NDArray[np.float64]
 Forest = Sequence[Sequence[Model]]  # [T][S] tree models
 
 
+FEWEST_PROBES = 20  # short runs are probed more often
+
+
 def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str) -> None:
     """Start a run in an empty folder, or make sure that the folder holds this very run."""
     asked = {
@@ -43,6 +46,8 @@ def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str) -> 
     }
     asked = _as_json(asked)
     if not folder.has("run.json"):
+        if folder.root.exists() and any(folder.root.iterdir()):
+            raise InputError(f"{folder.root} is not empty and holds no run: choose another folder")
         folder.write_json("run.json", asked)
         return
     found = folder.read_json("run.json")
@@ -82,7 +87,9 @@ def build_engine(
     )
     if folder.has("engine.json"):
         facts = folder.read_json("engine.json")
-        trials = tuple(Trial(**trial) for trial in facts["trials"])
+        trials = tuple(
+            Trial(**trial | {"seconds": float(trial["seconds"])}) for trial in facts["trials"]
+        )
         calibration = Calibration(chosen=facts["chosen"], trials=trials)
     else:
         calibration = calibrate(executors, architecture, development.train, recipe)
@@ -106,13 +113,14 @@ def measure(engine: Engine, joint: Member, settings: Settings) -> tuple[Affinity
         seconds = facts.pop("seconds")
         return Affinity(**arrays, **facts | {"tasks": tuple(facts["tasks"])}), seconds
     began = time.monotonic()
+    rounds = engine.recipe.rounds
+    steps = rounds * engine.batches_in_round
     lookahead = Lookahead(
         executor=engine.executor,
         losses=TaskLosses(engine.development.tasks),
         step_size=settings.probe_step,
-        every=settings.probe_every,
+        every=max(1, min(settings.probe_every, steps // FEWEST_PROBES)),
     )
-    rounds = engine.recipe.rounds
     train_cohort(
         [joint],
         start([joint], engine.architecture, engine.development),

@@ -87,7 +87,6 @@ def test_the_input_is_left_alone() -> None:
     np.testing.assert_array_equal(affinity, before)
 
 
-@pytest.mark.xfail(strict=True, reason="bug: sums in another order let a group appear twice")
 def test_no_group_appears_twice() -> None:
     twice = 0
     for seed in range(300):
@@ -98,7 +97,6 @@ def test_no_group_appears_twice() -> None:
     assert twice == 0
 
 
-@pytest.mark.xfail(strict=True, reason="bug: clusters that tie leave no empty group to open")
 def test_local_search_lets_tasks_train_alone() -> None:
     affinity = np.full((6, 6), -1.0)
     best = exact_grouping(affinity, max_groups=3).objective  # two alone, the rest together
@@ -106,7 +104,6 @@ def test_local_search_lets_tasks_train_alone() -> None:
     assert local_search(affinity, max_groups=3).objective == pytest.approx(best)
 
 
-@pytest.mark.xfail(strict=True, reason="bug: a forbidden singleton as the only task gets no group")
 def test_a_task_that_may_not_be_alone_but_is_gets_a_group() -> None:
     grouping = exact_grouping(np.zeros((1, 1)), max_groups=1, alone=np.array([-np.inf]))
     assert grouping.groups == ((0,),)

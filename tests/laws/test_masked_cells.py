@@ -61,7 +61,6 @@ def test_lookahead(executor: str, poison: float) -> None:
     architecture = make_architecture(clean)
     runner = make_executor(executor, architecture, clean.tasks)
     progress = train(clean, [joint(3)], executor=runner, architecture=architecture)
-    progress.state.keys = torch.zeros(3, dtype=torch.int64)
     lookahead = Lookahead(executor=runner, losses=TaskLosses(clean.tasks))
     a, b = (
         lookahead.transference(progress.state, first_batch(data.train))

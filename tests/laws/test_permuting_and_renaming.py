@@ -51,13 +51,13 @@ def measured(
         executor=runner, losses=TaskLosses(development.tasks), step_size=3.0, every=5
     )
 
-    def probe(state: object, batch: object) -> None:
-        state.keys = torch.zeros(len(weights), dtype=torch.int64)  # type: ignore[attr-defined]
-        lookahead.probe(state, batch)  # type: ignore[arg-type]
-
     member = Member(name="m", weights=weights, learning_rate=1e-2)
     progress = train(
-        development, [member], executor=runner, architecture=architecture, before_step=probe
+        development,
+        [member],
+        executor=runner,
+        architecture=architecture,
+        before_step=lookahead.probe,
     )
     return progress, lookahead.affinity()
 

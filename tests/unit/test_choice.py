@@ -116,11 +116,17 @@ def test_shrinkage_pays() -> None:
     assert ((seen - true) ** 2).mean() > 0.95
 
 
-def test_a_choice_knows_how_many_tasks_it_covers() -> None:
-    choice = Choice(served_by=(Contender.JOINT,), network=(Contender.JOINT,), valid=({},))
+def test_a_choice_knows_its_tasks() -> None:
+    choice = Choice(
+        tasks=make_tasks("b"),
+        served_by=(Contender.JOINT,),
+        network=(Contender.JOINT,),
+        valid=({},),
+    )
     choice.check(make_tasks("b"))
-    with pytest.raises(ValueError, match="the choice covers 1 of 2 tasks"):
-        choice.check(make_tasks("bb"))
+    for other in ("bb", "r"):
+        with pytest.raises(ValueError, match="the choice was made for other tasks"):
+            choice.check(make_tasks(other))
 
 
 def test_blend_is_the_middle() -> None:

@@ -47,7 +47,7 @@ def trained(engine: Engine) -> Trained:
 
 
 def test_population(engine: Engine, trained: Trained) -> None:
-    ledger = Ledger.of(engine)
+    ledger = Ledger.of(engine, 6)
     ledger.population("all", "baseline", trained)
     (line,) = ledger.lines()
     assert (line.stage, line.purpose, line.trainings) == ("all", "baseline", 3)
@@ -58,7 +58,7 @@ def test_population(engine: Engine, trained: Trained) -> None:
 
 
 def test_parts_add_up_to_the_whole(engine: Engine, trained: Trained) -> None:
-    ledger = Ledger.of(engine)
+    ledger = Ledger.of(engine, 6)
     ledger.population("rest", "baseline", trained, without="group/")
     ledger.population("groups", "shipping", trained, only="group/")
     ledger.population("nobody", "shipping", trained, only="single/")  # no members, no line
@@ -69,7 +69,7 @@ def test_parts_add_up_to_the_whole(engine: Engine, trained: Trained) -> None:
 
 
 def test_measuring_costs_a_joint_run_and_the_probes(engine: Engine) -> None:
-    ledger = Ledger.of(engine)
+    ledger = Ledger.of(engine, 6)
     nothing = np.zeros((3, 3))
     affinity = Affinity(
         tasks=("a", "b", "c"), mean=nothing, standard_error=nothing, probes=4, step_size=0.1
@@ -84,7 +84,7 @@ def test_measuring_costs_a_joint_run_and_the_probes(engine: Engine) -> None:
 
 
 def test_trees_are_not_counted_in_flops(engine: Engine) -> None:
-    ledger = Ledger.of(engine)
+    ledger = Ledger.of(engine, 6)
     ledger.trees("LightGBM", 21, 3.5)
     (line,) = ledger.lines()
     assert (line.stage, line.trainings, line.examples, line.seconds) == (
@@ -95,3 +95,10 @@ def test_trees_are_not_counted_in_flops(engine: Engine) -> None:
     )
     assert np.isnan(line.flops)
     assert np.isnan(line.joint_runs)
+
+
+def test_a_shortened_run_is_a_share_of_a_full_one(engine: Engine, trained: Trained) -> None:
+    ledger = Ledger.of(engine, 24)
+    ledger.population("all", "baseline", trained)
+    (line,) = ledger.lines()
+    assert line.joint_runs == 2.5 / 4

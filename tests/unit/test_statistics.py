@@ -23,7 +23,10 @@ TASK = make_tasks("r")[0]
 
 def choice_of(*served: Contender) -> Choice:
     return Choice(
-        served_by=served, network=(Contender.JOINT,) * len(served), valid=({},) * len(served)
+        tasks=make_tasks("r" * len(served)),
+        served_by=served,
+        network=(Contender.JOINT,) * len(served),
+        valid=({},) * len(served),
     )
 
 

@@ -27,18 +27,11 @@ from cotrain.data.taskdata import TaskData
 from cotrain.measure.lookahead import Lookahead
 from cotrain.models.losses import TaskLosses
 from cotrain.models.multitask import Architecture, MultiTaskNet
-from cotrain.population.batches import Batch
 from cotrain.population.executor import Executor
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.state import State, initial_state
 from cotrain.population.vmapped import VmapExecutor
 from cotrain.tasks import Kind, output_slices
-
-
-def keyed(state: State, members: int) -> State:
-    """Work around the bug below: the lookahead's T candidates have one key between them."""
-    state.keys = torch.zeros(members, dtype=torch.int64)
-    return state
 
 
 @pytest.mark.parametrize("executor", [SequentialExecutor, VmapExecutor])
@@ -63,6 +56,7 @@ def test_hand_worked(executor: type[SequentialExecutor]) -> None:
         encoder=lambda: nn.Linear(2, 1, bias=False), sample=torch.eye(2)[:1], bias=torch.zeros(3)
     )
     state = initial_state(architecture, [joint(3)])
+    state.set_keys(torch.tensor([0]))
     state.params["encoder.weight"].copy_(torch.tensor([[[1.0, 2.0]]]))
     state.params["head.weight"].copy_(torch.tensor([[[2.0], [-1.0], [1.0]]]))
     lookahead = Lookahead(
@@ -70,7 +64,7 @@ def test_hand_worked(executor: type[SequentialExecutor]) -> None:
         losses=TaskLosses(data.tasks),
         step_size=0.1,
     )
-    z = lookahead.transference(keyed(state, 3), first_batch(data, 2))
+    z = lookahead.transference(state, first_batch(data, 2))
     expected = torch.tensor(
         [
             [9 / 25, 9 / 25, -39 / 50],
@@ -136,7 +130,7 @@ def trained_lookahead(
 def test_slow_reference(executor: str, step_size: float) -> None:
     data = make_data("brmb", rows=20, missing=0.4, seed=5)
     lookahead, state, net = trained_lookahead(data, executor, step_size)
-    found = lookahead.transference(keyed(state, 4), first_batch(data, 20)).numpy()
+    found = lookahead.transference(state, first_batch(data, 20)).numpy()
     expected = reference(net, data, step_size)
     assert np.isfinite(expected).all()
     assert np.abs(expected).max() > 1e-3
@@ -149,7 +143,7 @@ def test_a_task_without_labels_in_the_batch_is_unknown(executor: str, absent: in
     data = make_data("brmb", rows=20, missing=0.3, seed=6)
     data.mask[:, absent] = False
     lookahead, state, net = trained_lookahead(data, executor, 0.3)
-    found = lookahead.transference(keyed(state, 4), first_batch(data, 20)).numpy()
+    found = lookahead.transference(state, first_batch(data, 20)).numpy()
     expected = reference(net, data, 0.3)
     others = [t for t in range(4) if t != absent]
     assert np.isnan(found[absent]).all()
@@ -165,7 +159,7 @@ def test_first_order(executor: str) -> None:
     values = []
     for step_size in (0.01, 0.001):
         lookahead, state, _ = trained_lookahead(data, executor, step_size)
-        z = lookahead.transference(keyed(state, 4), first_batch(data, 20))
+        z = lookahead.transference(state, first_batch(data, 20))
         values.append(z / step_size)
         assert (z.diag() > 0).all()  # a task's own step helps it
     torch.testing.assert_close(values[0], values[1], rtol=0.1, atol=2e-3)
@@ -178,16 +172,15 @@ def test_probes_leave_no_trace(executor: str) -> None:
     runner = make_executor(executor, architecture, development.tasks)
     lookahead = Lookahead(executor=runner, losses=TaskLosses(development.tasks), every=3)
 
-    def probe(state: State, batch: Batch) -> None:
-        keys = state.keys
-        lookahead.probe(keyed(state, 3) if executor == "sequential" else state, batch)
-        state.keys = keys
-
     plain = train(development, [joint(3)], executor=runner, architecture=architecture)
     torch.manual_seed(5)
     drawn = torch.random.get_rng_state()
     probed = train(
-        development, [joint(3)], executor=runner, architecture=architecture, before_step=probe
+        development,
+        [joint(3)],
+        executor=runner,
+        architecture=architecture,
+        before_step=lookahead.probe,
     )
     assert torch.equal(torch.random.get_rng_state(), drawn)
     assert len(lookahead.samples) == 7  # steps 3, 6, …, 21 of 24
@@ -196,8 +189,7 @@ def test_probes_leave_no_trace(executor: str) -> None:
     assert same(plain.models[0, 4], probed.models[0, 4])
 
 
-@pytest.mark.xfail(strict=True, reason="bug: State.select(rows) does not select the keys")
-def test_sequential_probes_without_help() -> None:
+def test_the_sequential_executor_probes_a_run() -> None:
     development = make_development("brm")
     architecture = make_architecture(development)
     runner = make_executor("sequential", architecture, development.tasks)
@@ -212,9 +204,6 @@ def test_sequential_probes_without_help() -> None:
     assert len(lookahead.samples) == 2
 
 
-@pytest.mark.xfail(
-    strict=True, reason="bug: the candidates' gradient pass moves BatchNorm statistics"
-)
 def test_a_step_of_size_zero_changes_no_loss_of_a_batch_norm_network() -> None:
     development = make_development("brm")
 
@@ -226,12 +215,11 @@ def test_a_step_of_size_zero_changes_no_loss_of_a_batch_norm_network() -> None:
     state = train(development, [joint(3)], executor=runner, architecture=architecture).state
     lookahead = Lookahead(executor=runner, losses=TaskLosses(development.tasks), step_size=0.0)
     statistics = {k: v.clone() for k, v in state.buffers.items()}
-    z = lookahead.transference(keyed(state, 3), first_batch(development.train))
+    z = lookahead.transference(state, first_batch(development.train))
     assert same(statistics, state.buffers)  # the run itself is left alone
     torch.testing.assert_close(z, torch.zeros(3, 3), atol=1e-7, rtol=0)
 
 
-@pytest.mark.xfail(strict=True, reason="bug: np.stack of no samples, an error that names nothing")
 def test_a_run_too_short_for_a_probe_has_an_answer() -> None:
     development = make_development("brm")
     architecture = make_architecture(development)

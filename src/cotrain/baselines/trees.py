@@ -123,6 +123,7 @@ class HistTrees:
         from sklearn import ensemble
 
         regression = data.task.kind is Kind.REGRESSION
+        seen = np.isin(data.valid_labels, data.labels) | regression  # it refuses unseen classes
         kind = (
             ensemble.HistGradientBoostingRegressor
             if regression
@@ -139,7 +140,10 @@ class HistTrees:
         )
         with threadpool_limits(_threads(data.columns), "openmp"):
             return model.fit(
-                data.columns, data.labels, X_val=data.valid_columns, y_val=data.valid_labels
+                data.columns,
+                data.labels,
+                X_val=data.valid_columns[seen],
+                y_val=data.valid_labels[seen],
             )
 
     def predict(self, task: Task, model: Model, columns: Array) -> Array:
@@ -158,8 +162,15 @@ class HistTrees:
     def load(self, path: Path) -> list[Model]:
         """See :class:`TreeLearner`."""
         import skops.io
+        from sklearn import ensemble
 
-        models: list[Model] = skops.io.load(path, trusted=_TRUSTED)
+        kinds = (
+            ensemble.HistGradientBoostingClassifier,
+            ensemble.HistGradientBoostingRegressor,
+        )
+        models = skops.io.load(path, trusted=_TRUSTED)
+        if not (isinstance(models, list) and all(isinstance(model, kinds) for model in models)):
+            raise ValueError("the file holds something else than boosted trees")
         return models
 
 

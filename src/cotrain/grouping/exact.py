@@ -33,12 +33,12 @@ def exact_grouping(affinity: Matrix, *, max_groups: int, alone: Matrix | None = 
     scores = all_scores(affinity, np.zeros(tasks) if alone is None else alone)
     value, group = _best_groups(scores)
     blocks, total = _split(value, max_groups)
-    chosen = [int(group[block]) for block in blocks]
-    server = tuple(next(i for i, b in enumerate(blocks) if b >> t & 1) for t in range(tasks))
+    serving = [next(int(group[b]) for b in blocks if b >> t & 1) for t in range(tasks)]
+    chosen = list(dict.fromkeys(serving))  # two blocks may share a group
     objective = total / tasks
     return Grouping(
         groups=tuple(tuple(t for t in range(tasks) if g >> t & 1) for g in chosen),
-        server=server,
+        server=tuple(chosen.index(g) for g in serving),
         objective=objective,
         bound=objective,
         exact=True,
@@ -57,7 +57,7 @@ def _best_groups(scores: Matrix) -> tuple[Matrix, NDArray[np.int64]]:
     """F(S) and the group that reaches it, for every set S."""
     sets, tasks = scores.shape
     value = np.full(sets, -np.inf)
-    group = np.zeros(sets, dtype=np.int64)
+    group = np.arange(sets, dtype=np.int64)
     for g in range(1, sets):
         members = [t for t in range(tasks) if g >> t & 1]
         subsets, sums = _subsets([1 << t for t in members]), np.zeros(1)

@@ -48,12 +48,13 @@ def local_search(affinity: Matrix, *, max_groups: int) -> Grouping:
 
 
 def _clusters(affinity: Matrix, count: int) -> NDArray[np.bool_]:
-    """``[k, T]`` membership of a partition into at most ``count`` clusters."""
+    """``[k, T]`` membership of a partition into ``count`` clusters, some of them empty if they tie."""
     mutual = (affinity + affinity.T) / 2
     distance = mutual.max() - mutual
     np.fill_diagonal(distance, 0.0)
     labels = fcluster(linkage(squareform(distance, checks=False), "average"), count, "maxclust")
-    return np.equal.outer(np.unique(labels), labels)
+    member = np.equal.outer(np.arange(1, count + 1), labels)
+    return np.asarray(member)
 
 
 def _scores(affinity: Matrix, alone: Matrix, member: NDArray[np.bool_]) -> Matrix:

@@ -56,7 +56,9 @@ class Lookahead:
         tasks = len(self.losses.tasks)
         before = self._loss(state, batch)[0]
         candidates = _quiet(state.select([0] * tasks))
+        buffers = {name: buffer.clone() for name, buffer in candidates.buffers.items()}
         gradients = self.executor.gradients(candidates, batch, torch.eye(tasks))
+        candidates.buffers = buffers  # a training pass moves BatchNorm's statistics
         for name, parameter in candidates.params.items():
             if name.startswith(ENCODER):
                 parameter.sub_(gradients[name], alpha=self.step_size)
@@ -68,7 +70,8 @@ class Lookahead:
     def affinity(self) -> Affinity:
         """The mean over all probes so far."""
         names = [task.name for task in self.losses.tasks]
-        return Affinity.from_samples(names, np.stack(self.samples), self.step_size)
+        samples = np.array(self.samples).reshape(-1, len(names), len(names))
+        return Affinity.from_samples(names, samples, self.step_size)
 
     def _loss(self, state: State, batch: Batch) -> Tensor:
         outputs = self.executor.outputs(state, batch.inputs)

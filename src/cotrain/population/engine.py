@@ -86,14 +86,13 @@ class Engine:
 
     def examples(self, trained: Trained) -> int:
         """Training examples the population has processed, summed over members."""
-        rows, batches = len(self.development.train), self.batches_in_round
-        return int(trained.rounds_run.sum()) * batches * (rows // batches)
+        return int(trained.rounds_run.sum()) * self.examples_in_round
 
     @property
-    def joint_examples(self) -> int:
-        """Training examples of one member that uses all its rounds: the unit of the budget."""
+    def examples_in_round(self) -> int:
+        """Training examples that one member sees in a round."""
         rows, batches = len(self.development.train), self.batches_in_round
-        return self.recipe.rounds * batches * (rows // batches)
+        return batches * (rows // batches)
 
     @property
     def batches_in_round(self) -> int:

@@ -30,10 +30,11 @@ class SequentialExecutor:
         """See :class:`~cotrain.population.executor.Executor`."""
         self._net.train()
         found = {name: torch.empty_like(tensor) for name, tensor in state.params.items()}
-        with torch.random.fork_rng():
-            for row in range(state.size):
-                torch.manual_seed(int(state.keys[row]))
-                self._member_gradients(state, row, batch, weights[row], found)
+        before = torch.default_generator.get_state()
+        for row, key in enumerate(state.keys.tolist()):
+            torch.default_generator.manual_seed(key)
+            self._member_gradients(state, row, batch, weights[row], found)
+        torch.default_generator.set_state(before)
         return found
 
     def _member_gradients(

@@ -60,7 +60,9 @@ class State:
     def select(self, rows: Sequence[int]) -> State:
         """A copy that holds only the given members; the others' memory becomes free."""
         at = torch.tensor(rows, dtype=torch.long)
-        return self.map(lambda tensor: tensor[at.to(tensor.device)])
+        chosen = self.map(lambda tensor: tensor[at.to(tensor.device)])
+        chosen.keys = self.keys[at.to(self.keys.device)] if len(self.keys) else self.keys
+        return chosen
 
     def set_keys(self, seeds: Tensor) -> None:
         """Derive this step's keys from the members' ``[P]`` seeds and give them to the dropout layers."""

@@ -135,7 +135,8 @@ def _validate(
         for row, loss in zip(progress.active, measured, strict=True)
         if not loss.isfinite().all()
     }
-    better = (measured < progress.loss[rows]) & (weights > 0)  # NaN is never better
+    counted = (weights > 0) & valid.mask.any(dim=0)
+    better = (measured < progress.loss[rows]) & counted  # NaN is never better
     progress.loss[rows] = torch.where(better, measured, progress.loss[rows])
     progress.best_round[rows] = torch.where(better, progress.round, progress.best_round[rows])
     replace = better[:, losses.task_of_output].unsqueeze(-1)

@@ -12,8 +12,8 @@ from cotrain.population.state import State, Tensors
 class VmapExecutor:
     """Maps the network over the members' stacked parameters.
 
-    Modules that write buffers in training (BatchNorm) or draw from torch's generator cannot be mapped;
-    calibration notices and takes the sequential executor for them.
+    Modules that draw from torch's generator or branch on values cannot be mapped; calibration notices
+    and takes the sequential executor for them. (``nn.Dropout`` has been replaced by keyed dropout.)
 
     Args:
         net: The network whose parameters the state holds; used as code only.

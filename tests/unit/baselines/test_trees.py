@@ -155,19 +155,7 @@ def test_a_class_that_validation_lacks(learner: TreeLearner) -> None:
     assert missing_class(learner, "valid").shape == (120, 3)
 
 
-@pytest.mark.parametrize(
-    "learner",
-    [
-        pytest.param(
-            LEARNERS[0],
-            marks=pytest.mark.xfail(
-                strict=True, reason="bug: 'y contains previously unseen labels'"
-            ),
-        ),
-        LEARNERS[1],
-    ],
-    ids=IDS,
-)
+@pytest.mark.parametrize("learner", LEARNERS, ids=IDS)
 def test_a_class_that_training_lacks(learner: TreeLearner) -> None:
     found = missing_class(learner, "train")
     assert found.shape == (120, 3)

@@ -223,7 +223,7 @@ def test_examples_are_counted_by_rounds_run(tmp_path: Path) -> None:
     assert engine.batches_in_round == 7  # 100 rows in batches of 14, two rows left out
     assert trained.rounds_run.tolist() == [6, 3, 1]
     assert engine.examples(trained) == 10 * 7 * 14
-    assert engine.joint_examples == 6 * 7 * 14
+    assert engine.examples_in_round == 7 * 14
 
 
 def test_watchers_see_progress_rise_to_the_total(

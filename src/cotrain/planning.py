@@ -28,7 +28,7 @@ from cotrain.population.trained import merge
 from cotrain.predictor import Predictor, load, ship
 from cotrain.prove import prove
 from cotrain.result import Result
-from cotrain.result_file import is_finished, read_result, write_result
+from cotrain.result_file import drop_working_files, is_finished, read_result, write_result
 from cotrain.settings import Encoder, Settings
 from cotrain.stages import (
     build_engine,
@@ -76,9 +76,10 @@ def plan(
     allowance = _allowance(splits, settings)
     claim(folder, splits, settings, title)
     if is_finished(folder):
+        drop_working_files(folder)
         return read_result(folder), load(out, encoder=encoder)
     engine = build_engine(folder, development, encoder, settings, allowance.recipe, watch)
-    ledger = Ledger.of(engine)
+    ledger = Ledger.of(engine, allowance.full_rounds)
 
     # The network baselines, each tuned on its own validation score.
     grid = SETTINGS[: allowance.candidates]
@@ -139,7 +140,7 @@ def plan(
     )
     ship(folder, engine, trained, forest, choice, grouping, settings, splits.preparation, encoder)
     write_result(folder, result)
-    return result, load(out, encoder=encoder)
+    return read_result(folder), load(out, encoder=encoder)
 
 
 def _allowance(splits: Splits, settings: Settings) -> Allowance:
