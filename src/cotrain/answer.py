@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from cotrain.grouping import Grouping
+from cotrain.measure.affinity import Affinity
 from cotrain.prove import SHIPPED, Proof
 from cotrain.result import Contender, Interval, TaskResult
 
 NAMES_SHOWN = 6
+STRONGEST = 3
 
 
 def answer(proof: Proof, grouping: Grouping) -> str:
@@ -30,9 +34,12 @@ def answer(proof: Proof, grouping: Grouping) -> str:
     return f"{together}; {worth}."
 
 
-def details(proof: Proof) -> tuple[str, ...]:
-    """What a careful reader asks next: who serves, what lost, what is not significant."""
-    lines = [f"Who serves how many tasks: {_by(proof)} (chosen on validation, per task)."]
+def details(proof: Proof, affinity: Affinity) -> tuple[str, ...]:
+    """What a careful reader asks next: who helps whom, who serves, what is not significant."""
+    lines = [
+        *_helpers(affinity),
+        f"Who serves how many tasks: {_by(proof)} (chosen on validation, per task).",
+    ]
     for pair, gain in proof.overall.items():
         if pair != "shipped - single":
             verdict = "" if gain.significant else ", not significant"
@@ -55,6 +62,26 @@ def signed(gain: Interval) -> str:
     '+0.012 [-0.001, +0.020]'
     """
     return f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+
+
+def _helpers(affinity: Affinity) -> list[str]:
+    """The strongest measured effects, and the tasks that on average help nobody."""
+    if len(affinity.tasks) == 1 or not np.isfinite(affinity.mean).any():
+        return []
+    order = np.argsort(np.nan_to_num(affinity.mean, nan=-np.inf), axis=None)[::-1]
+    strongest = [divmod(int(at), len(affinity.tasks)) for at in order[:STRONGEST]]
+    shown = [
+        f"{affinity.tasks[source]} helps {affinity.tasks[recipient]} "
+        f"({affinity.mean[recipient, source]:+.4f} ± {affinity.standard_error[recipient, source]:.4f})"
+        for recipient, source in strongest
+        if affinity.mean[recipient, source] > 0
+    ]
+    idle = np.flatnonzero(np.nansum(affinity.mean, axis=0) <= 0)
+    lines = [f"Largest transference a step: {'; '.join(shown)}."] if shown else []
+    if len(idle):
+        names = _list([affinity.tasks[source] for source in idle])
+        lines.append(f"On average over the other tasks, helps nobody: {names}.")
+    return lines
 
 
 def _together(proof: Proof, grouping: Grouping, names: Sequence[str]) -> str:

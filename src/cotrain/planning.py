@@ -126,7 +126,7 @@ def plan(
     result = Result(
         title=title,
         answer=answer(proof, grouping),
-        details=(*details(proof), *splits.notes),
+        details=(*details(proof, affinity), *splits.notes),
         tasks=proof.tasks,
         mean_test=proof.mean_test,
         overall=proof.overall,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from cotrain.answer import answer, details, signed
 from cotrain.grouping import Grouping
+from cotrain.measure.affinity import Affinity
 from cotrain.prove import Proof
 from cotrain.result import Contender, Interval, TaskResult
 
@@ -30,6 +32,14 @@ TASK = TaskResult(
     gain_over_single=GAIN,
     gain_over_joint=UNSURE,
     gain_over_trees=UNSURE,
+)
+
+UNMEASURED = Affinity(
+    tasks=("a", "b", "c"),
+    mean=np.full((3, 3), np.nan),
+    standard_error=np.full((3, 3), np.nan),
+    probes=0,
+    step_size=0.1,
 )
 
 
@@ -110,7 +120,7 @@ def test_details_name_what_lost() -> None:
     proof = proof_of(G, S, G, T)
     worse = [replace(task, gain_over_trees=LOSS) for task in proof.tasks[1:3]]
     tasks = (proof.tasks[0], *worse, replace(proof.tasks[3], gain_over_single=UNSURE))
-    found = details(replace(proof, tasks=tasks))
+    found = details(replace(proof, tasks=tasks), UNMEASURED)
     assert found == (
         "Who serves how many tasks: groups 2, single 1, trees 1 (chosen on validation, per task).",
         "shipped - joint: +0.010 [-0.010, +0.030] in mean test score, not significant.",
@@ -125,3 +135,14 @@ def test_an_undefined_gain_is_not_significant(value: float) -> None:
     nothing = Interval(value=value, low=value, high=value)
     found = answer(proof_of(G, G, G, G, gain=nothing), PAIRS)
     assert found.endswith("over one network a task (not significant).")
+
+
+def test_details_name_the_strongest_helpers_and_who_helps_nobody() -> None:
+    mean = np.array([[np.nan, 0.3, -0.2], [0.1, np.nan, 0.1], [0.0, 0.0, np.nan]])
+    measured = replace(UNMEASURED, mean=mean, standard_error=np.full((3, 3), 0.01))
+    first, second, *_ = details(proof_of(S, S, S), measured)
+    assert first == (
+        "Largest transference a step: b helps a (+0.3000 ± 0.0100); "
+        "c helps b (+0.1000 ± 0.0100); a helps b (+0.1000 ± 0.0100)."
+    )
+    assert second == "On average over the other tasks, helps nobody: c."
