@@ -68,7 +68,7 @@ def _helpers(affinity: Affinity) -> list[str]:
     """The strongest measured effects, and the tasks that on average help nobody."""
     if len(affinity.tasks) == 1 or not np.isfinite(affinity.mean).any():
         return []
-    order = np.argsort(np.nan_to_num(affinity.mean, nan=-np.inf), axis=None)[::-1]
+    order = np.argsort(-np.nan_to_num(affinity.mean, nan=-np.inf), axis=None, kind="stable")
     strongest = [divmod(int(at), len(affinity.tasks)) for at in order[:STRONGEST]]
     shown = [
         f"{affinity.tasks[source]} helps {affinity.tasks[recipient]} "

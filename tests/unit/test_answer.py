@@ -143,6 +143,6 @@ def test_details_name_the_strongest_helpers_and_who_helps_nobody() -> None:
     first, second, *_ = details(proof_of(S, S, S), measured)
     assert first == (
         "Largest transference a step: b helps a (+0.3000 ± 0.0100); "
-        "c helps b (+0.1000 ± 0.0100); a helps b (+0.1000 ± 0.0100)."
+        "a helps b (+0.1000 ± 0.0100); c helps b (+0.1000 ± 0.0100)."
     )
     assert second == "On average over the other tasks, helps nobody: c."
