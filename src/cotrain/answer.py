@@ -31,7 +31,10 @@ def answer(proof: Proof, grouping: Grouping) -> str:
     together = _together(proof, grouping, names)
     if not together:
         return f"Train no tasks together: every task is best served by {_by(proof)}; {worth}."
-    return f"{together}; {worth}."
+    if gain.low > 0:
+        return f"{together}; {worth}."
+    verdict = "Training together lost" if gain.high < 0 else "No gain from training together proven"
+    return f"{verdict}: {worth}; on validation the choice was {_by(proof)}."
 
 
 def details(proof: Proof, affinity: Affinity) -> tuple[str, ...]:
