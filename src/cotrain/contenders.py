@@ -30,7 +30,7 @@ class Setting:
     dropout: float
 
 
-# From middle to strong to no dropout. Chosen on validation splits of Tox21, Adult and seven small tables
+# From middle to strong to no dropout. Chosen on validation splits of Tox21 and seven small tables
 # (benchmarks/settings.py); every weight vector picks its own on its own validation rows.
 SETTINGS = (
     Setting(learning_rate=3e-3, dropout=0.3),
