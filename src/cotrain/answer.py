@@ -19,22 +19,28 @@ STRONGEST = 3
 def answer(proof: Proof, grouping: Grouping) -> str:
     """One sentence: what to train together, and what that is worth on the test split."""
     names = [task.name for task in proof.tasks]
-    gain = proof.overall["shipped - single"]
+    shipped, together = proof.overall["shipped - single"], proof.overall["networks - single"]
     worth = (
-        f"mean test score {proof.mean_test[SHIPPED]:.3f}, {signed(gain)} over one network a task"
-        f"{'' if gain.significant else ' (not significant)'}"
+        f"shipped mean test score {proof.mean_test[SHIPPED]:.3f}, {_judged(shipped)} "
+        "over one network a task"
     )
     if len(names) == 1:
         return (
             f"One task, nothing to train together: {names[0]} is served by {_by(proof)}; {worth}."
         )
-    together = _together(proof, grouping, names)
-    if not together:
+    advice = _together(proof, grouping, names)
+    if not advice:
         return f"Train no tasks together: every task is best served by {_by(proof)}; {worth}."
-    if gain.low > 0:
-        return f"{together}; {worth}."
-    verdict = "Training together lost" if gain.high < 0 else "No gain from training together proven"
-    return f"{verdict}: {worth}; on validation the choice was {_by(proof)}."
+    if together.low > 0:
+        return f"{advice}: {_judged(together)} over one network a task; with trees, {worth}."
+    verdict = (
+        "Training together lost" if together.high < 0 else "No gain from training together proven"
+    )
+    return f"{verdict}: {_judged(together)} over one network a task; {worth}, by {_by(proof)}."
+
+
+def _judged(gain: Interval) -> str:
+    return signed(gain) + ("" if gain.significant else " (not significant)")
 
 
 def details(proof: Proof, affinity: Affinity) -> tuple[str, ...]:
@@ -44,7 +50,7 @@ def details(proof: Proof, affinity: Affinity) -> tuple[str, ...]:
         f"Who serves how many tasks: {_by(proof)} (chosen on validation, per task).",
     ]
     for pair, gain in proof.overall.items():
-        if pair != "shipped - single":
+        if pair not in ("shipped - single", "networks - single"):
             verdict = "" if gain.significant else ", not significant"
             lines.append(f"{pair}: {signed(gain)} in mean test score{verdict}.")
     unsure = [task.name for task in proof.tasks if not task.gain_over_single.significant]
@@ -79,7 +85,8 @@ def _helpers(affinity: Affinity) -> list[str]:
         for recipient, source in strongest
         if affinity.mean[recipient, source] > 0
     ]
-    idle = np.flatnonzero(np.nansum(affinity.mean, axis=0) <= 0)
+    measured = np.isfinite(affinity.mean).any(axis=0)
+    idle = np.flatnonzero(measured & (np.nansum(affinity.mean, axis=0) <= 0))
     lines = [f"Largest transference a step: {'; '.join(shown)}."] if shown else []
     if len(idle):
         names = _list([affinity.tasks[source] for source in idle])

@@ -39,6 +39,12 @@ class RunFolder:
             raise ValueError(f"{name!r} leaves the run folder {self.root}")
         return path
 
+    def holds_other_work(self) -> bool:
+        """Whether the folder holds anything but a run (a run killed in its first write is one)."""
+        if not self.root.exists() or self.has("run.json"):
+            return False
+        return any(path.name != "run.json.partial" for path in self.root.iterdir())
+
     def has(self, name: str) -> bool:
         """Whether the file was completed."""
         return self.path(name).exists()

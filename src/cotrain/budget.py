@@ -9,7 +9,8 @@ from cotrain.errors import InputError
 from cotrain.population.member import Recipe
 
 FEWEST_ROUNDS = 5
-MEASURE_RUNS = 3.0  # one joint run and its probes
+LEAST_MEASURING = 3.0  # one joint run and its probes, up to 14 tasks
+PROBE_EVERY = 10
 
 
 def recipe_for(rows: int, *, seed: int) -> Recipe:
@@ -45,7 +46,18 @@ class Allowance:
     full_rounds: int
 
 
-def full_cost(vectors: int, candidates: int, seeds: int) -> float:
+def measuring_cost(tasks: int) -> float:
+    """Joint runs of the lookahead: one, and T gradients and T + 1 forward passes every 10 steps.
+
+    >>> measuring_cost(12), round(measuring_cost(100), 1)
+    (3.0, 14.4)
+    """
+    return max(LEAST_MEASURING, 1 + (tasks + (tasks + 1) / 3) / PROBE_EVERY)
+
+
+def full_cost(
+    vectors: int, candidates: int, seeds: int, measuring: float = LEAST_MEASURING
+) -> float:
     """Joint runs at most for ``vectors`` weight vectors, each tuned and trained from all seeds.
 
     The tuning run of the best candidate is seed 0 of the final ones.
@@ -53,7 +65,7 @@ def full_cost(vectors: int, candidates: int, seeds: int) -> float:
     >>> full_cost(16, 3, 5)
     115.0
     """
-    return vectors * (candidates + seeds - 1) + MEASURE_RUNS
+    return vectors * (candidates + seeds - 1) + measuring
 
 
 def allot(
@@ -76,16 +88,18 @@ def allot(
         recipe: The full recipe.
     """
     vectors = tasks + 1 + max_groups if tasks > 1 else 1
-    full = full_cost(vectors, candidates, seeds)
+    measuring = measuring_cost(tasks)
+    full = full_cost(vectors, candidates, seeds, measuring)
     granted = full if budget is None else budget
     if not granted > 0:
         raise InputError(f"--budget {granted:g}: give a number of joint runs above 0")
-    affordable = [c for c in range(candidates, 0, -1) if full_cost(vectors, c, seeds) <= granted]
+    costs = {c: full_cost(vectors, c, seeds, measuring) for c in range(candidates, 0, -1)}
+    affordable = [c for c, cost in costs.items() if cost <= granted]
     if affordable:
         return Allowance(
             budget=granted, candidates=affordable[0], recipe=recipe, full_rounds=recipe.rounds
         )
-    cheapest = full_cost(vectors, 1, seeds)
+    cheapest = costs[1]
     rounds = int(recipe.rounds * granted / cheapest)
     if rounds < FEWEST_ROUNDS:
         least = math.ceil(cheapest * FEWEST_ROUNDS / recipe.rounds)

@@ -53,12 +53,12 @@ class Ledger:
             seconds = trained.seconds * examples / max(1, all_examples)
             self._enter(stage, purpose, examples, len(part.members), seconds)
 
-    def measured(self, affinity: Affinity, seconds: float) -> None:
-        """Enter the lookahead: one joint run, and T gradients and T + 1 forward passes a probe."""
+    def measured(self, affinity: Affinity, rounds: int, seconds: float) -> None:
+        """Enter the lookahead: a joint run, and T gradients and T + 1 forward passes a probe."""
         rows = len(self.engine.development.train) // self.engine.batches_in_round
         tasks = len(affinity.tasks)
         probing = affinity.probes * rows * (tasks + (tasks + 1) * FORWARD_SHARE)
-        examples = self.engine.recipe.rounds * self.engine.examples_in_round + round(probing)
+        examples = rounds * self.engine.examples_in_round + round(probing)
         self._enter("measure: lookahead", "deciding", examples, 1, seconds)
 
     def trees(self, name: str, trainings: int, seconds: float) -> None:

@@ -89,8 +89,8 @@ def plan(
 
     # Measure on one joint run, decide the groups, tune them as the baselines were.
     joint = next(member for member in best if member.name == "joint")
-    affinity, seconds = measure(engine, joint, settings)
-    ledger.measured(affinity, seconds)
+    affinity, rounds, seconds = measure(engine, joint, settings)
+    ledger.measured(affinity, rounds, seconds)
     grouping = group_tasks(affinity.mean, max_groups=settings.max_groups)
     groups = group_vectors(grouping, len(tasks), list(vectors.values()))
     if groups:

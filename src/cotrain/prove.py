@@ -17,6 +17,7 @@ from cotrain.tasks import score
 
 Array = NDArray[np.float64]
 SHIPPED = "shipped"
+NETWORKS = "networks"  # each task by the network that validation chose, without trees
 BASELINES = (Contender.SINGLE, Contender.JOINT, Contender.TREES)
 
 
@@ -25,7 +26,7 @@ class Table:
     """Scores of the contenders and of what is shipped, for every task.
 
     Args:
-        value: Contender or ``shipped`` → ``[T]`` test scores.
+        value: Contender, ``shipped`` or ``networks`` → ``[T]`` test scores.
         drawn: The same → ``[R, T]`` scores in R bootstrap replicates.
     """
 
@@ -81,7 +82,7 @@ def prove(
         _row(t, table, choice, test, predictions[t], grouping, train_labels[t])
         for t in range(len(test.tasks))
     )
-    pairs = [(SHIPPED, base) for base in BASELINES]
+    pairs = [(NETWORKS, Contender.SINGLE), *((SHIPPED, base) for base in BASELINES)]
     pairs += [(Contender.JOINT, Contender.SINGLE), (Contender.JOINT, Contender.TREES)]
     pairs += [(Contender.GROUPS, Contender.JOINT)]
     pairs += [(Contender.GROUPS, Contender.SINGLE), (Contender.TREES, Contender.SINGLE)]
@@ -105,9 +106,9 @@ def _score_all(
         bootstrap(test.tasks, predictions, choice, labels, len(test), seed).items()
     )
     for columns in (value, drawn):
-        columns[SHIPPED] = np.stack(
-            [columns[server][..., t] for t, server in enumerate(choice.served_by)], axis=-1
-        )
+        for name, chosen in ((SHIPPED, choice.served_by), (NETWORKS, choice.network)):
+            picked = [columns[server][..., t] for t, server in enumerate(chosen)]
+            columns[name] = np.stack(picked, axis=-1)
     return Table(value=value, drawn=drawn)
 
 
@@ -132,7 +133,7 @@ def _row(
         blends=choice.network[t],
         partners=tuple(test.tasks[b].name for b in grouping.group_of(t)),
         valid=choice.valid[t],
-        test={Contender(c): float(v[t]) for c, v in table.value.items() if c != SHIPPED},
+        test={Contender(c): float(v[t]) for c, v in table.value.items() if c in set(Contender)},
         seed_std={
             c: float(np.std([score(task, one[rows], target) for one in p], ddof=1))
             for c, p in predictions.items()

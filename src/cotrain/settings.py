@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from cotrain.baselines.trees import HistTrees, TreeLearner
+from cotrain.baselines.trees import HistTrees, LightGBMTrees
+from cotrain.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,7 +21,8 @@ class Settings:
     Args:
         max_groups: At most so many groups.
         budget: Total compute of the networks as a multiple of one joint run; None grants what the full
-            protocol needs: (tasks + 1 + groups) · (candidates + seeds − 1) + 3.
+            protocol needs: (tasks + 1 + groups) · (settings + seeds − 1), and the measuring (3 joint
+            runs up to 14 tasks).
         seeds: Seeds of every contender, at least 2 (5 or more for intervals worth reading).
         seed: Seeds the order of the rows and the bootstrap.
         trees: The gradient-boosting baseline.
@@ -33,11 +36,19 @@ class Settings:
     budget: float | None = None
     seeds: int = 5
     seed: int = 0
-    trees: TreeLearner = field(default_factory=HistTrees)
+    trees: HistTrees | LightGBMTrees = field(default_factory=HistTrees)
     low_precision: bool = True
     widths: tuple[int, ...] = (256, 256)
     probe_every: int = 10
     probe_step: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail only after hours of training."""
+        for name, least in (("max_groups", 1), ("seeds", 2), ("probe_every", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if isinstance(self.trees, LightGBMTrees) and find_spec("lightgbm") is None:
+            raise InputError("LightGBM is not installed: pip install 'cotrain[gbm]'")
 
 
 Encoder = Callable[[], "nn.Module"]

@@ -46,7 +46,7 @@ def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str) -> 
     }
     asked = _as_json(asked)
     if not folder.has("run.json"):
-        if folder.root.exists() and any(folder.root.iterdir()):
+        if folder.holds_other_work():
             raise InputError(f"{folder.root} is not empty and holds no run: choose another folder")
         folder.write_json("run.json", asked)
         return
@@ -105,13 +105,13 @@ def build_engine(
     )
 
 
-def measure(engine: Engine, joint: Member, settings: Settings) -> tuple[Affinity, float]:
-    """Lookahead transference on one joint run, and the seconds it took."""
+def measure(engine: Engine, joint: Member, settings: Settings) -> tuple[Affinity, int, float]:
+    """Lookahead transference on one joint run, the rounds it ran and the seconds it took."""
     if engine.folder.has("affinity.safetensors"):
         tensors, facts = engine.folder.read_tensors("affinity.safetensors")
         arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
-        seconds = facts.pop("seconds")
-        return Affinity(**arrays, **facts | {"tasks": tuple(facts["tasks"])}), seconds
+        ran, seconds = facts.pop("rounds"), facts.pop("seconds")
+        return Affinity(**arrays, **facts | {"tasks": tuple(facts["tasks"])}), ran, seconds
     began = time.monotonic()
     rounds = engine.recipe.rounds
     steps = rounds * engine.batches_in_round
@@ -121,7 +121,7 @@ def measure(engine: Engine, joint: Member, settings: Settings) -> tuple[Affinity
         step_size=settings.probe_step,
         every=max(1, min(settings.probe_every, steps // FEWEST_PROBES)),
     )
-    train_cohort(
+    progress = train_cohort(
         [joint],
         start([joint], engine.architecture, engine.development),
         engine.executor,
@@ -133,13 +133,16 @@ def measure(engine: Engine, joint: Member, settings: Settings) -> tuple[Affinity
         before_step=lookahead.probe,
     )
     affinity, seconds = lookahead.affinity(), time.monotonic() - began
+    ran = int(progress.rounds_run[0])
     facts = {"tasks": affinity.tasks, "probes": affinity.probes, "step_size": affinity.step_size}
     tensors = {
         "mean": torch.from_numpy(affinity.mean),
         "standard_error": torch.from_numpy(affinity.standard_error),
     }
-    engine.folder.write_tensors("affinity.safetensors", tensors, facts | {"seconds": seconds})
-    return affinity, seconds
+    engine.folder.write_tensors(
+        "affinity.safetensors", tensors, facts | {"rounds": ran, "seconds": seconds}
+    )
+    return affinity, ran, seconds
 
 
 def fit_trees(engine: Engine, settings: Settings, candidates: int) -> tuple[Forest, float]:

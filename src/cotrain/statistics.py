@@ -71,9 +71,15 @@ def bootstrap(
 
 
 def interval(value: float, replicates: Array) -> Interval:
-    """A value with the percentile interval of its replicates; NaN replicates are left out."""
+    """A value with the percentile interval of its replicates, moved so that their median is the value.
+
+    Drawing S seeds with replacement keeps about two thirds of them, which costs a contender with noisy
+    seeds more than the others: without the move such a contender would lose by construction. NaN
+    replicates are left out.
+    """
     seen = replicates[np.isfinite(replicates)]
     if not len(seen) or not np.isfinite(value):
         return Interval(value=value, low=float("nan"), high=float("nan"))
+    seen = seen - np.median(seen) + value
     low, high = np.percentile(seen, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     return Interval(value=value, low=float(low), high=float(high))

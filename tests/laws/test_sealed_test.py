@@ -84,7 +84,7 @@ def test_choosing_on_the_test_split_does_not_type_check(errors: set[int], at: in
 
 def choice_for(tasks: int) -> Choice:
     return Choice(
-        tasks=make_data("brm").tasks[:tasks],
+        tasks=make_data("brmb").tasks[:tasks],
         served_by=(Contender.JOINT,) * tasks,
         network=(Contender.JOINT,) * tasks,
         valid=({Contender.JOINT: 0.5},) * tasks,

@@ -74,7 +74,7 @@ def test_measuring_costs_a_joint_run_and_the_probes(engine: Engine) -> None:
     affinity = Affinity(
         tasks=("a", "b", "c"), mean=nothing, standard_error=nothing, probes=4, step_size=0.1
     )
-    ledger.measured(affinity, 5.0)
+    ledger.measured(affinity, 6, 5.0)
     (line,) = ledger.lines()
     # a probe of 14 rows: 3 gradients, and 4 forward passes at a third each
     assert line.examples == A_RUN + round(4 * 14 * (3 + 4 / 3))

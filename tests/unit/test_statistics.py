@@ -47,7 +47,8 @@ def test_intervals_cover_the_true_difference(monkeypatch: pytest.MonkeyPatch) ->
         y = rng.normal(size=200)
         single, joint = (y + np.sqrt(v) * rng.normal(size=(1, 200)) for v in (0.8, 0.5))
         found = drawn(y, single, joint, run)
-        gain = interval(0.0, found[Contender.JOINT][:, 0] - found[Contender.SINGLE][:, 0])
+        value = score(TASK, joint[0], y) - score(TASK, single[0], y)
+        gain = interval(value, found[Contender.JOINT][:, 0] - found[Contender.SINGLE][:, 0])
         covered += gain.low <= 0.3 <= gain.high
         widths.append(gain.high - gain.low)
     assert 0.89 <= covered / runs <= 0.99
@@ -61,9 +62,24 @@ def test_intervals_of_equal_predictors_seldom_exclude_zero(monkeypatch: pytest.M
         y = rng.normal(size=100)
         single, joint = (y + rng.normal(size=(1, 100)) for _ in range(2))
         found = drawn(y, single, joint, run)
-        gain = interval(0.0, found[Contender.JOINT][:, 0] - found[Contender.SINGLE][:, 0])
+        value = score(TASK, joint[0], y) - score(TASK, single[0], y)
+        gain = interval(value, found[Contender.JOINT][:, 0] - found[Contender.SINGLE][:, 0])
         false += gain.significant
     assert false / runs <= 0.13
+
+
+def test_noisy_seeds_do_not_lose_by_construction() -> None:
+    """Equal ensembles, one with noisier seeds: redrawing seeds must not make a difference of it."""
+    rng, y = np.random.default_rng(3), np.random.default_rng(4).normal(size=400)
+    base = y + 0.5 * rng.normal(size=400)
+    noise = rng.normal(size=(5, 400))
+    noise -= noise.mean(axis=0)
+    found = drawn(y, base + 2.0 * noise, np.repeat(base[None], 5, axis=0), 0)
+    differences = found[Contender.JOINT][:, 0] - found[Contender.SINGLE][:, 0]
+    assert np.percentile(differences, 10) > 0.1  # the bias that is taken out
+    gain = interval(0.0, differences)
+    assert gain.low < 0 < gain.high
+    assert not gain.significant
 
 
 def test_pairing_makes_alike_predictors_sharp(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +131,7 @@ def test_bootstrap_is_repeatable_and_seeded(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_interval_by_hand() -> None:
     found = interval(7.0, np.arange(1001.0))
-    assert (found.value, found.low, found.high) == (7.0, 25.0, 975.0)
+    assert (found.value, found.low, found.high) == (7.0, 25.0 - 493, 975.0 - 493)  # median 500 → 7
     with_gaps = interval(7.0, np.concatenate([np.arange(1001.0), [np.nan] * 99]))
     assert with_gaps == found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -116,12 +117,22 @@ def run_table(
                 splits, out=folder, settings=settings, title=title, watch=display.update
             )
         except KeyboardInterrupt:
-            console.print(f"stopped; {folder} keeps what is done: repeat the command with --resume")
+            console.print(
+                f"stopped; {folder} keeps what is done: repeat the command with --resume",
+                markup=False,
+            )
             raise typer.Exit(130) from None
     print_result(result, console)
     RunFolder(folder).write_text("report.html", render_html(result))
-    console.print(f"predict with: cotrain predict {folder} NEWDATA -o preds.csv", highlight=False)
-    console.print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"predict with: cotrain predict {shlex.quote(str(folder))} NEWDATA -o preds.csv",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(
+        f"report: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def make_settings(
@@ -144,12 +155,13 @@ def make_settings(
 
 def claim_folder(folder: Path, *, resume: bool) -> Path:
     """Refuse a run folder that holds something else or cannot be written; create nothing yet."""
+    from cotrain.artifacts import RunFolder
+
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder} is a file: choose a folder")
-    held = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    if held and not resume:
+    if folder.exists() and any(folder.iterdir()) and not resume:
         raise InputError(f"--out {folder} is not empty: add --resume, or choose another folder")
-    if held - {"run.json.partial"} and "run.json" not in held:
+    if RunFolder(folder).holds_other_work():
         raise InputError(f"--out {folder} holds no run to resume: choose another folder")
     parent = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not parent.is_dir():

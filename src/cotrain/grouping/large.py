@@ -30,6 +30,8 @@ def group_tasks(affinity: Matrix, *, max_groups: int) -> Grouping:
 def local_search(affinity: Matrix, *, max_groups: int) -> Grouping:
     """Average-linkage clusters, improved by adding and removing one task at a time."""
     affinity = clean(affinity)
+    order = np.lexsort((affinity.sum(axis=0), affinity.sum(axis=1)))  # the tasks' own order is moot
+    affinity = affinity[np.ix_(order, order)]
     alone = np.zeros(len(affinity))
     member = _clusters(affinity, max_groups)
     best = _objective(affinity, alone, member)
@@ -44,7 +46,8 @@ def local_search(affinity: Matrix, *, max_groups: int) -> Grouping:
                 member[g, t] ^= True
         if best == before:
             break
-    return _grouping(affinity, alone, member, best)
+    back = np.argsort(order)
+    return _grouping(affinity[np.ix_(back, back)], alone, member[:, back], best)
 
 
 def _clusters(affinity: Matrix, count: int) -> NDArray[np.bool_]:
