@@ -30,7 +30,7 @@ def answer(proof: Proof, grouping: Grouping) -> str:
         )
     advice = _together(proof, grouping, names)
     if not advice:
-        return f"Train no tasks together: every task is best served by {_by(proof)}; {worth}."
+        return f"Train no tasks together: on validation the choice was {_by(proof)}; {worth}."
     if together.low > 0:
         return f"{advice}: {_judged(together)} over one network a task; with trees, {worth}."
     verdict = (

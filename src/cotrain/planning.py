@@ -39,7 +39,13 @@ from cotrain.stages import (
     tree_predictions,
     with_trees,
 )
-from cotrain.summary import affinity_summary, grouping_summary, row_counts, settings_summary
+from cotrain.summary import (
+    affinity_summary,
+    budget_notes,
+    grouping_summary,
+    row_counts,
+    settings_summary,
+)
 
 DEFAULTS = Settings()
 
@@ -126,7 +132,7 @@ def plan(
     result = Result(
         title=title,
         answer=answer(proof, grouping),
-        details=(*details(proof, affinity), *splits.notes),
+        details=(*budget_notes(allowance), *details(proof, affinity), *splits.notes),
         tasks=proof.tasks,
         mean_test=proof.mean_test,
         overall=proof.overall,

@@ -49,6 +49,7 @@ class Predictor:
         served_by: ``[T]`` who serves each task.
         models: Networks by (member row, round).
         best_round: ``[P, T]`` which network of each member speaks for a task; 0 = not used.
+        input_shape: Shape of one row of inputs.
         executor: Runs the networks.
         learner: The trees' library.
         forest: Task → its tree models, for tasks served by trees or a blend.
@@ -59,10 +60,18 @@ class Predictor:
     served_by: tuple[Contender, ...]
     models: Models
     best_round: Tensor
+    input_shape: tuple[int, ...]
     executor: Executor
     learner: TreeLearner
     forest: dict[int, list[Model]]
     preparation: Preparation | None
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The columns that a table must have; empty if the run was given arrays."""
+        if self.preparation is None:
+            return ()
+        return tuple(column.name for column in self.preparation.schema.inputs)
 
     def predict(self, rows: pl.DataFrame | Array | Tensor) -> pl.DataFrame:
         """One column a task: probability of the positive class, predicted class, or value.
@@ -109,6 +118,10 @@ class Predictor:
             if isinstance(rows, pl.DataFrame):
                 raise InputError("this run was trained on arrays: predict from an array")
             inputs = torch.as_tensor(np.asarray(rows), dtype=torch.float32)
+            if tuple(inputs.shape[1:]) != self.input_shape or not bool(inputs.isfinite().all()):
+                raise InputError(
+                    f"inputs {tuple(inputs.shape)} must be finite, [rows, {self.input_shape}]"
+                )
             return inputs, inputs.flatten(1).double().numpy()
         if not isinstance(rows, pl.DataFrame):
             raise InputError("this run was trained on a table: predict from a polars DataFrame")
@@ -187,6 +200,7 @@ def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
         served_by=tuple(Contender(server) for server in facts["served_by"]),
         models=split_models(tensors),
         best_round=best_round,
+        input_shape=tuple(facts["input_shape"]),
         executor=_executor(facts, tasks, encoder),
         learner=learner,
         forest={

@@ -54,7 +54,7 @@ def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str) -> 
     for key, value in asked.items():
         if found.get(key) != value:
             raise InputError(
-                f"{folder.root} holds a run with other {key}: "
+                f"{folder.root} holds a run with other {_difference(key, value, found.get(key))}: "
                 "repeat the command of that run, or choose another --out"
             )
 
@@ -186,6 +186,13 @@ def seed_mean(
         contender: [own[contender].mean(axis=0) for own in predictions]
         for contender in predictions[0]
     }
+
+
+def _difference(key: str, asked: Any, found: Any) -> str:
+    """What differs, down to the names of the settings."""
+    if not (isinstance(asked, dict) and isinstance(found, dict)):
+        return key
+    return f"{key} ({', '.join(k for k in asked if asked[k] != found.get(k))})"
 
 
 def _as_json(value: Any) -> Any:

@@ -60,6 +60,18 @@ def row_counts(splits: Splits) -> dict[str, int]:
     }
 
 
+def budget_notes(allowance: Allowance) -> tuple[str, ...]:
+    """A warning if the budget shortened trainings: single-task networks suffer most."""
+    rounds = allowance.recipe.rounds
+    if rounds == allowance.full_rounds:
+        return ()
+    return (
+        f"The budget of {allowance.budget:g} joint runs cut every training to {rounds} of "
+        f"{allowance.full_rounds} rounds with one setting tried: networks may be under-trained, "
+        "and gains over them flattering.",
+    )
+
+
 def settings_summary(
     settings: Settings, allowance: Allowance, engine: Engine, best: Sequence[Member]
 ) -> dict[str, str]:
@@ -73,10 +85,10 @@ def settings_summary(
         "seeds": str(settings.seeds),
         "seed": str(settings.seed),
         "trees": settings.trees.name,
-        "rounds at most": str(recipe.rounds),
+        "rounds at most": f"{recipe.rounds} of {allowance.full_rounds}",
         "batch size": str(recipe.batch_size),
         "patience (rounds)": str(recipe.patience),
         "weight decay": f"{recipe.weight_decay:g}",
-        "engine": str(engine.calibration),
+        "engine": str(engine.calibration).removeprefix("engine: "),
         "joint: learning rate / dropout share": picks["joint"],
     }

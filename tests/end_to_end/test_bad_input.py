@@ -241,11 +241,11 @@ def test_folders_that_cannot_take_a_run() -> None:
     )
     refused(
         cotrain(*start, full),
-        "--out full is not empty: add --resume, or choose another folder",
+        "--out full is not empty and holds no run: choose another folder",
     )
     refused(
         cotrain(*start, full, "--resume"),
-        "--out full holds no run to resume: choose another folder",
+        "--out full is not empty and holds no run: choose another folder",
     )
     assert [path.name for path in full.iterdir()] == ["trees"]
 

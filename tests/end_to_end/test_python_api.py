@@ -88,7 +88,7 @@ def test_an_encoder_that_cannot_be_vectorised_runs_sequentially_and_says_so(
     assert vectorised["name"] == "vectorised (vmap), float32"
     assert vectorised["problem"].startswith("cannot run it: ")
     engine = result.settings["engine"]
-    assert engine.startswith("engine: sequential, float32 (per member and step: ")
+    assert engine.startswith("sequential, float32 (per member and step: ")
     assert vectorised["problem"] in engine
     again = load(tmp_path / "run", encoder=Noisy)
     assert again.predict(rows()[0]).equals(predictor.predict(rows()[0]))

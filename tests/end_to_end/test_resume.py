@@ -85,7 +85,7 @@ def result_without_seconds(folder: Path) -> dict[str, Any]:
     for line in result["costs"]:
         del line["seconds"]
     chosen = json.loads((folder / "engine.json").read_text())["chosen"]
-    assert result["settings"].pop("engine").startswith(f"engine: {chosen} (")
+    assert result["settings"].pop("engine").startswith(f"{chosen} (")
     return result
 
 

@@ -34,7 +34,13 @@ def predict(
     if output.suffix not in (".csv", ".tsv", ".parquet"):
         raise InputError(f"-o {output}: the name must end in .csv, .tsv or .parquet")
     predictor = load(run)
-    found = predictor.predict(read_table(data, columns.split(",") if columns else None))
+    found = predictor.predict(
+        read_table(
+            data,
+            columns.split(",") if columns else None,
+            least_columns=min(2, len(predictor.input_columns)),
+        )
+    )
     _write(found, output)
     for task, server in zip(predictor.tasks, predictor.served_by, strict=True):
         what = {

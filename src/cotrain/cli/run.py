@@ -159,10 +159,10 @@ def claim_folder(folder: Path, *, resume: bool) -> Path:
 
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder} is a file: choose a folder")
-    if folder.exists() and any(folder.iterdir()) and not resume:
-        raise InputError(f"--out {folder} is not empty: add --resume, or choose another folder")
     if RunFolder(folder).holds_other_work():
-        raise InputError(f"--out {folder} holds no run to resume: choose another folder")
+        raise InputError(f"--out {folder} is not empty and holds no run: choose another folder")
+    if folder.exists() and any(folder.iterdir()) and not resume:
+        raise InputError(f"--out {folder} holds a run: add --resume, or choose another folder")
     parent = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
     if not parent.is_dir():
         raise InputError(f"--out {folder} cannot be made: {parent} is a file")

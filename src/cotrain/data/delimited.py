@@ -19,6 +19,7 @@ def read_delimited(
     columns: Sequence[str] | None = None,
     quote: str = '"',
     first_line: int = 1,
+    least_columns: int = 2,
 ) -> pl.DataFrame:
     r"""Read delimited text into a table of text columns.
 
@@ -27,12 +28,13 @@ def read_delimited(
         where: Name of the file, for messages.
         columns: Column names of a text without a header line.
         quote: The quote character.
+        least_columns: Fewer columns than this are taken for no table.
         first_line: Line number of the first line in the file, for messages.
 
     >>> read_delimited("a;b\n1;2\n", "my.csv").rows(named=True)
     [{'a': '1', 'b': '2'}]
     """
-    separator, first = _first_record(text, where, quote)
+    separator, first = _first_record(text, where, quote, least_columns)
     names = [name.strip() for name in (first if columns is None else columns)]
     check_names(names, where)
     filled = _filled(_records(text, separator, quote), len(names), where, separator, first_line)
@@ -68,12 +70,12 @@ def _records(text: str, separator: str, quote: str) -> Iterator[tuple[int, list[
         yield reader.line_num, cells
 
 
-def _first_record(text: str, where: str, quote: str) -> tuple[str, list[str]]:
+def _first_record(text: str, where: str, quote: str, least_columns: int) -> tuple[str, list[str]]:
     """The separator that splits the first line into the most cells, and these cells."""
     line = next((line for line in text.splitlines() if line.strip()), "")
     choices = [(mark, next(_records(line, mark, quote), (0, []))[1]) for mark in _SEPARATORS]
     separator, cells = max(choices, key=lambda choice: len(choice[1]))
-    if len(cells) < 2:
+    if len(cells) < least_columns:
         raise InputError(
             f"{where} is not a table: line 1 has a single column; separate the columns with "
             f"commas, semicolons or tabs"

@@ -17,13 +17,16 @@ _DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".data")
 _PARQUET = (".parquet", ".pq")
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+def read_table(
+    path: Path, columns: Sequence[str] | None = None, *, least_columns: int = 2
+) -> pl.DataFrame:
     r"""Read a table; missing cells are null and each column has the type that fits every cell.
 
     Args:
         path: ``.csv``, ``.tsv``, ``.tab``, ``.txt``, ``.data``, ``.parquet``, ``.pq`` or ``.arff``,
             optionally followed by ``.gz``.
         columns: Column names of a delimited file without a header line.
+        least_columns: A delimited file with fewer is taken for something that is no table.
 
     Raises:
         InputError: The file is missing, empty, not a table, ragged, or not UTF-8.
@@ -46,7 +49,9 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame
     if suffix == ".arff":
         frame, fixed = read_arff(text, where)
         return infer_types(tidy(frame), text=fixed)
-    return infer_types(tidy(read_delimited(text, where, columns=columns)))
+    return infer_types(
+        tidy(read_delimited(text, where, columns=columns, least_columns=least_columns))
+    )
 
 
 def _suffix(path: Path) -> str:

@@ -37,7 +37,10 @@ def print_result(result: Result, console: Console) -> None:
     console.print(Text("• best test score of the row   * 95 % interval excludes zero", style="dim"))
     for title, lines in (
         ("Mean over tasks", _overall_lines(result)),
-        ("Groups", _group_lines(result.grouping, len(result.tasks))),
+        (
+            "Groups that the measurement suggests (one of the contenders)",
+            _group_lines(result.grouping, len(result.tasks)),
+        ),
         ("Cost", _cost_lines(result)),
         ("Details", [Text(readable(sentence)) for sentence in result.details]),
     ):

@@ -223,3 +223,11 @@ def test_nested_columns_are_refused(tmp_path: Path) -> None:
         "column 'a' has type List(Int64): turn it into numbers, text or dates, or drop it from "
         "the table"
     )
+
+
+def test_one_column_is_a_table_where_one_is_expected(tmp_path: Path) -> None:
+    path = tmp_path / "molecules.csv"
+    path.write_text("smiles\nCCO\nc1ccccc1O\n")
+    assert read_table(path, least_columns=1).rows() == [("CCO",), ("c1ccccc1O",)]
+    with pytest.raises(InputError, match="is not a table: line 1 has a single column"):
+        read_table(path)
