@@ -184,8 +184,8 @@ def test_control_c_says_how_to_go_on(reference: Uninterrupted, tmp_path: Path) -
     ("options", "differs"),
     [
         (("--seed", "1"), "data"),
-        (("--max-groups", "1"), "settings"),
-        (("--seeds", "3"), "settings"),
+        (("--max-groups", "1"), "settings (max_groups)"),
+        (("--seeds", "3"), "settings (seeds)"),
         (("--targets", "up,twice"), "data"),
     ],
 )
