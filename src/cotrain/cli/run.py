@@ -28,7 +28,8 @@ class Trees(StrEnum):
 
 BUDGET_HELP = (
     "Total compute of the networks, as a multiple of one joint run. "
-    "[default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) + 3, more beyond 14 tasks]"
+    "[default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) + 3, "
+    "more beyond 14 tasks]"
 )
 Out = Annotated[Path | None, typer.Option(help="Run folder. [default: cotrain-NAME]")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
