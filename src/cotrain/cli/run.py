@@ -28,10 +28,10 @@ class Trees(StrEnum):
 
 BUDGET_HELP = (
     "Total compute of the networks, as a multiple of one joint run. "
-    "[default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) + 3, "
-    "more beyond 14 tasks]"
+    "Default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) + 3, "
+    "more beyond 14 tasks."
 )
-Out = Annotated[Path | None, typer.Option(help="Run folder. [default: cotrain-NAME]")]
+Out = Annotated[Path | None, typer.Option(help="Run folder; cotrain-NAME unless given.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
 Budget = Annotated[float | None, typer.Option(help=BUDGET_HELP, show_default=False)]
 MaxGroups = Annotated[int, typer.Option(min=1, help="At most so many groups.")]
