@@ -19,6 +19,20 @@ from cotrain.errors import InputError
 SCHEMA_VERSION = 1
 
 
+def write_whole(path: Path, fill: Callable[[Path], object]) -> None:
+    """Let ``fill`` write a file beside ``path``, then put it in place; on OSError nothing is left."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        fill(partial)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """A folder that holds one run.
@@ -52,16 +66,10 @@ class RunFolder:
     def write(self, name: str, fill: Callable[[Path], object]) -> None:
         """Let ``fill`` write a temporary file, then put it in place in one step."""
         path = self.path(name)
-        partial = path.with_name(path.name + ".partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            fill(partial)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
+            write_whole(path, fill)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
             raise InputError(
                 f"cannot write {path}: {error.strerror or error}; "
                 "free some space or choose another --out, then go on with --resume"

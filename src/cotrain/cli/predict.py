@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,17 +53,16 @@ def predict(
 
 def _write(found: pl.DataFrame, output: Path) -> None:
     """Write the whole file or none: a full disk leaves what was there before."""
-    content, partial = io.BytesIO(), output.with_name(output.name + ".partial")
+    from cotrain.artifacts import write_whole
+
+    content = io.BytesIO()
     if output.suffix == ".parquet":
         found.write_parquet(content)
     else:
         found.write_csv(content, separator="\t" if output.suffix == ".tsv" else ",")
     try:
-        partial.write_bytes(content.getvalue())
-        partial.replace(output)
+        write_whole(output, lambda partial: partial.write_bytes(content.getvalue()))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise InputError(
             f"-o {output} cannot be written: {error.strerror or error}; choose another place"
         ) from error
