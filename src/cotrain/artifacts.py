@@ -106,19 +106,13 @@ class RunFolder:
         self, name: str, tensors: Mapping[str, Any], metadata: Mapping[str, Any]
     ) -> None:
         """Write torch tensors and a JSON-able description as one safetensors file."""
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
         note = {"cotrain": json.dumps({"schema_version": SCHEMA_VERSION, **metadata})}
-
-        def fill(path: Path) -> None:
-            try:
-                save_file(contiguous, path, metadata=note)
-            except SafetensorError as error:  # how safetensors reports a full disk
-                raise OSError(str(error)) from error
-
-        self.write(name, fill)
+        # not save_file: it writes through a hidden file of its own, which a kill would leave behind
+        content = save(contiguous, metadata=note)
+        self.write(name, lambda path: path.write_bytes(content))
 
     def read_tensors(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The inverse of :meth:`write_tensors`: tensors and description."""

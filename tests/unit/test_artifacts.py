@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,15 @@ def test_remove_twice(run: RunFolder) -> None:
     run.remove("x")
     run.remove("x")
     assert not run.has("x")
+
+
+def test_tensors_are_written_through_no_hidden_file(run: RunFolder) -> None:
+    # safetensors' save_file writes a hidden file first; a kill at that moment left it for good
+    seen: set[str] = set()
+    tensors = {"a": torch.zeros(1 << 24)}
+    writer = threading.Thread(target=run.write_tensors, args=("a.safetensors", tensors, {}))
+    writer.start()
+    while writer.is_alive():
+        seen |= {path.name for path in run.root.iterdir()} if run.root.exists() else set()
+    assert "a.safetensors.partial" in seen
+    assert seen <= {"a.safetensors.partial", "a.safetensors"}
