@@ -10,8 +10,8 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "cotrain"
 # A stage may import itself and what stands before it.
 ORDER = (
-    ("errors", "tasks", "artifacts", "resample", "result"),
-    ("data",),
+    ("errors", "tasks", "artifacts", "resample", "result", "objective"),
+    ("data", "figures"),
     ("models",),
     ("population",),
     ("measure", "grouping", "baselines"),

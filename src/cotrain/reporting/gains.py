@@ -3,25 +3,16 @@
 import math
 from collections.abc import Sequence
 
-from cotrain.reporting.plotly_text import finite, hover, label, thinned
+from cotrain.figures.plotly_text import finite, hover, label, thinned
+from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
+from cotrain.figures.text import limits, readable, score, signed
 from cotrain.reporting.ranking import by_gain, verdict
-from cotrain.reporting.text import limits, readable, score, signed
 from cotrain.result import Interval, TaskResult
 
-Figure = dict[str, object]  # plotly's JSON: {"data": [...], "layout": {...}}
-
-FONT = {"family": "system-ui, sans-serif", "size": 13}
-LAYOUT: Figure = {  # what both figures share; the page's style sheet colours text and lines
-    "font": FONT,
-    "hoverlabel": {"bgcolor": "#1f2933", "bordercolor": "#1f2933", "font": {"color": "#ffffff"}},
-    "hovermode": "closest",
-    "paper_bgcolor": "rgba(0,0,0,0)",
-    "plot_bgcolor": "rgba(0,0,0,0)",
-}
 _LOOKS = {
-    "gain": ("significant gain", "#3a86c8"),
-    "unclear": ("not significant", "#8a9199"),
-    "loss": ("significant loss", "#d1495b"),
+    "gain": ("significant gain", BLUE),
+    "unclear": ("not significant", GREY),
+    "loss": ("significant loss", RED),
 }
 _ROW, _MOST_LABELS = 24, 120  # pixels; beyond 60 tasks rows get thinner, beyond 120 labels do
 

@@ -4,14 +4,13 @@ import hashlib
 import math
 from functools import cache
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cotrain.reporting import ledger
-from cotrain.reporting.gains import Figure, gains_figure
-from cotrain.reporting.heatmap import affinity_figure
-from cotrain.reporting.ranking import UNDEFINED, best, by_gain, contenders, verdict
-from cotrain.reporting.text import (
+from cotrain.figures.heatmap import matrix_figure
+from cotrain.figures.style import Figure
+from cotrain.figures.text import (
     compact,
     duration,
     limits,
@@ -23,6 +22,9 @@ from cotrain.reporting.text import (
     sortable,
     thousands,
 )
+from cotrain.reporting import ledger
+from cotrain.reporting.gains import gains_figure
+from cotrain.reporting.ranking import UNDEFINED, best, by_gain, contenders, verdict
 from cotrain.result import Result
 
 _WIDE_HEATMAP = 24  # tasks; from here on the heatmap takes the whole width
@@ -62,7 +64,11 @@ def _figures(result: Result) -> dict[str, Figure]:
     if any(not math.isnan(task.gain_over_single.value) for task in result.tasks):
         figures["gains"] = gains_figure(result.tasks)
     if len(result.affinity.tasks) > 1:
-        figures["affinity"] = affinity_figure(result.affinity)
+        figures["affinity"] = matrix_figure(
+            result.affinity.tasks,
+            np.array(result.affinity.mean),
+            np.array(result.affinity.standard_error),
+        )
     return figures
 
 

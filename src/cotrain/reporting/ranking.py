@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from cotrain.reporting.text import MISSING, score
+from cotrain.figures.text import MISSING, score
 from cotrain.result import Contender, Interval, TaskResult
 
 UNDEFINED = Interval(value=math.nan, low=math.nan, high=math.nan)

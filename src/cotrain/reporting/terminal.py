@@ -10,9 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cotrain.reporting import ledger
-from cotrain.reporting.ranking import UNDEFINED, best, contenders, extremes, verdict
-from cotrain.reporting.text import (
+from cotrain.figures.text import (
     duration,
     limits,
     multiple,
@@ -22,6 +20,8 @@ from cotrain.reporting.text import (
     shorten,
     signed,
 )
+from cotrain.reporting import ledger
+from cotrain.reporting.ranking import UNDEFINED, best, contenders, extremes, verdict
 from cotrain.result import Contender, GroupingSummary, Interval, Result, TaskResult
 
 _MOST_ROWS, _EXTREMES, _MOST_NAMES, _LEAST_NAME = 40, 15, 12, 8

@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from cotrain.figures.heatmap import cluster_order, colour_limit, matrix_figure
 from cotrain.reporting.gains import gains_figure
-from cotrain.reporting.heatmap import affinity_figure, cluster_order, colour_limit
 from cotrain.reporting.ranking import UNDEFINED
 from cotrain.result import Result
 
@@ -20,9 +20,14 @@ RESULTS = ["tox21", "one_task", "sixty_tasks", "hostile"]
 @pytest.mark.parametrize("name", RESULTS)
 def test_plotly_accepts_the_figures(name: str, request: pytest.FixtureRequest) -> None:
     result = request.getfixturevalue(name)
-    for figure in (gains_figure(result.tasks), affinity_figure(result.affinity)):
+    for figure in (gains_figure(result.tasks), _heatmap(result)):
         go.Figure(figure)
         assert json.dumps(figure, allow_nan=False)
+
+
+def _heatmap(result: Result) -> Any:
+    affinity = result.affinity
+    return matrix_figure(affinity.tasks, np.array(affinity.mean), np.array(affinity.standard_error))
 
 
 def test_every_gain_is_drawn_once_sorted_with_its_interval(tox21: Result) -> None:
@@ -52,7 +57,7 @@ def test_undefined_gains_are_not_drawn(tox21: Result) -> None:
 
 
 def test_the_heatmap_holds_every_affinity_at_its_names(tox21: Result) -> None:
-    figure: Any = affinity_figure(tox21.affinity)
+    figure: Any = _heatmap(tox21)
     names = figure["layout"]["yaxis"]["ticktext"]
     assert names == figure["layout"]["xaxis"]["ticktext"]
     for i, to in enumerate(names):
@@ -87,6 +92,6 @@ def test_the_colour_range_ignores_one_wild_value() -> None:
 
 
 def test_labels_thin_out_and_the_size_stays_bounded(sixty_tasks: Result) -> None:
-    layout: Any = affinity_figure(sixty_tasks.affinity)["layout"]
+    layout: Any = _heatmap(sixty_tasks)["layout"]
     assert len(layout["xaxis"]["ticktext"]) <= 40
     assert layout["height"] <= 1100

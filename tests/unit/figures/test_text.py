@@ -5,9 +5,8 @@ import math
 
 import pytest
 
-from cotrain.reporting import plotly_text, text
-from cotrain.reporting.plotly_text import finite, hover, label, thinned
-from cotrain.reporting.text import (
+from cotrain.figures.plotly_text import finite, hover, label, thinned
+from cotrain.figures.text import (
     compact,
     duration,
     limits,
@@ -17,6 +16,7 @@ from cotrain.reporting.text import (
     shorten,
     signed,
 )
+from cotrain.figures import plotly_text, text
 from cotrain.result import Interval
 
 

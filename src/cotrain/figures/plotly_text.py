@@ -4,7 +4,7 @@ import html
 import math
 import textwrap
 
-from cotrain.reporting.text import readable, shorten
+from cotrain.figures.text import readable, shorten
 
 
 def label(name: str, width: int = 28) -> str:

@@ -1,5 +1,6 @@
-"""The affinity heatmap: what training on each source task does for each recipient."""
+"""The heatmap of a relation between tasks: what each source task does for each recipient."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,32 +8,28 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from cotrain.reporting.gains import FONT, LAYOUT, Figure
-from cotrain.reporting.plotly_text import finite, hover, label, thinned
-from cotrain.reporting.text import MISSING
-from cotrain.result import AffinitySummary
+from cotrain.figures.plotly_text import finite, hover, label, thinned
+from cotrain.figures.style import DIVERGING, FONT, LAYOUT, Figure
+from cotrain.figures.text import MISSING
 
 FloatArray = NDArray[np.floating[Any]]
 
-_DIVERGING = [
-    [0.0, "#b2182b"],
-    [0.25, "#ef8a62"],
-    [0.5, "#f4f4f2"],
-    [0.75, "#67a9cf"],
-    [1.0, "#2166ac"],
-]
 _MOST_LABELS = 40
 _ORDERED_OPTIMALLY = 200  # tasks; beyond that the leaf order is only a good one
 
 
-def affinity_figure(affinity: AffinitySummary) -> Figure:
-    """Recipients in rows, sources in columns, similar tasks next to each other."""
-    mean = np.array(affinity.mean, dtype=float)
+def matrix_figure(tasks: Sequence[str], mean: FloatArray, error: FloatArray) -> Figure:
+    """Recipients in rows, sources in columns, similar tasks next to each other.
+
+    Args:
+        tasks: T names.
+        mean: ``[T, T]``, NaN where not measured.
+        error: ``[T, T]`` standard errors.
+    """
     order = cluster_order(mean)
-    names = [affinity.tasks[i] for i in order]
-    ordered = mean[np.ix_(order, order)]
-    error = np.array(affinity.standard_error, dtype=float)[np.ix_(order, order)]
-    return {"data": [_trace(names, ordered, error)], "layout": _layout(names)}
+    names = [tasks[i] for i in order]
+    ordered = np.ix_(order, order)
+    return {"data": [_trace(names, mean[ordered], error[ordered])], "layout": _layout(names)}
 
 
 def cluster_order(mean: FloatArray) -> list[int]:
@@ -64,7 +61,7 @@ def _trace(names: list[str], mean: FloatArray, error: FloatArray) -> Figure:
         "z": [[finite(value) for value in row] for row in mean],
         "zmin": -limit,
         "zmax": limit,
-        "colorscale": _DIVERGING,
+        "colorscale": DIVERGING,
         "xgap": 1,
         "ygap": 1,
         "hoverongaps": False,
