@@ -126,7 +126,7 @@ class Engine:
             self.state.set_keys(self.seeds)
             adamw_step(
                 self.state,
-                self.executor.gradients(self.state, self.case.batch, self.weights),
+                self.executor.forward_backward(self.state, self.case.batch, self.weights)[0],
                 learning_rates=[RATE] * MEMBERS,
                 weight_decay=DECAY,
                 untouched=torch.zeros(TASKS, dtype=torch.bool),

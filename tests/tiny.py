@@ -11,6 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from cotrain.data.taskdata import Development, TaskData
+from cotrain.measure.engine_point import EnginePoint
+from cotrain.measure.lookahead import Lookahead
+from cotrain.measure.point import Point
+from cotrain.measure.steps import PlainStep
 from cotrain.models.losses import TaskLosses, starting_bias
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture, MultiTaskNet
@@ -20,7 +24,7 @@ from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member, Recipe
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.state import State, Tensors
-from cotrain.population.training import Progress, start, train_cohort
+from cotrain.population.training import Progress, Step, start, train_cohort
 from cotrain.population.vmapped import VmapExecutor
 from cotrain.tasks import Kind, Task
 
@@ -149,7 +153,7 @@ def train(
     executor: str | Executor = "sequential",
     recipe: Recipe = RECIPE,
     architecture: Architecture | None = None,
-    before_step: Callable[[State, Batch], None] = lambda *_: None,
+    before_update: Callable[[Step], None] = lambda _: None,
     after_round: Callable[[Progress], None] = lambda _: None,
 ) -> Progress:
     """Train one cohort from scratch."""
@@ -162,9 +166,59 @@ def train(
         executor,
         development,
         recipe,
-        before_step=before_step,
+        before_update=before_update,
         after_round=after_round,
     )
+
+
+def point_of(
+    state: State,
+    batch: Batch,
+    *,
+    architecture: Architecture,
+    tasks: Sequence[Task],
+    executor: str | Executor = "sequential",
+    learning_rate: float = 1e-3,
+    weight_decay: float = 0.01,
+) -> EnginePoint:
+    """A state with one member on a batch, as instruments see it."""
+    if isinstance(executor, str):
+        executor = make_executor(executor, architecture, tasks)
+    step = Step(state=state, batch=batch, outputs=torch.empty(0), learning_rates=[learning_rate])
+    net = architecture.build(seed=0)
+    return EnginePoint(net, TaskLosses(tasks), executor, step, weight_decay=weight_decay)
+
+
+def transference(point: Point, tasks: Sequence[Task], step_size: float = 0.1) -> Tensor:
+    """``[T, T]`` transference at one point, the diagonal included."""
+    lookahead = Lookahead(tasks=[t.name for t in tasks], step=PlainStep(size=step_size))
+    lookahead.probe(point)
+    return torch.from_numpy(lookahead.exact[0])
+
+
+def probing(
+    probe: Callable[[Point], None],
+    *,
+    architecture: Architecture,
+    tasks: Sequence[Task],
+    executor: str | Executor,
+    every: int,
+) -> Callable[[Step], None]:
+    """Lets an instrument look at every few steps of :func:`train`."""
+
+    def before_update(step: Step) -> None:
+        if step.state.step % every == 0 and step.state.step > 0:
+            at = point_of(
+                step.state,
+                step.batch,
+                architecture=architecture,
+                tasks=tasks,
+                executor=executor,
+                learning_rate=step.learning_rates[0],
+            )
+            probe(at)
+
+    return before_update
 
 
 def first_batch(data: TaskData, rows: int = 16) -> Batch:

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, replace
 
 from cotrain.errors import InputError
+from cotrain.measure.joint_run import probe_rows
 from cotrain.population.member import Recipe
 
 FEWEST_ROUNDS = 5
-LEAST_MEASURING = 3.0  # one joint run and its probes, up to 14 tasks
+LEAST_MEASURING = 3.0  # one joint run and its probes, for all but many tasks
 PROBE_EVERY = 10
 
 
@@ -46,13 +47,14 @@ class Allowance:
     full_rounds: int
 
 
-def measuring_cost(tasks: int) -> float:
-    """Joint runs of the lookahead: one, and T gradients and T + 1 forward passes every 10 steps.
+def measuring_cost(tasks: int, batch_size: int) -> float:
+    """Joint runs of the lookahead: one, and T gradients and T looks ahead every 10 steps.
 
-    >>> measuring_cost(12), round(measuring_cost(100), 1)
-    (3.0, 14.4)
+    >>> measuring_cost(12, 256), round(measuring_cost(617, 256), 1)
+    (3.0, 8.7)
     """
-    return max(LEAST_MEASURING, 1 + (tasks + (tasks + 1) / 3) / PROBE_EVERY)
+    share = min(1.0, probe_rows(tasks) / batch_size)
+    return max(LEAST_MEASURING, 1 + tasks * share / PROBE_EVERY)
 
 
 def full_cost(
@@ -88,7 +90,7 @@ def allot(
         recipe: The full recipe.
     """
     vectors = tasks + 1 + max_groups if tasks > 1 else 1
-    measuring = measuring_cost(tasks)
+    measuring = measuring_cost(tasks, recipe.batch_size)
     full = full_cost(vectors, candidates, seeds, measuring)
     granted = full if budget is None else budget
     if not granted > 0:

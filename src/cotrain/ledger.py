@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cotrain.measure.affinity import Affinity
 from cotrain.population.engine import Engine, flops_per_example
 from cotrain.population.trained import Trained
 from cotrain.result import CostLine
-
-FORWARD_SHARE = 1 / 3  # a forward pass costs a third of forward and backward
 
 
 @dataclass(kw_only=True)
@@ -53,13 +51,9 @@ class Ledger:
             seconds = trained.seconds * examples / max(1, all_examples)
             self._enter(stage, purpose, examples, len(part.members), seconds)
 
-    def measured(self, affinity: Affinity, rounds: int, seconds: float) -> None:
-        """Enter the lookahead: a joint run, and T gradients and T + 1 forward passes a probe."""
-        rows = len(self.engine.development.train) // self.engine.batches_in_round
-        tasks = len(affinity.tasks)
-        probing = affinity.probes * rows * (tasks + (tasks + 1) * FORWARD_SHARE)
-        examples = rounds * self.engine.examples_in_round + round(probing)
-        self._enter("measure: lookahead", "deciding", examples, 1, seconds)
+    def measured(self, instruments: Sequence[str], examples: int, seconds: float) -> None:
+        """Enter the joint run with instruments looking on."""
+        self._enter(f"measure: {', '.join(instruments)}", "deciding", examples, 1, seconds)
 
     def trees(self, name: str, trainings: int, seconds: float) -> None:
         """Enter the trees; their work is not comparable in FLOPs."""

@@ -23,6 +23,7 @@ from cotrain.contenders import (
 from cotrain.data.taskdata import Splits
 from cotrain.grouping import group_tasks
 from cotrain.ledger import Ledger
+from cotrain.measuring import measure
 from cotrain.population.engine import Watch
 from cotrain.population.trained import merge
 from cotrain.predictor import Predictor, load, ship
@@ -34,7 +35,6 @@ from cotrain.stages import (
     build_engine,
     claim,
     fit_trees,
-    measure,
     seed_mean,
     tree_predictions,
     with_trees,
@@ -95,8 +95,9 @@ def plan(
 
     # Measure on one joint run, decide the groups, tune them as the baselines were.
     joint = next(member for member in best if member.name == "joint")
-    affinity, rounds, seconds = measure(engine, joint, settings)
-    ledger.measured(affinity, rounds, seconds)
+    measured = measure(engine, joint, settings)
+    affinity = measured.affinity
+    ledger.measured(settings.instruments, measured.examples, measured.seconds)
     grouping = group_tasks(affinity.mean, max_groups=settings.max_groups)
     groups = group_vectors(grouping, len(tasks), list(vectors.values()))
     if groups:

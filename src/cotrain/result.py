@@ -83,7 +83,8 @@ class AffinitySummary:
     mean: tuple[tuple[float, ...], ...]
     standard_error: tuple[tuple[float, ...], ...]
     probes: int
-    step_size: float
+    method: str  # what was measured, and with which step
+    agreement: float  # rank correlation with the first-order estimate; NaN where unknown
 
 
 @dataclass(frozen=True, kw_only=True)

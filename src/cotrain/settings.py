@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+class Instrument(StrEnum):
+    """What can be measured of how tasks relate."""
+
+    LOOKAHEAD = "lookahead"  # transference, exact and to first order
+    GRADIENTS = "gradients"  # similarity and conflict, between tasks and between samples
+    DATAMAP = "datamap"  # confidence and variability of every label
+    SAMPLED = "sampled"  # gains of task subsets that are trained
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Settings of :func:`cotrain.plan`.
@@ -22,7 +32,7 @@ class Settings:
         max_groups: At most so many groups.
         budget: Total compute of the networks as a multiple of one joint run; None grants what the full
             protocol needs: (tasks + 1 + groups) · (settings + seeds − 1), and the measuring (3 joint
-            runs up to 14 tasks).
+            runs for all but many tasks).
         seeds: Seeds of every contender, at least 2 (5 or more for intervals worth reading).
         seed: Seeds the order of the rows and the bootstrap.
         trees: The gradient-boosting baseline.
@@ -30,6 +40,7 @@ class Settings:
         widths: Hidden widths of the built-in encoder.
         probe_every: Steps between lookahead probes.
         probe_step: Step size of a lookahead probe.
+        instruments: What to measure on the joint run besides the lookahead.
     """
 
     max_groups: int = 3
@@ -41,6 +52,7 @@ class Settings:
     widths: tuple[int, ...] = (256, 256)
     probe_every: int = 10
     probe_step: float = 0.1
+    instruments: tuple[Instrument, ...] = (Instrument.LOOKAHEAD,)
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after hours of training."""

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cotrain import __version__
@@ -16,23 +15,17 @@ from cotrain.artifacts import RunFolder
 from cotrain.baselines.trees import Model, TreeLearner, fit_task, tree_data
 from cotrain.data.taskdata import Development, Splits, TaskData
 from cotrain.errors import InputError
-from cotrain.measure.affinity import Affinity
-from cotrain.measure.lookahead import Lookahead
 from cotrain.models.losses import TaskLosses, starting_bias
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
 from cotrain.population.calibration import Calibration, Trial, calibrate, candidates
 from cotrain.population.engine import Engine, Update, Watch
-from cotrain.population.member import Member, Recipe
-from cotrain.population.training import start, train_cohort
+from cotrain.population.member import Recipe
 from cotrain.result import Contender
 from cotrain.settings import Encoder, Settings
 
 Array = NDArray[np.float64]
 Forest = Sequence[Sequence[Model]]  # [T][S] tree models
-
-
-FEWEST_PROBES = 20  # short runs are probed more often
 
 
 def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str) -> None:
@@ -103,46 +96,6 @@ def build_engine(
         watch=watch,
         calibration=calibration,
     )
-
-
-def measure(engine: Engine, joint: Member, settings: Settings) -> tuple[Affinity, int, float]:
-    """Lookahead transference on one joint run, the rounds it ran and the seconds it took."""
-    if engine.folder.has("affinity.safetensors"):
-        tensors, facts = engine.folder.read_tensors("affinity.safetensors")
-        arrays = {key: tensor.numpy() for key, tensor in tensors.items()}
-        ran, seconds = facts.pop("rounds"), facts.pop("seconds")
-        return Affinity(**arrays, **facts | {"tasks": tuple(facts["tasks"])}), ran, seconds
-    began = time.monotonic()
-    rounds = engine.recipe.rounds
-    steps = rounds * engine.batches_in_round
-    lookahead = Lookahead(
-        executor=engine.executor,
-        losses=TaskLosses(engine.development.tasks),
-        step_size=settings.probe_step,
-        every=max(1, min(settings.probe_every, steps // FEWEST_PROBES)),
-    )
-    progress = train_cohort(
-        [joint],
-        start([joint], engine.architecture, engine.development),
-        engine.executor,
-        engine.development,
-        engine.recipe,
-        after_round=lambda p: engine.watch(
-            Update(stage="measure", done=p.round, total=rounds, loss=float(p.loss.mean()))
-        ),
-        before_step=lookahead.probe,
-    )
-    affinity, seconds = lookahead.affinity(), time.monotonic() - began
-    ran = int(progress.rounds_run[0])
-    facts = {"tasks": affinity.tasks, "probes": affinity.probes, "step_size": affinity.step_size}
-    tensors = {
-        "mean": torch.from_numpy(affinity.mean),
-        "standard_error": torch.from_numpy(affinity.standard_error),
-    }
-    engine.folder.write_tensors(
-        "affinity.safetensors", tensors, facts | {"rounds": ran, "seconds": seconds}
-    )
-    return affinity, ran, seconds
 
 
 def fit_trees(engine: Engine, settings: Settings, candidates: int) -> tuple[Forest, float]:

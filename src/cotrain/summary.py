@@ -45,7 +45,8 @@ def affinity_summary(affinity: Affinity) -> AffinitySummary:
         mean=mean,
         standard_error=error,
         probes=affinity.probes,
-        step_size=affinity.step_size,
+        method=affinity.method,
+        agreement=affinity.agreement,
     )
 
 

@@ -20,9 +20,10 @@ from cotrain.artifacts import RunFolder
 from cotrain.budget import recipe_for
 from cotrain.data import DIGITS_TARGETS, StratifiedSplit, digits_table
 from cotrain.measure.affinity import Affinity
+from cotrain.measuring import measure
 from cotrain.population.member import Member
 from cotrain.result import Contender
-from cotrain.stages import build_engine, measure
+from cotrain.stages import build_engine
 
 SEEDS = 3
 COIN = DIGITS_TARGETS.index("random")
@@ -55,7 +56,7 @@ def measured(folder: Path, seed: int) -> Affinity:
     recipe = recipe_for(len(development.train), seed=seed)
     engine = build_engine(RunFolder(folder), development, None, settings, recipe, lambda _: None)
     joint = Member(name="joint", weights=(1.0,) * 15, learning_rate=2e-3, dropout=0.3)
-    return measure(engine, joint, settings)[0]
+    return measure(engine, joint, settings).affinity
 
 
 @pytest.fixture(scope="module")

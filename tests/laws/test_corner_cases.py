@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from tiny import (
     EXECUTORS,
@@ -26,7 +27,6 @@ from torch import Tensor
 from cotrain.choice import choose
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.grouping import group_tasks
-from cotrain.measure.lookahead import Lookahead
 from cotrain.models.losses import TaskLosses
 from cotrain.population.member import Member
 from cotrain.population.training import Progress
@@ -38,13 +38,14 @@ from cotrain.tasks import output_slices
 def transference(
     development: Development, executor: str, progress: Progress, step_size: float = 3.0
 ) -> Tensor:
-    architecture = make_architecture(development)
-    lookahead = Lookahead(
-        executor=make_executor(executor, architecture, development.tasks),
-        losses=TaskLosses(development.tasks),
-        step_size=step_size,
+    point = tiny.point_of(
+        progress.state,
+        first_batch(development.train, 96),
+        architecture=make_architecture(development),
+        tasks=development.tasks,
+        executor=executor,
     )
-    return lookahead.transference(progress.state, first_batch(development.train, 96))
+    return tiny.transference(point, development.tasks, step_size)
 
 
 @pytest.mark.parametrize("kind", ["b", "m", "r"])
@@ -138,7 +139,7 @@ def one_step(development: Development, runner: object, state: object, batch: obj
     from cotrain.population.optimiser import adamw_step
 
     losses = TaskLosses(development.tasks)
-    gradients = runner.gradients(state, batch, torch.ones(1, 3))  # type: ignore[attr-defined]
+    gradients = runner.forward_backward(state, batch, torch.ones(1, 3))[0]  # type: ignore[attr-defined]
     adamw_step(
         state,  # type: ignore[arg-type]
         gradients,

@@ -13,16 +13,16 @@ from tiny import (
     joint,
     make_architecture,
     make_development,
-    make_executor,
     on_both,
+    point_of,
     same,
     train,
+    transference,
 )
 
 from cotrain.contenders import member_scores
 from cotrain.data.taskdata import Development, TaskData
-from cotrain.measure.lookahead import Lookahead
-from cotrain.models.losses import TaskLosses, starting_bias
+from cotrain.models.losses import starting_bias
 from cotrain.population.trained import from_progress
 
 POISONS = [1e30, float("nan"), float("inf"), float("-inf"), -7.0]
@@ -59,11 +59,18 @@ def test_training_and_scores(executor: str, poison: float) -> None:
 def test_lookahead(executor: str, poison: float) -> None:
     clean = make_development("brm", missing=0.4)
     architecture = make_architecture(clean)
-    runner = make_executor(executor, architecture, clean.tasks)
-    progress = train(clean, [joint(3)], executor=runner, architecture=architecture)
-    lookahead = Lookahead(executor=runner, losses=TaskLosses(clean.tasks))
+    state = train(clean, [joint(3)], executor=executor, architecture=architecture).state
     a, b = (
-        lookahead.transference(progress.state, first_batch(data.train))
+        transference(
+            point_of(
+                state,
+                first_batch(data.train),
+                architecture=architecture,
+                tasks=clean.tasks,
+                executor=executor,
+            ),
+            clean.tasks,
+        )
         for data in (clean, poisoned(clean, poison))
     )
     assert a.isfinite().all()

@@ -18,6 +18,7 @@ from tiny import (
     make_executor,
     on_both,
     only_tasks,
+    probing,
     same,
     train,
 )
@@ -28,7 +29,8 @@ from cotrain.grouping import exact_grouping
 from cotrain.grouping.large import local_search
 from cotrain.measure.affinity import Affinity
 from cotrain.measure.lookahead import Lookahead
-from cotrain.models.losses import TaskLosses, predictions
+from cotrain.measure.steps import PlainStep
+from cotrain.models.losses import predictions
 from cotrain.population.member import Member
 from cotrain.population.training import Progress
 from cotrain.prove import Proof, prove
@@ -47,17 +49,20 @@ def measured(
 ) -> tuple[Progress, Affinity]:
     architecture = make_architecture(development)
     runner = make_executor(executor, architecture, development.tasks)
-    lookahead = Lookahead(
-        executor=runner, losses=TaskLosses(development.tasks), step_size=3.0, every=5
-    )
-
+    lookahead = Lookahead(tasks=[task.name for task in development.tasks], step=PlainStep(size=3.0))
     member = Member(name="m", weights=weights, learning_rate=1e-2)
     progress = train(
         development,
         [member],
         executor=runner,
         architecture=architecture,
-        before_step=lookahead.probe,
+        before_update=probing(
+            lookahead.probe,
+            architecture=architecture,
+            tasks=development.tasks,
+            executor=runner,
+            every=5,
+        ),
     )
     return progress, lookahead.affinity()
 

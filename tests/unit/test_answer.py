@@ -38,8 +38,9 @@ UNMEASURED = Affinity(
     tasks=("a", "b", "c"),
     mean=np.full((3, 3), np.nan),
     standard_error=np.full((3, 3), np.nan),
+    first_order=np.full((3, 3), np.nan),
     probes=0,
-    step_size=0.1,
+    method="lookahead",
 )
 
 

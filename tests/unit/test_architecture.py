@@ -16,7 +16,7 @@ ORDER = (
     ("population",),
     ("measure", "grouping", "baselines"),
     ("settings", "budget", "choice", "contenders", "ledger", "statistics", "result_file"),
-    ("prove", "answer", "summary", "stages", "predictor"),
+    ("prove", "answer", "summary", "stages", "measuring", "predictor"),
     ("planning",),
     ("reporting",),
     ("cli",),

@@ -11,7 +11,6 @@ from tiny import RECIPE, joint, make_architecture, make_development, make_execut
 
 from cotrain.artifacts import RunFolder
 from cotrain.ledger import Ledger
-from cotrain.measure.affinity import Affinity
 from cotrain.population.calibration import Calibration
 from cotrain.population.engine import Engine, flops_per_example
 from cotrain.population.member import Member
@@ -68,16 +67,12 @@ def test_parts_add_up_to_the_whole(engine: Engine, trained: Trained) -> None:
     assert (rest.seconds, groups.seconds) == (pytest.approx(12), pytest.approx(18))
 
 
-def test_measuring_costs_a_joint_run_and_the_probes(engine: Engine) -> None:
+def test_measuring_is_entered_under_the_instruments(engine: Engine) -> None:
     ledger = Ledger.of(engine, 6)
-    nothing = np.zeros((3, 3))
-    affinity = Affinity(
-        tasks=("a", "b", "c"), mean=nothing, standard_error=nothing, probes=4, step_size=0.1
-    )
-    ledger.measured(affinity, 6, 5.0)
+    ledger.measured(("lookahead", "datamap"), A_RUN + 187, 5.0)
     (line,) = ledger.lines()
-    # a probe of 14 rows: 3 gradients, and 4 forward passes at a third each
-    assert line.examples == A_RUN + round(4 * 14 * (3 + 4 / 3))
+    assert line.stage == "measure: lookahead, datamap"
+    assert line.examples == A_RUN + 187
     assert line.purpose == "deciding"
     assert line.seconds == 5
     assert line.joint_runs == line.examples / A_RUN

@@ -29,7 +29,7 @@ class Trees(StrEnum):
 BUDGET_HELP = (
     "Total compute of the networks, as a multiple of one joint run. "
     "Default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) + 3, "
-    "more beyond 14 tasks."
+    "more for many tasks."
 )
 Out = Annotated[Path | None, typer.Option(help="Run folder; cotrain-NAME unless given.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]

@@ -29,7 +29,22 @@ def matrix_figure(tasks: Sequence[str], mean: FloatArray, error: FloatArray) -> 
     order = cluster_order(mean)
     names = [tasks[i] for i in order]
     ordered = np.ix_(order, order)
-    return {"data": [_trace(names, mean[ordered], error[ordered])], "layout": _layout(names)}
+    trace = _trace(names, names, mean[ordered], error[ordered])
+    return {"data": [trace], "layout": _layout(names, names)}
+
+
+def groups_figure(
+    tasks: Sequence[str], groups: Sequence[str], mean: FloatArray, error: FloatArray
+) -> Figure:
+    """Recipients in rows, groups as sources in columns, in the order given.
+
+    Args:
+        tasks: T names.
+        groups: G names.
+        mean: ``[T, G]``, NaN where not measured.
+        error: ``[T, G]`` standard errors.
+    """
+    return {"data": [_trace(tasks, groups, mean, error)], "layout": _layout(tasks, groups)}
 
 
 def cluster_order(mean: FloatArray) -> list[int]:
@@ -53,9 +68,11 @@ def colour_limit(mean: FloatArray) -> float:
     return limit or float(sizes.max(initial=0.0)) or 1.0
 
 
-def _trace(names: list[str], mean: FloatArray, error: FloatArray) -> Figure:
+def _trace(
+    rows: Sequence[str], columns: Sequence[str], mean: FloatArray, error: FloatArray
+) -> Figure:
     limit = colour_limit(mean)
-    texts = [hover(name) for name in names]
+    recipients, sources = ([hover(name) for name in names] for names in (rows, columns))
     return {
         "type": "heatmap",
         "z": [[finite(value) for value in row] for row in mean],
@@ -67,8 +84,8 @@ def _trace(names: list[str], mean: FloatArray, error: FloatArray) -> Figure:
         "hoverongaps": False,
         "hoverinfo": "text",
         "hovertext": [
-            [_hover(to, source, mean[i, j], error[i, j]) for j, source in enumerate(texts)]
-            for i, to in enumerate(texts)
+            [_hover(to, source, mean[i, j], error[i, j]) for j, source in enumerate(sources)]
+            for i, to in enumerate(recipients)
         ],
         "colorbar": {"thickness": 10, "len": 0.6, "outlinewidth": 0, "tickformat": "+.2~g"},
     }
@@ -80,7 +97,7 @@ def _hover(recipient: str, source: str, mean: float, error: float) -> str:
     return f"<b>{recipient}</b><br>from {source}<br>{value}"
 
 
-def _layout(names: list[str]) -> Figure:
+def _layout(rows: Sequence[str], columns: Sequence[str]) -> Figure:
     tilted = {"tickangle": -60, "constrain": "domain"}
     square = {
         "autorange": "reversed",
@@ -90,14 +107,14 @@ def _layout(names: list[str]) -> Figure:
     }
     return {
         **LAYOUT,
-        "height": 180 + min(900, len(names) * (34 if len(names) <= 16 else 14)),
+        "height": 180 + min(900, len(rows) * (34 if len(rows) <= 16 else 14)),
         "margin": {"l": 8, "r": 8, "t": 16, "b": 8},
-        "xaxis": {**_axis("source", names), **tilted},
-        "yaxis": {**_axis("recipient", names), **square},
+        "xaxis": {**_axis("source", columns), **tilted},
+        "yaxis": {**_axis("recipient", rows), **square},
     }
 
 
-def _axis(title: str, names: list[str]) -> Figure:
+def _axis(title: str, names: Sequence[str]) -> Figure:
     shown = thinned(len(names), _MOST_LABELS)
     return {
         "title": {"text": title, "standoff": 8, "font": FONT},

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from cotrain.figures.heatmap import groups_figure, matrix_figure
+from cotrain.figures.style import Figure
+from cotrain.figures.text import shorten
+from cotrain.measure.measurement import Measurement
+
+Matrix = NDArray[np.float64]
+STRONGEST = 5  # relations that a print names
 
 
 @dataclass(frozen=True, kw_only=True)
-class Affinity:
+class Affinity(Measurement):
     """Mean effect of each source task on each recipient task, with standard errors.
 
     Args:
@@ -17,48 +28,172 @@ class Affinity:
         mean: ``[T, T]``, row = recipient, column = source; positive means the source helps. The
             diagonal is NaN: a task's effect on itself says nothing about company.
         standard_error: ``[T, T]`` standard errors of ``mean``.
+        first_order: ``[T, T]`` the first-order estimate of ``mean``; NaN where it was not measured.
         probes: Number of probed steps.
-        step_size: Learning rate of the lookahead step.
+        method: What was measured, and with which step.
 
-    >>> Affinity.from_samples(["a", "b"], np.array([[[9, 1], [3, 9]], [[9, 3], [3, 9]]]), 0.1).mean
-    array([[nan,  2.],
-           [ 3., nan]])
+    >>> samples = np.array([[[9, 1], [3, 9]], [[9, 3], [3, 9]]], dtype=np.float32)
+    >>> print(Affinity.from_samples(["a", "b"], samples, samples / 2, method="lookahead"))
+    2 tasks, lookahead, 2 probes, rank agreement with first order 1.00
+      a helps b: +3 ± 0
+      b helps a: +2 ± 1
     """
 
-    tasks: tuple[str, ...]
-    mean: NDArray[np.float64]
-    standard_error: NDArray[np.float64]
+    mean: Matrix
+    standard_error: Matrix
+    first_order: Matrix
     probes: int
-    step_size: float
+    method: str
 
     @classmethod
     def from_samples(
-        cls, tasks: list[str] | tuple[str, ...], samples: NDArray[np.float64], step_size: float
-    ) -> Affinity:
-        """Average ``[S, T, T]`` probes, NaN where a task had no labels in the probed batch.
-
-        Neighbouring probes are correlated, so the standard error comes from the means of about √S
-        stretches of the run (batch means), not from the single probes.
-        """
-        samples = samples.astype(np.float64)
-        samples[:, range(len(tasks)), range(len(tasks))] = np.nan
-        stretches = np.array_split(samples, max(2, round(len(samples) ** 0.5)))
-        with np.errstate(invalid="ignore"):
-            blocks = np.stack([_nanmean(stretch) for stretch in stretches])
-            count = np.isfinite(blocks).sum(axis=0)
-            spread = np.nansum((blocks - _nanmean(blocks)) ** 2, axis=0)
-            error = np.sqrt(spread / np.maximum(count - 1, 1) / np.maximum(count, 1))
+        cls,
+        tasks: Sequence[str],
+        samples: NDArray[np.float32],
+        first_order: NDArray[np.float32],
+        *,
+        method: str,
+    ) -> Self:
+        """Average ``[S, T, T]`` probes, NaN where a task had no labels in the probed batch."""
+        own = np.eye(len(tasks), dtype=bool)
+        mean, error = mean_and_error(samples)
         return cls(
             tasks=tuple(tasks),
-            mean=_nanmean(samples),
-            standard_error=np.where(count > 1, error, np.nan),
+            mean=np.where(own, np.nan, mean),
+            standard_error=np.where(own, np.nan, error),
+            first_order=np.where(own, np.nan, mean_and_error(first_order)[0]),
             probes=len(samples),
-            step_size=step_size,
+            method=method,
         )
 
+    @property
+    def agreement(self) -> float:
+        """Rank correlation (Spearman) between ``mean`` and ``first_order`` over all pairs."""
+        return rank_correlation(self.mean, self.first_order)
 
-def _nanmean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the first axis without NaN; NaN where all are (numpy warns there)."""
-    count = np.isfinite(values).sum(axis=0)
-    total = np.where(np.isfinite(values), values, 0.0).sum(axis=0)
+    def __str__(self) -> str:
+        """The strongest relations in both directions."""
+        lines = [f"{len(self.tasks)} tasks, {self.method}, {self.probes} probes{self._agreement()}"]
+        order = np.argsort(-np.abs(self.mean), axis=None, kind="stable").tolist()
+        pairs = [divmod(at, len(self.tasks)) for at in order]
+        known = [pair for pair in pairs if np.isfinite(self.mean[pair])]
+        lines += [self._line(*pair) for pair in known[:STRONGEST]]
+        if len(known) > STRONGEST:
+            lines.append(f"  … and {len(known) - STRONGEST} weaker relations")
+        return "\n".join(lines)
+
+    def _agreement(self) -> str:
+        known = np.isfinite(self.agreement)
+        return f", rank agreement with first order {self.agreement:.2f}" if known else ""
+
+    def _line(self, recipient: int, source: int) -> str:
+        value, error = self.mean[recipient, source], self.standard_error[recipient, source]
+        verb = "helps" if value > 0 else "hurts"
+        names = (shorten(self.tasks[source], 40), verb, shorten(self.tasks[recipient], 40))
+        return f"  {' '.join(names)}: {value:+.3g} ± {error:.2g}"
+
+    def figure(self) -> Figure:
+        """Heatmap, similar tasks next to each other."""
+        return matrix_figure(self.tasks, self.mean, self.standard_error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupTransference(Measurement):
+    """Mean effect of one step for a whole group on each task (higher-order transference).
+
+    Args:
+        tasks: Task names.
+        groups: G groups of task numbers.
+        mean: ``[T, G]``, row = recipient; positive means the group's step helps.
+        standard_error: ``[T, G]``.
+        first_order: ``[T, G]`` the first-order estimate of ``mean``.
+        probes: Number of probed steps.
+        method: What was measured, and with which step.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    mean: Matrix
+    standard_error: Matrix
+    first_order: Matrix
+    probes: int
+    method: str
+
+    @classmethod
+    def from_samples(
+        cls,
+        tasks: Sequence[str],
+        groups: Sequence[Sequence[int]],
+        samples: NDArray[np.float32],
+        first_order: NDArray[np.float32],
+        *,
+        method: str,
+    ) -> Self:
+        """Average ``[S, T, G]`` probes."""
+        mean, error = mean_and_error(samples)
+        return cls(
+            tasks=tuple(tasks),
+            groups=tuple(tuple(group) for group in groups),
+            mean=mean,
+            standard_error=error,
+            first_order=mean_and_error(first_order)[0],
+            probes=len(samples),
+            method=method,
+        )
+
+    @property
+    def agreement(self) -> float:
+        """Rank correlation (Spearman) between ``mean`` and ``first_order``."""
+        return rank_correlation(self.mean, self.first_order)
+
+    def __str__(self) -> str:
+        """One line a group: whom its step helps most and least."""
+        lines = [f"{len(self.groups)} groups on {len(self.tasks)} tasks, {self.method}"]
+        for group, effect in zip(self._names(), self.mean.T, strict=True):
+            if np.isfinite(effect).any():
+                best, worst = int(np.nanargmax(effect)), int(np.nanargmin(effect))
+                ends = (f"{shorten(self.tasks[t], 30)} {effect[t]:+.3g}" for t in (best, worst))
+                lines.append(f"  {group}: most to {', least to '.join(ends)}")
+        return "\n".join(lines)
+
+    def _names(self) -> list[str]:
+        return [" + ".join(shorten(self.tasks[t], 20) for t in group) for group in self.groups]
+
+    def figure(self) -> Figure:
+        """Heatmap of groups (columns) on tasks (rows)."""
+        return groups_figure(self.tasks, self._names(), self.mean, self.standard_error)
+
+
+def mean_and_error(samples: NDArray[np.floating[Any]]) -> tuple[Matrix, Matrix]:
+    """Mean over ``[S, ...]`` probes and its standard error, NaN and infinity left out.
+
+    Neighbouring probes are correlated, so the error comes from the means of about √S stretches of the
+    run (batch means), not from the single probes.
+    """
+    values = samples.astype(np.float64)
+    stretches = np.array_split(values, max(2, round(len(samples) ** 0.5)))
+    blocks = np.stack([finite_mean(np.asarray(stretch)) for stretch in stretches])
+    count = np.isfinite(blocks).sum(axis=0)
+    apart = np.where(np.isfinite(blocks), blocks - finite_mean(blocks), 0.0)
+    error = np.sqrt((apart**2).sum(axis=0) / np.maximum(count - 1, 1) / np.maximum(count, 1))
+    return finite_mean(values), np.where(count > 1, error, np.nan)
+
+
+def finite_mean(values: Matrix) -> Matrix:
+    """Mean of the finite values over the first axis; NaN where there are none."""
+    finite = np.isfinite(values)
+    count = finite.sum(axis=0)
+    total = np.where(finite, values, 0.0).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def rank_correlation(a: Matrix, b: Matrix) -> float:
+    """Spearman's correlation over the cells where both are known; NaN where it is not defined.
+
+    >>> rank_correlation(np.array([1.0, 2.0, 5.0]), np.array([10.0, 20.0, 21.0]))
+    1.0
+    """
+    both = np.isfinite(a) & np.isfinite(b)
+    ranks = [rankdata(values[both]) for values in (a, b)]
+    if both.sum() < 2 or any(rank.std() == 0 for rank in ranks):
+        return float("nan")
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

@@ -1,16 +1,18 @@
 """Lookahead transference (Fifty et al. 2020, arXiv 2010.15413): take one step for a task, see who gains.
 
-Z[j, i] = 1 − L_j(θ − η·g_i) / L_j(θ): the relative drop of recipient j's loss after one plain SGD step
-on the shared parameters along source i's gradient, with the same batch before and after and the heads
-unchanged. It is the published formula; the reference code also divides by η, we do not.
+Z[j, i] = 1 − L_j(θ − η·g_i) / L_j(θ): the relative drop of recipient j's loss after one step on the
+shared parameters along source i's gradient, with the same batch before and after and the heads
+unchanged. It is the published formula; the reference code also divides by η, we do not. Higher order: the
+source may be a group of tasks, whose gradients add up.
 
-A lookahead candidate is a one-hot weight vector applied for one step, so the T gradients and the T
-forward passes are one population of T members. Probes leave no trace: they work on copies, draw no
-random numbers and run without dropout.
+To first order Z[j, i] ≈ −⟨g_j, move_i⟩ / L_j, which is η⟨g_i, g_j⟩ / L_j for a plain step. It needs no
+second look at the batch; how far the two agree is part of every result.
+Letters: T tasks (recipients), C candidates (sources), S probes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,69 +20,138 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.measure.affinity import Affinity
-from cotrain.models.losses import TaskLosses
-from cotrain.models.multitask import ENCODER
-from cotrain.population.batches import Batch
-from cotrain.population.executor import Executor
-from cotrain.population.state import State
+from cotrain.measure.affinity import Affinity, GroupTransference
+from cotrain.measure.point import Point, checked_losses, refuse_undefined
+from cotrain.measure.steps import PlainStep, Step
+
+Samples = list[NDArray[np.float32]]
+PLAIN = PlainStep()
 
 
 @dataclass(kw_only=True)
 class Lookahead:
-    """Probes a training run every few steps; hand :meth:`probe` to the loop as ``before_step``.
+    """Transference, exact and to first order, from probes along a training run.
 
     Args:
-        executor: Computes gradients and outputs.
-        losses: The tasks' losses.
-        step_size: η, the learning rate of the plain SGD step of the probe.
-        every: Steps from one probe to the next.
+        tasks: T names, in the order of the losses.
+        groups: Further sources: groups of task numbers (higher-order transference).
+        step: How the lookahead moves.
+
+    >>> from torch import nn
+    >>> from cotrain.measure.model_point import ModelPoint
+    >>> net = nn.Linear(2, 1, bias=False)  # the shared part of two regression tasks: f(x) and -f(x)
+    >>> _ = nn.init.constant_(net.weight, 1.0)
+    >>> signs, target = torch.tensor([1.0, -1.0]), torch.tensor([3.0, -3.0])
+    >>> def losses():
+    ...     return (net(torch.tensor([1.0, 1.0])) * signs - target) ** 2
+    >>> lookahead = Lookahead(tasks=["f", "minus f"])
+    >>> lookahead.probe(ModelPoint(losses, model=net, shared=net))
+    >>> lookahead.affinity().mean.round(2)  # each pulls the other its way: 1 - 0.6 ** 2
+    array([[ nan, 0.64],
+           [0.64,  nan]])
     """
 
-    executor: Executor
-    losses: TaskLosses
-    step_size: float = 0.1
-    every: int = 10
-    samples: list[NDArray[np.float64]] = field(default_factory=list)
+    tasks: Sequence[str]
+    groups: Sequence[Sequence[int]] = ()
+    step: Step = PLAIN
+    exact: Samples = field(default_factory=list, repr=False)  # S times [T, C]
+    first_order: Samples = field(default_factory=list, repr=False)
 
-    def probe(self, state: State, batch: Batch) -> None:
-        """Measure one step of a run with a single member.
+    def probe(self, point: Point) -> None:
+        """Measure at one point of training.
 
-        The very first step is not probed: the heads start at zero, so no gradient reaches the encoder.
+        Raises:
+            InputError: If a loss is not finite; names the task and the step.
         """
-        if state.step > 0 and state.step % self.every == 0:
-            self.samples.append(self.transference(state, batch).numpy().astype(np.float64))
-
-    def transference(self, state: State, batch: Batch) -> Tensor:
-        """``[T, T]`` Z of one batch, row = recipient; NaN where a task has no label in it."""
-        tasks = len(self.losses.tasks)
-        before = self._loss(state, batch)[0]
-        candidates = _quiet(state.select([0] * tasks))
-        buffers = {name: buffer.clone() for name, buffer in candidates.buffers.items()}
-        gradients = self.executor.gradients(candidates, batch, torch.eye(tasks))
-        candidates.buffers = buffers  # a training pass moves BatchNorm's statistics
-        for name, parameter in candidates.params.items():
-            if name.startswith(ENCODER):
-                parameter.sub_(gradients[name], alpha=self.step_size)
-        after = self._loss(candidates, batch)  # [source, recipient]
-        change = 1 - after / before
-        seen = batch.present & (before > 0)
-        return torch.where(seen & seen.unsqueeze(1), change, torch.nan).T
+        losses = checked_losses(point, self.tasks)
+        gradients = point.task_gradients()
+        sources = self._sources().to(losses.device)
+        moves = self.step(point, gradients.mix(sources) if self.groups else gradients)
+        known = known_pairs(losses, sources)
+        slope = -gradients.inner(moves) / losses.unsqueeze(1)
+        change = 1 - point.losses_after(moves).T / losses.unsqueeze(1)
+        refuse_undefined(slope, known, self.tasks, point)
+        self.first_order.append(_sample(slope, known))
+        self.exact.append(_sample(change, known))
 
     def affinity(self) -> Affinity:
-        """The mean over all probes so far."""
-        names = [task.name for task in self.losses.tasks]
-        samples = np.array(self.samples).reshape(-1, len(names), len(names))
-        return Affinity.from_samples(names, samples, self.step_size)
+        """The mean over all probes so far, single tasks as sources."""
+        t = len(self.tasks)
+        return Affinity.from_samples(
+            self.tasks,
+            stacked(self.exact, self.tasks)[:, :, :t],
+            stacked(self.first_order, self.tasks)[:, :, :t],
+            method=f"lookahead, {self.step}",
+        )
 
-    def _loss(self, state: State, batch: Batch) -> Tensor:
-        outputs = self.executor.outputs(state, batch.inputs)
-        return self.losses.means(outputs, batch.targets, batch.shares)
+    def group_transference(self) -> GroupTransference:
+        """The mean over all probes so far, groups as sources."""
+        t = len(self.tasks)
+        return GroupTransference.from_samples(
+            self.tasks,
+            self.groups,
+            stacked(self.exact, self.tasks, t + len(self.groups))[:, :, t:],
+            stacked(self.first_order, self.tasks, t + len(self.groups))[:, :, t:],
+            method=f"lookahead, {self.step}",
+        )
+
+    def _sources(self) -> Tensor:
+        """``[C, T]`` indicator vectors: every task, then every group."""
+        sources = torch.zeros(len(self.groups), len(self.tasks))
+        for row, group in enumerate(self.groups):
+            sources[row, list(group)] = 1.0
+        return torch.cat([torch.eye(len(self.tasks)), sources])
 
 
-def _quiet(state: State) -> State:
-    """The state with dropout off."""
-    for name, buffer in state.buffers.items():
-        if name.endswith("dropout_rate"):
-            buffer.zero_()
-    return state
+@dataclass(kw_only=True)
+class FirstOrder:
+    """Transference to first order only: no second look at the batch, so it costs less.
+
+    Args:
+        tasks: T names, in the order of the losses.
+        step: How the lookahead would move.
+    """
+
+    tasks: Sequence[str]
+    step: Step = PLAIN
+    samples: Samples = field(default_factory=list, repr=False)
+
+    def probe(self, point: Point) -> None:
+        """See :meth:`Lookahead.probe`."""
+        losses = checked_losses(point, self.tasks)
+        gradients = point.task_gradients()
+        slope = -gradients.inner(self.step(point, gradients)) / losses.unsqueeze(1)
+        known = known_pairs(losses, torch.eye(len(losses), device=losses.device))
+        refuse_undefined(slope, known, self.tasks, point)
+        self.samples.append(_sample(slope, known))
+
+    def affinity(self) -> Affinity:
+        """The mean over all probes so far; the exact lookahead was not measured."""
+        samples = stacked(self.samples, self.tasks)
+        nothing = np.full_like(samples, np.nan)
+        return Affinity.from_samples(
+            self.tasks, samples, nothing, method=f"first order, {self.step}"
+        )
+
+
+def known_pairs(losses: Tensor, sources: Tensor) -> Tensor:
+    """``[T, C]`` whether a transference is defined: labels on both sides, and a loss that can drop."""
+    complete = sources @ losses.isnan().to(sources) == 0
+    return (losses > 0).unsqueeze(1) & complete
+
+
+def stacked(
+    samples: Samples, tasks: Sequence[str], sources: int | None = None
+) -> NDArray[np.float32]:
+    """``[S, T, C]`` from a list that may be empty."""
+    return np.array(samples, dtype=np.float32).reshape(
+        -1, len(tasks), sources or _width(samples, tasks)
+    )
+
+
+def _width(samples: Samples, tasks: Sequence[str]) -> int:
+    return samples[0].shape[1] if samples else len(tasks)
+
+
+def _sample(values: Tensor, known: Tensor) -> NDArray[np.float32]:
+    return torch.where(known, values, torch.nan).float().cpu().numpy()

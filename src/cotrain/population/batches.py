@@ -1,5 +1,7 @@
 """The batches of a round: the same for every member, a pure function of the seed and the round."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -29,6 +31,17 @@ class Batch:
     shares: Tensor
     present: Tensor
     rows: Tensor
+
+    def part(self, rows: slice | Tensor) -> Batch:
+        """Some of the rows; a task's loss is again the mean over those that are labelled."""
+        mask = self.shares[:, rows] > 0
+        return Batch(
+            inputs=self.inputs[rows],
+            targets=self.targets[:, rows],
+            shares=label_shares(mask),
+            present=mask.any(dim=1),
+            rows=self.rows[rows],
+        )
 
 
 def batch_count(rows: int, batch_size: int) -> int:

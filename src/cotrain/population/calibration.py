@@ -78,7 +78,7 @@ def calibrate(
     state = _trial_state(architecture)
     weights = torch.ones(MEMBERS, len(data.tasks))
     sequential = next(e for e in executors if isinstance(e, SequentialExecutor))
-    reference = sequential.gradients(state.map(torch.clone), batch, weights)
+    reference = sequential.forward_backward(state.map(torch.clone), batch, weights)[0]
     trials = [_try(executor, state, batch, weights, reference) for executor in executors]
     enough = CLEARLY_FASTER * min(trial.seconds for trial in trials)
     chosen = next(trial.name for trial in trials if trial.seconds <= enough)
@@ -100,7 +100,7 @@ def _try(
 ) -> Trial:
     trial = state.map(torch.clone)
     try:
-        gradients = executor.gradients(trial, batch, weights)
+        gradients = executor.forward_backward(trial, batch, weights)[0]
     except (RuntimeError, ValueError, TypeError) as error:  # what torch.func raises, by operation
         reason = str(error).strip().splitlines()[0][:80]
         return Trial(name=executor.name, seconds=float("inf"), problem=f"cannot run it: {reason}")
@@ -111,7 +111,7 @@ def _try(
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()
-        executor.gradients(trial, batch, weights)
+        executor.forward_backward(trial, batch, weights)
         times.append(time.perf_counter() - began)
     return Trial(name=executor.name, seconds=min(times) / trial.size)
 

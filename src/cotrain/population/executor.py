@@ -1,6 +1,6 @@
 """What an executor does: one verb for training, one for predicting, over stacked members.
 
-Executors are pure in the parameters: they read a :class:`State` and return gradients or outputs. The
+Executors are pure in the parameters: they read a :class:`State` and return gradients and outputs. The
 training loop and the optimiser are the same whoever computes.
 """
 
@@ -20,8 +20,10 @@ class Executor(Protocol):
         """Shown to the user, with the precision it computes in."""
         ...
 
-    def gradients(self, state: State, batch: Batch, weights: Tensor) -> Tensors:
-        """Gradients of ``Σ_t weights[p, t] · loss_t`` for each member, like ``state.params``.
+    def forward_backward(
+        self, state: State, batch: Batch, weights: Tensor
+    ) -> tuple[Tensors, Tensor]:
+        """The training pass of each member.
 
         Args:
             state: P members, with this step's dropout keys in the buffers. Buffers that a training
@@ -29,7 +31,9 @@ class Executor(Protocol):
             batch: The shared batch.
             weights: ``[P, T]``.
 
-        The returned tensors may be reused by the next call.
+        Returns:
+            Gradients of ``Σ_t weights[p, t] · loss_t``, like ``state.params``, and the ``[P, O, B]``
+            outputs they come from. The tensors may be reused by the next call.
         """
         ...
 

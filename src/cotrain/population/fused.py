@@ -55,18 +55,20 @@ class FusedMLPExecutor:
         self._spaces: dict[tuple[int, int], _Workspace] = {}
         self._counters: dict[int, Tensor] = {}
 
-    def gradients(self, state: State, batch: Batch, weights: Tensor) -> Tensors:
+    def forward_backward(
+        self, state: State, batch: Batch, weights: Tensor
+    ) -> tuple[Tensors, Tensor]:
         """See :class:`~cotrain.population.executor.Executor`."""
         space = self._workspace(state, len(batch.inputs))
         self._load(space, state)
         rows = batch.inputs.to(self._precision)
         source = self._drop_inputs(state, rows)
-        outputs = self._forward(space, state, source)
-        slope = self._losses.gradient(outputs.float(), batch.targets)
+        outputs = self._forward(space, state, source).float()
+        slope = self._losses.gradient(outputs, batch.targets)
         of = self._losses.task_of_output
         slope.mul_(batch.shares[of]).mul_(weights[:, of].unsqueeze(-1))
         self._backward(space, state, slope, source)
-        return space.gradients
+        return space.gradients, outputs
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
         """See :class:`~cotrain.population.executor.Executor`. Always float32, as it is shipped."""

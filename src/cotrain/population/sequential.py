@@ -26,29 +26,34 @@ class SequentialExecutor:
         self._net = net
         self._losses = losses
 
-    def gradients(self, state: State, batch: Batch, weights: Tensor) -> Tensors:
+    def forward_backward(
+        self, state: State, batch: Batch, weights: Tensor
+    ) -> tuple[Tensors, Tensor]:
         """See :class:`~cotrain.population.executor.Executor`."""
         self._net.train()
         found = {name: torch.empty_like(tensor) for name, tensor in state.params.items()}
         before = torch.default_generator.get_state()
+        outputs = []
         for row, key in enumerate(state.keys.tolist()):
             torch.default_generator.manual_seed(key)
-            self._member_gradients(state, row, batch, weights[row], found)
+            outputs.append(self._member(state, row, batch, weights[row], found))
         torch.default_generator.set_state(before)
-        return found
+        return found, torch.stack(outputs)
 
-    def _member_gradients(
+    def _member(
         self, state: State, row: int, batch: Batch, weights: Tensor, found: Tensors
-    ) -> None:
+    ) -> Tensor:
+        """Write one member's gradients into ``found``; its ``[O, B]`` outputs."""
         params = {k: v[row].detach().requires_grad_() for k, v in state.params.items()}
         buffers = {k: v[row] for k, v in state.buffers.items()}
-        outputs = functional_call(self._net, {**params, **buffers}, (batch.inputs,))
-        means = self._losses.means(outputs.T, batch.targets, batch.shares)
+        outputs: Tensor = functional_call(self._net, {**params, **buffers}, (batch.inputs,)).T
+        means = self._losses.means(outputs, batch.targets, batch.shares)
         gradients = torch.autograd.grad(
             (means * weights).sum(), list(params.values()), allow_unused=True
         )
         for name, gradient in zip(params, gradients, strict=True):
             found[name][row] = 0.0 if gradient is None else gradient
+        return outputs.detach()
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
         """See :class:`~cotrain.population.executor.Executor`."""

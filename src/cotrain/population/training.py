@@ -24,6 +24,23 @@ from cotrain.population.state import State, Tensors, initial_state
 PREDICTION_ROWS = 4096  # rows predicted at a time
 
 
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A training step between its gradients and its update, for those who watch.
+
+    Args:
+        state: The P members' parameters before the update.
+        batch: The shared batch.
+        outputs: ``[P, O, B]`` outputs of the training pass, dropout included.
+        learning_rates: ``[P]`` learning rate of each member in this step.
+    """
+
+    state: State
+    batch: Batch
+    outputs: Tensor
+    learning_rates: Sequence[float]
+
+
 @dataclass(kw_only=True)
 class Progress:
     """Where a cohort stands: everything that is needed to go on, or to stop here.
@@ -76,7 +93,7 @@ def train_cohort(
     recipe: Recipe,
     *,
     after_round: Callable[[Progress], None] = lambda _: None,
-    before_step: Callable[[State, Batch], None] = lambda *_: None,
+    before_update: Callable[[Step], None] = lambda _: None,
 ) -> Progress:
     """Train a cohort to its end, from wherever ``progress`` stands.
 
@@ -91,8 +108,8 @@ def train_cohort(
         development: Training and validation rows.
         recipe: Rounds, batch size, patience, schedule.
         after_round: Called with the progress, for checkpoints and displays.
-        before_step: Called with state and batch *before* each step, for measurements that leave no
-            trace.
+        before_update: Called between the gradients and the update of every step, for measurements that
+            leave no trace.
     """
     losses = TaskLosses(development.tasks)
     steps = recipe.rounds * batch_count(len(development.train), recipe.batch_size)
@@ -103,12 +120,14 @@ def train_cohort(
         for batch in batches(development.train, recipe, progress.round):
             state = progress.state
             state.set_keys(seeds)
-            before_step(state, batch)
+            gradients, outputs = executor.forward_backward(state, batch, weights)
             share = learning_rate_share(state.step, steps, recipe.warmup)
+            rates = [member.learning_rate * share for member in members]
+            before_update(Step(state=state, batch=batch, outputs=outputs, learning_rates=rates))
             adamw_step(
                 state,
-                executor.gradients(state, batch, weights),
-                learning_rates=[member.learning_rate * share for member in members],
+                gradients,
+                learning_rates=rates,
                 weight_decay=recipe.weight_decay,
                 untouched=~batch.present[losses.task_of_output],
             )

@@ -26,15 +26,20 @@ class VmapExecutor:
         self._net = net
         self._losses = losses
 
-    def gradients(self, state: State, batch: Batch, weights: Tensor) -> Tensors:
+    def forward_backward(
+        self, state: State, batch: Batch, weights: Tensor
+    ) -> tuple[Tensors, Tensor]:
         """See :class:`~cotrain.population.executor.Executor`."""
         self._net.train()
 
-        def loss(params: Tensors, buffers: Tensors, weights: Tensor) -> Tensor:
-            outputs = functional_call(self._net, {**params, **buffers}, (batch.inputs,))
-            return (self._losses.means(outputs.T, batch.targets, batch.shares) * weights).sum()
+        def loss(params: Tensors, buffers: Tensors, weights: Tensor) -> tuple[Tensor, Tensor]:
+            outputs = functional_call(self._net, {**params, **buffers}, (batch.inputs,)).T
+            means = self._losses.means(outputs, batch.targets, batch.shares)
+            return (means * weights).sum(), outputs.detach()
 
-        found: Tensors = vmap(grad(loss))(state.params, state.buffers, weights)
+        found: tuple[Tensors, Tensor] = vmap(grad(loss, has_aux=True))(
+            state.params, state.buffers, weights
+        )
         return found
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from cotrain.figures import plotly_text, text
 from cotrain.figures.plotly_text import finite, hover, label, thinned
 from cotrain.figures.text import (
     compact,
@@ -16,7 +17,6 @@ from cotrain.figures.text import (
     shorten,
     signed,
 )
-from cotrain.figures import plotly_text, text
 from cotrain.result import Interval
 
 

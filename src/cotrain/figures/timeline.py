@@ -1,0 +1,84 @@
+"""Lines with bands over the course of a training run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.figures.plotly_text import finite, label
+from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
+
+Array = NDArray[np.floating[Any]]
+_COLOURS = (BLUE, RED, GREY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """A line and the range around it, one value an epoch.
+
+    Args:
+        name: For the legend.
+        middle: ``[E]``.
+        low: ``[E]`` lower end of the range.
+        high: ``[E]`` upper end.
+    """
+
+    name: str
+    middle: Array
+    low: Array
+    high: Array
+
+
+def timeline_figure(bands: Sequence[Band], *, title: str, x_title: str) -> Figure:
+    """One line a band, epochs counted from 1, and a line at zero."""
+    traces = [trace for at, band in enumerate(bands) for trace in _traces(band, _COLOURS[at % 3])]
+    layout: Figure = {
+        **LAYOUT,
+        "height": 360,
+        "margin": {"l": 8, "r": 16, "t": 40, "b": 48},
+        "showlegend": True,
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        "xaxis": {"title": {"text": x_title, "font": FONT}, "fixedrange": True},
+        "yaxis": {
+            "title": {"text": title, "font": FONT},
+            "zeroline": True,
+            "zerolinewidth": 1.5,
+            "automargin": True,
+            "fixedrange": True,
+        },
+    }
+    return {"data": traces, "layout": layout}
+
+
+def _traces(band: Band, colour: str) -> list[Figure]:
+    epochs = list(range(1, len(band.middle) + 1))
+    known = np.isfinite(band.low) & np.isfinite(band.high)
+    at = [epoch for epoch, seen in zip(epochs, known, strict=True) if seen]
+    edge = [*band.high[known].tolist(), *band.low[known][::-1].tolist()]
+    area: Figure = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [*at, *at[::-1]],
+        "y": edge,
+        "fill": "toself",
+        "fillcolor": colour,
+        "opacity": 0.15,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": band.name,
+    }
+    line: Figure = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": label(band.name),
+        "legendgroup": band.name,
+        "x": epochs,
+        "y": [finite(value) for value in band.middle],
+        "line": {"color": colour, "width": 2},
+        "marker": {"size": 5},
+        "hovertemplate": "%{y:.3f}",
+    }
+    return [area, line]

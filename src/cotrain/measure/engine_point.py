@@ -1,0 +1,161 @@
+"""A point of the population engine's training: one member, one batch, read without leaving a trace.
+
+The network is in evaluation mode: no dropout, BatchNorm from its running statistics. The fused head never
+enters a backward pass: each task's gradient by the features is its own rows of the head times its own
+loss gradient, so no task walks the others' heads, and all go on together from there.
+Letters: T tasks, C candidates, O outputs, B rows, H features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from cotrain.measure.directions import Dense, Directions, join
+from cotrain.measure.encoders import shared_part
+from cotrain.models.losses import TaskLosses
+from cotrain.models.multitask import HEAD, MultiTaskNet
+from cotrain.population.executor import Executor
+from cotrain.population.optimiser import adamw_step
+from cotrain.population.state import State
+from cotrain.population.training import Step
+
+
+class EnginePoint:
+    """See the module's text.
+
+    Args:
+        net: The network, used as code only.
+        losses: The tasks' losses.
+        executor: Predicts with many moved copies at once.
+        step: A step of a run with a single member; its batch may hold fewer rows than the run's.
+        weight_decay: Of the run, for the optimiser's own step.
+
+    Raises:
+        InputError: If nothing in the encoder can be trained.
+    """
+
+    def __init__(
+        self,
+        net: MultiTaskNet,
+        losses: TaskLosses,
+        executor: Executor,
+        step: Step,
+        *,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self._net = net
+        self._losses = losses
+        self._executor = executor
+        self._seen = step
+        self._weight_decay = weight_decay
+        self._shared = shared_part(net, executor, step.state, step.batch.inputs)
+
+    @property
+    def step(self) -> int:
+        """See :class:`~cotrain.measure.point.Point`."""
+        return self._seen.state.step
+
+    @property
+    def present(self) -> Tensor:
+        """See :class:`~cotrain.measure.point.Point`."""
+        return self._seen.batch.present
+
+    @property
+    def labelled(self) -> Tensor:
+        """See :class:`~cotrain.measure.point.Point`."""
+        return self._seen.batch.shares > 0
+
+    @cached_property
+    def losses(self) -> Tensor:
+        """See :class:`~cotrain.measure.point.Point`."""
+        return self._means(self._outputs)
+
+    def task_gradients(self) -> Directions:
+        """See :class:`~cotrain.measure.point.Point`."""
+        return self._task_gradients
+
+    @cached_property
+    def _task_gradients(self) -> Directions:
+        """Several instruments ask for them."""
+        shares = self._seen.batch.shares[self._losses.task_of_output]
+        return self._shared.directions(self._feature_slopes(self._slope * shares))
+
+    def example_gradients(self, tasks: Sequence[int], rows: Sequence[int]) -> Directions:
+        """See :class:`~cotrain.measure.point.Point`."""
+        kept = sorted(set(rows))
+        return self._on(kept)._single_gradients(tasks, [kept.index(row) for row in rows])
+
+    def losses_after(self, moves: Directions) -> Tensor:
+        """See :class:`~cotrain.measure.point.Point`."""
+        return self._means(self._shared.outputs_after(moves))
+
+    def own_step(self, gradients: Directions) -> Dense:
+        """See :class:`~cotrain.measure.point.Point`; the step of the run's AdamW."""
+        dense = gradients.dense()
+        return join([self._own_step(row, dense) for row in range(dense.count)])
+
+    def _own_step(self, row: int, gradients: Dense) -> Dense:
+        one = {name: tensor[row : row + 1] for name, tensor in gradients.tensors.items()}
+        ours = self._seen.state
+        params, momentum, variance = (
+            {name: tensors[name].clone() for name in one}
+            for tensors in (ours.params, ours.momentum, ours.variance)
+        )
+        twin = State(
+            params=params, buffers={}, momentum=momentum, variance=variance, step=ours.step
+        )
+        adamw_step(
+            twin,
+            one,
+            learning_rates=self._seen.learning_rates,
+            weight_decay=self._weight_decay,
+            untouched=torch.zeros(1, dtype=torch.bool),
+        )
+        return Dense(tensors={name: params[name] - ours.params[name] for name in one})
+
+    def _on(self, rows: Sequence[int]) -> EnginePoint:
+        """The same point with a part of its batch."""
+        step = replace(self._seen, batch=self._seen.batch.part(torch.tensor(rows)))
+        return EnginePoint(self._net, self._losses, self._executor, step)
+
+    def _single_gradients(self, tasks: Sequence[int], rows: Sequence[int]) -> Directions:
+        by_task = self._feature_slopes(self._slope)
+        chosen = torch.zeros(len(tasks), *by_task.shape[1:])
+        at = list(range(len(tasks)))
+        chosen[at, list(rows)] = by_task[list(tasks), list(rows)]
+        return self._shared.directions(chosen)
+
+    def _means(self, outputs: Tensor) -> Tensor:
+        batch = self._seen.batch
+        means = self._losses.means(outputs, batch.targets, batch.shares)
+        return torch.where(batch.present, means, torch.nan)
+
+    @property
+    def _head(self) -> Tensor:
+        """``[O, H]``."""
+        return self._seen.state.params[f"{HEAD}weight"][0]
+
+    @cached_property
+    def _outputs(self) -> Tensor:
+        """``[O, B]``."""
+        bias = self._seen.state.params[f"{HEAD}bias"][0]
+        return self._head @ self._shared.features.T + bias.unsqueeze(1)
+
+    @cached_property
+    def _slope(self) -> Tensor:
+        """``[O, B]`` gradient of each single loss by its outputs; zero where unlabelled."""
+        slope = self._losses.gradient(self._outputs, self._seen.batch.targets)
+        return torch.where(self.labelled[self._losses.task_of_output], slope, 0.0)
+
+    def _feature_slopes(self, slope: Tensor) -> Tensor:
+        """``[T, B, H]`` gradient of each task's loss by the features, from ``[O, B]`` by the outputs."""
+        by_output = slope.unsqueeze(2) * self._head.unsqueeze(1)
+        if len(by_output) == len(self._losses.tasks):
+            return by_output
+        found = torch.zeros(len(self._losses.tasks), *by_output.shape[1:])
+        return found.index_add_(0, self._losses.task_of_output, by_output)

@@ -1,0 +1,54 @@
+"""How a lookahead moves: a plain gradient step, or the step of the run's own optimiser."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from cotrain.measure.directions import Directions
+from cotrain.measure.point import Point
+
+
+class Step(Protocol):
+    """Turns gradients into moves. Its text goes into every result."""
+
+    def __call__(self, point: Point, gradients: Directions) -> Directions:
+        """C moves from C gradients."""
+        ...
+
+    def __str__(self) -> str:
+        """For instance ``plain SGD step of 0.1``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainStep:
+    """−η·g, whatever optimiser trains the model: the published lookahead.
+
+    Args:
+        size: η.
+    """
+
+    size: float = 0.1
+
+    def __call__(self, point: Point, gradients: Directions) -> Directions:
+        """See :class:`Step`."""
+        return gradients.scaled(-self.size)
+
+    def __str__(self) -> str:
+        """What was done."""
+        return f"plain SGD step of {self.size:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnStep:
+    """What the run's optimiser would do next, had it seen this gradient alone.
+
+    Momentum and weight decay move the parameters too, for every source alike.
+    """
+
+    def __call__(self, point: Point, gradients: Directions) -> Directions:
+        """See :class:`Step`."""
+        return point.own_step(gradients)
+
+    def __str__(self) -> str:
+        """What was done."""
+        return "the optimiser's own step"
