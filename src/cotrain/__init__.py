@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cotrain.data import from_arrays, from_dataset, from_table, infer_schema, read_table
     from cotrain.errors import InputError
+    from cotrain.measuring import measure_tasks
     from cotrain.planning import plan
     from cotrain.predictor import Predictor, load
     from cotrain.result import Result
@@ -27,6 +28,7 @@ __all__ = [
     "from_table",
     "infer_schema",
     "load",
+    "measure_tasks",
     "plan",
     "read_table",
 ]
@@ -41,6 +43,7 @@ _HOMES = {
     "from_table": "cotrain.data",
     "infer_schema": "cotrain.data",
     "load": "cotrain.predictor",
+    "measure_tasks": "cotrain.measuring",
     "plan": "cotrain.planning",
     "read_table": "cotrain.data",
 }

@@ -7,6 +7,7 @@ import typer
 
 from cotrain import __version__
 from cotrain.cli.demo import demo
+from cotrain.cli.measure import measure
 from cotrain.cli.predict import predict
 from cotrain.cli.run import run
 from cotrain.errors import InputError
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+app.command()(measure)
 app.command()(predict)
 app.command()(demo)
 

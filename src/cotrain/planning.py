@@ -80,7 +80,7 @@ def plan(
     folder = RunFolder(Path(out))
     development, tasks = splits.development, splits.tasks
     allowance = _allowance(splits, settings)
-    claim(folder, splits, settings, title)
+    claim(folder, splits, settings, title, verb="run")
     if is_finished(folder):
         drop_working_files(folder)
         return read_result(folder), load(out, encoder=encoder)

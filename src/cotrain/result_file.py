@@ -12,7 +12,7 @@ from cotrain.errors import InputError
 from cotrain.result import Result
 
 NAME = "result.json"
-WORKING_FOLDERS = ("population", "trees")
+WORKING_FOLDERS = ("population", "trees", "scores")
 
 
 def is_finished(folder: RunFolder) -> bool:

@@ -40,7 +40,8 @@ class Settings:
         widths: Hidden widths of the built-in encoder.
         probe_every: Steps between lookahead probes.
         probe_step: Step size of a lookahead probe.
-        instruments: What to measure on the joint run besides the lookahead.
+        instruments: What to measure; the lookahead always is.
+        trainings: Task sets that ``sampled`` trains, besides each task alone and all together.
     """
 
     max_groups: int = 3
@@ -53,10 +54,11 @@ class Settings:
     probe_every: int = 10
     probe_step: float = 0.1
     instruments: tuple[Instrument, ...] = (Instrument.LOOKAHEAD,)
+    trainings: int = 20
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after hours of training."""
-        for name, least in (("max_groups", 1), ("seeds", 2), ("probe_every", 1)):
+        for name, least in (("max_groups", 1), ("seeds", 2), ("probe_every", 1), ("trainings", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if isinstance(self.trees, LightGBMTrees) and find_spec("lightgbm") is None:

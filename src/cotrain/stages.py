@@ -28,10 +28,11 @@ Array = NDArray[np.float64]
 Forest = Sequence[Sequence[Model]]  # [T][S] tree models
 
 
-def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str) -> None:
+def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str, *, verb: str) -> None:
     """Start a run in an empty folder, or make sure that the folder holds this very run."""
     asked = {
         "cotrain": __version__,
+        "verb": verb,
         "data": splits.digest,
         "title": title,
         "tasks": [dataclasses.asdict(task) for task in splits.tasks],

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cotrain.cli.run import Resume, Trees, claim_folder, make_settings, run_table
+from cotrain.cli.options import Resume, claim_folder, instruments
+from cotrain.cli.run import make_settings, run_table
 
 
 def demo(
@@ -20,5 +21,5 @@ def demo(
     folder = claim_folder(out, resume=resume)
     frame = digits_table()
     schema = infer_schema(frame, targets=DIGITS_TARGETS)
-    settings = make_settings(0, 5, None, 3, Trees.HIST, float32=False)
+    settings = make_settings(instruments=instruments("gradients,datamap"))
     run_table(frame, schema, RandomSplit(), settings, folder, "digits")

@@ -17,9 +17,20 @@ def readable(text: str) -> str:
     >>> readable("two\nlines \x1b[31mred")
     'two lines �[31mred'
     """
-    return "".join(
-        "\ufffd" if _acts(character) else character for character in " ".join(text.split())
-    )
+    return _inert(" ".join(text.split()))
+
+
+def block(text: str) -> str:
+    r"""The text with its lines and spaces, and characters that act on the page replaced.
+
+    >>> block("a  b\n\x1b[31mred")
+    'a  b\n�[31mred'
+    """
+    return "\n".join(_inert(line) for line in text.splitlines())
+
+
+def _inert(line: str) -> str:
+    return "".join("\ufffd" if _acts(character) else character for character in line)
 
 
 def _acts(character: str) -> bool:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from cotrain.figures.heatmap import groups_figure, matrix_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.measure.measurement import Measurement
+from cotrain.measure.probes import mean_and_error, rank_correlation
 
 Matrix = NDArray[np.float64]
 STRONGEST = 5  # relations that a print names
@@ -38,6 +38,12 @@ class Affinity(Measurement):
       a helps b: +3 ± 0
       b helps a: +2 ± 1
     """
+
+    title = "Transference"
+    about = (
+        "What one step for a source task (column) does to the loss of a recipient (row) on the same "
+        "batch: blue helps, red hurts. Similar tasks are neighbours."
+    )
 
     mean: Matrix
     standard_error: Matrix
@@ -111,6 +117,9 @@ class GroupTransference(Measurement):
         method: What was measured, and with which step.
     """
 
+    title = "Transference of groups"
+    about = "What one step for a group (column) does to the loss of each task (row): blue helps."
+
     groups: tuple[tuple[int, ...], ...]
     mean: Matrix
     standard_error: Matrix
@@ -161,39 +170,3 @@ class GroupTransference(Measurement):
     def figure(self) -> Figure:
         """Heatmap of groups (columns) on tasks (rows)."""
         return groups_figure(self.tasks, self._names(), self.mean, self.standard_error)
-
-
-def mean_and_error(samples: NDArray[np.floating[Any]]) -> tuple[Matrix, Matrix]:
-    """Mean over ``[S, ...]`` probes and its standard error, NaN and infinity left out.
-
-    Neighbouring probes are correlated, so the error comes from the means of about √S stretches of the
-    run (batch means), not from the single probes.
-    """
-    values = samples.astype(np.float64)
-    stretches = np.array_split(values, max(2, round(len(samples) ** 0.5)))
-    blocks = np.stack([finite_mean(np.asarray(stretch)) for stretch in stretches])
-    count = np.isfinite(blocks).sum(axis=0)
-    apart = np.where(np.isfinite(blocks), blocks - finite_mean(blocks), 0.0)
-    error = np.sqrt((apart**2).sum(axis=0) / np.maximum(count - 1, 1) / np.maximum(count, 1))
-    return finite_mean(values), np.where(count > 1, error, np.nan)
-
-
-def finite_mean(values: Matrix) -> Matrix:
-    """Mean of the finite values over the first axis; NaN where there are none."""
-    finite = np.isfinite(values)
-    count = finite.sum(axis=0)
-    total = np.where(finite, values, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def rank_correlation(a: Matrix, b: Matrix) -> float:
-    """Spearman's correlation over the cells where both are known; NaN where it is not defined.
-
-    >>> rank_correlation(np.array([1.0, 2.0, 5.0]), np.array([10.0, 20.0, 21.0]))
-    1.0
-    """
-    both = np.isfinite(a) & np.isfinite(b)
-    ranks = [rankdata(values[both]) for values in (a, b)]
-    if both.sum() < 2 or any(rank.std() == 0 for rank in ranks):
-        return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

@@ -68,6 +68,13 @@ class DataMap(Measurement):
         forgotten: ``[S, T, N]`` uint16, how many followed a correct one and were wrong.
     """
 
+    title = "Data map"
+    about = (
+        "Every labelled example by the mean of the network's confidence in its label over training "
+        "(up: easy, down: hard or mislabelled) and its standard deviation (right: ambiguous). A map shows "
+        "how difficult a task is, not whom it helps."
+    )
+
     epochs: tuple[int, ...]
     confidence_levels: Levels
     variability_levels: Levels

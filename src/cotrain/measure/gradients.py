@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.measure.affinity import finite_mean, mean_and_error
 from cotrain.measure.point import Point, checked_losses, refuse_undefined
+from cotrain.measure.probes import finite_mean, mean_and_error
 from cotrain.measure.similarity import GradientSimilarity, compared, conflicts, spread
 
 Array = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -24,6 +24,9 @@ class Measurement:
     Args:
         tasks: T task names.
     """
+
+    title: ClassVar[str]  # heading in a report
+    about: ClassVar[str]  # one or two sentences for a reader who sees the figure
 
     tasks: tuple[str, ...]
 

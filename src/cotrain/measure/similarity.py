@@ -11,6 +11,7 @@ from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.figures.timeline import Band, timeline_figure
 from cotrain.measure.measurement import Measurement
+from cotrain.measure.probes import finite_mean
 
 Array = NDArray[np.float64]
 COSINE, MAGNITUDE = 0, 1  # what is compared
@@ -38,6 +39,13 @@ class GradientSimilarity(Measurement):
         inter_sample: ``[E, 2, 5]`` the same between two samples of one task.
     """
 
+    title = "Gradient similarity"
+    about = (
+        "Cosines between gradients of the shared parameters over training, with 95 % of them inside the "
+        "band. Samples of one task are the yardstick: tasks that conflict no more than they do conflict "
+        "in no special way."
+    )
+
     probes: int
     cosine: Array
     cosine_error: Array
@@ -61,7 +69,7 @@ class GradientSimilarity(Measurement):
             ("between samples, same task", self.inter_sample),
         ):
             if np.isfinite(values[:, COSINE, MEAN]).any():
-                cosine, magnitude = np.nanmean(values, axis=0)
+                cosine, magnitude = finite_mean(values)
                 lines.append(
                     f"  {name:<30} cosine {cosine[MEAN]:+.2f}, conflicts {cosine[CONFLICT]:4.0%}, "
                     f"magnitude similarity {magnitude[MEAN]:.2f}"

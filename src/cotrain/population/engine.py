@@ -80,6 +80,12 @@ class Engine:
             parts.append(self._cohort(f"population/{stage}-{at}", cohort, stage, base, total))
         return merge(parts)
 
+    def forget(self, stage: str, members: Sequence[Member]) -> None:
+        """Delete the files of a stage whose result is kept elsewhere."""
+        size = cohort_size(self.architecture, self.recipe)
+        for cohort in range(-(-len(members) // size)):
+            self.folder.remove(f"population/{stage}-{cohort}.safetensors")
+
     def predict(self, trained: Trained, inputs: Tensor) -> Tensor:
         """``[P, O, N]`` outputs of each member on other rows, each task's from its best round."""
         return trained.predict(self.executor, inputs, self.development.tasks)

@@ -102,11 +102,14 @@ def is_dropout(name: str) -> bool:
 
 
 def initial_state(architecture: Architecture, members: Sequence[Member]) -> State:
-    """Fresh members. Equal seeds start from equal parameters."""
+    """Fresh members. Equal seeds start from equal parameters; frozen parameters count as buffers."""
     nets = {seed: architecture.build(seed) for seed in dict.fromkeys(m.seed for m in members)}
     rows = [nets[member.seed] for member in members]
-    params = _stack([dict(net.named_parameters()) for net in rows])
-    buffers = _stack([dict(net.named_buffers()) for net in rows])
+    params = _stack([{k: v for k, v in net.named_parameters() if v.requires_grad} for net in rows])
+    frozen = [{k: v for k, v in net.named_parameters() if not v.requires_grad} for net in rows]
+    buffers = _stack(
+        [{**dict(net.named_buffers()), **f} for net, f in zip(rows, frozen, strict=True)]
+    )
     for name, buffer in buffers.items():
         if name.endswith("dropout_rate"):
             buffer.mul_(torch.tensor([member.dropout for member in members]))

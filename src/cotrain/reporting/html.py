@@ -2,15 +2,17 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from cotrain.figures.heatmap import matrix_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import (
+    block,
     compact,
     duration,
     limits,
@@ -22,6 +24,7 @@ from cotrain.figures.text import (
     sortable,
     thousands,
 )
+from cotrain.measure.measurement import Measurement
 from cotrain.reporting import ledger
 from cotrain.reporting.gains import gains_figure
 from cotrain.reporting.ranking import UNDEFINED, best, by_gain, contenders, verdict
@@ -30,22 +33,48 @@ from cotrain.result import Result
 _WIDE_HEATMAP = 24  # tasks; from here on the heatmap takes the whole width
 
 
-def render_html(result: Result) -> str:
+def render_html(result: Result, measurements: Sequence[Measurement] = ()) -> str:
     """Render the whole report.
 
     Args:
         result: What :mod:`cotrain.prove` found.
+        measurements: Further measurements to show.
 
     Returns:
         The text of one self-contained HTML file. Its content security policy forbids every request
         and every script but the two that this package wrote.
     """
-    return _environment().get_template("report.html").render(_context(result))
+    return _page("report.html", _context(result) | {"measurements": measurements})
+
+
+def render_measurements(title: str, measurements: Sequence[Measurement]) -> str:
+    """Render measurements alone, as one self-contained HTML file like the report.
+
+    Args:
+        title: Name of the data set.
+        measurements: What was measured.
+    """
+    return _page("measure.html", {"title": title, "measurements": measurements})
+
+
+def _block(text: object) -> Markup:
+    """Several lines as they stand, escaped."""
+    return escape(block(str(text)))
+
+
+def _page(template: str, context: dict[str, object]) -> str:
+    nonce = hashlib.sha256(repr(context).encode("utf-8", "replace")).hexdigest()[:32]
+    return (
+        _environment()
+        .get_template(template)
+        .render(context | {"nonce": nonce, "plotly_js": _plotly_js()})
+    )
 
 
 def _context(result: Result) -> dict[str, object]:
     return {
         "result": result,
+        "title": result.title,
         "tasks": by_gain(result.tasks),
         "columns": contenders(result.tasks),
         "verdicts": [verdict(task.gain_over_single) for task in result.tasks],
@@ -54,8 +83,6 @@ def _context(result: Result) -> dict[str, object]:
         "deciding": ledger.deciding(result.costs),
         "figures": _figures(result),
         "wide": len(result.tasks) >= _WIDE_HEATMAP,
-        "nonce": hashlib.sha256(repr(result).encode("utf-8", "replace")).hexdigest()[:32],
-        "plotly_js": _plotly_js(),
     }
 
 
@@ -85,6 +112,7 @@ def _environment() -> Environment:
     formats = (score, signed, limits, compact, duration, multiple, percent, thousands)
     filters = (*formats, best, verdict, sortable)
     environment.filters |= {function.__name__: function for function in filters}
+    environment.filters["block"] = _block
     environment.globals |= {"nan": math.nan, "no_interval": UNDEFINED}
     return environment
 

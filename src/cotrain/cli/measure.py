@@ -1,0 +1,62 @@
+"""``cotrain measure``: how the tasks relate, without deciding anything."""
+
+from __future__ import annotations
+
+from cotrain.cli import options, session
+from cotrain.cli.options import (
+    Columns,
+    Cut,
+    Data,
+    Float32,
+    Ignore,
+    Kinds,
+    MaxGroups,
+    Out,
+    Resume,
+    Seed,
+    Smiles,
+    Targets,
+    Trainings,
+    With,
+)
+from cotrain.cli.run import make_settings
+
+
+def measure(
+    data: Data,
+    targets: Targets,
+    ignore: Ignore = None,
+    kind: Kinds = None,
+    columns: Columns = None,
+    smiles: Smiles = None,
+    split: Cut = "random",
+    seed: Seed = 0,
+    with_: With = "lookahead,gradients,datamap",
+    trainings: Trainings = 20,
+    max_groups: MaxGroups = 3,
+    float32: Float32 = False,
+    out: Out = None,
+    resume: Resume = False,
+) -> None:
+    """Measure how the targets relate: one joint training with instruments looking on."""
+    from cotrain.artifacts import RunFolder
+    from cotrain.measuring import measure_tasks
+    from cotrain.reporting import render_measurements
+
+    folder = options.claim_folder(out or options.folder_name(data), resume=resume)
+    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split)
+    settings = make_settings(
+        seed=seed,
+        max_groups=max_groups,
+        instruments=options.instruments(with_),
+        trainings=trainings,
+        float32=float32,
+    )
+    console, title = session.make_console(), options.title(data)
+    splits = session.split_table(frame, schema, cut, seed, console)
+    with session.watched(console, folder) as watch:
+        found = measure_tasks(splits, out=folder, settings=settings, title=title, watch=watch)
+    for measurement in found:
+        session.say(console, f"\n{measurement.title}\n{measurement}")
+    RunFolder(folder).write_text("measure.html", render_measurements(title, found))
+    session.say(console, f"\nreport: {folder / 'measure.html'}")

@@ -1,0 +1,158 @@
+"""What the verbs share: options, reading the table, claiming the run folder."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cotrain.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cotrain.data import Schema, Split
+    from cotrain.settings import Instrument
+
+
+class Trees(StrEnum):
+    """The gradient-boosting baseline."""
+
+    HIST = "hist"
+    LIGHTGBM = "lightgbm"
+
+
+BUDGET_HELP = (
+    "Total compute of the networks, as a multiple of one joint run. "
+    "Default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) + 3, "
+    "more for many tasks."
+)
+WITH_HELP = "Comma-separated: lookahead (always), gradients, datamap, sampled."
+Data = Annotated[Path, typer.Argument(help="CSV, TSV, Parquet or ARFF, plain or .gz.")]
+Targets = Annotated[
+    list[str], typer.Option(help="Target column or glob; comma-separated or repeated.")
+]
+Ignore = Annotated[
+    list[str] | None, typer.Option(help="Column or glob that is neither target nor input.")
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(help="NAME=binary|multiclass|regression, if the inferred kind is wrong."),
+]
+Columns = Annotated[
+    str | None, typer.Option(help="Comma-separated names, for a file without a header line.")
+]
+Smiles = Annotated[
+    str | None, typer.Option(help="Column of SMILES, made into fingerprints (extra chem).")
+]
+Cut = Annotated[str, typer.Option(help="random | stratified | group:COLUMN | time:COLUMN")]
+With = Annotated[str, typer.Option("--with", help=WITH_HELP)]
+Trainings = Annotated[
+    int,
+    typer.Option(min=1, help="Task sets that `sampled` trains, besides each task alone and all."),
+]
+Out = Annotated[Path | None, typer.Option(help="Run folder; cotrain-NAME unless given.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
+Budget = Annotated[float | None, typer.Option(help=BUDGET_HELP, show_default=False)]
+MaxGroups = Annotated[int, typer.Option(min=1, help="At most so many groups.")]
+Seeds = Annotated[int, typer.Option(min=2, help="Seeds of every contender.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seeds the split, the row order and the bootstrap.")]
+WhichTrees = Annotated[Trees, typer.Option(help="Trees to compare with (lightgbm: extra gbm).")]
+Float32 = Annotated[bool, typer.Option("--float32", help="Never compute in bfloat16.")]
+
+
+def read(
+    data: Path,
+    targets: list[str],
+    ignore: list[str] | None,
+    kind: list[str] | None,
+    columns: str | None,
+    smiles: str | None,
+    split: str,
+) -> tuple[pl.DataFrame, Schema, Split]:
+    """The table, what its columns are, and how its rows are split."""
+    from cotrain.data import infer_schema, parse_split, read_table
+
+    cut = parse_split(split)
+    frame = read_table(data, columns.split(",") if columns else None)
+    schema = infer_schema(
+        frame,
+        targets=_names(targets, frame.columns),
+        ignore=_names(ignore or [], frame.columns),
+        kinds=_kinds(kind or []),
+        smiles=smiles,
+        reserved=cut.reserved,
+    )
+    return frame, schema, cut
+
+
+def instruments(text: str) -> tuple[Instrument, ...]:
+    """The instruments of ``--with``, each once, in their own order."""
+    from cotrain.settings import Instrument
+
+    asked = {name.strip() for name in text.split(",") if name.strip()}
+    known = [instrument.value for instrument in Instrument]
+    for name in sorted(asked - set(known)):
+        raise InputError(f"--with {name!r}: there is {', '.join(known)}")
+    return tuple(i for i in Instrument if i.value in asked or i is Instrument.LOOKAHEAD)
+
+
+def folder_name(data: Path) -> Path:
+    """``cotrain-NAME`` for a file NAME.csv.gz."""
+    return Path(f"cotrain-{title(data)}")
+
+
+def title(data: Path) -> str:
+    """The file's name without its endings."""
+    return data.name.split(".")[0]
+
+
+def claim_folder(folder: Path, *, resume: bool) -> Path:
+    """Refuse a run folder that holds something else or cannot be written; create nothing yet."""
+    from cotrain.artifacts import RunFolder
+
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder} is a file: choose a folder")
+    if RunFolder(folder).holds_other_work():
+        raise InputError(f"--out {folder} is not empty and holds no run: choose another folder")
+    if folder.exists() and any(folder.iterdir()) and not resume:
+        raise InputError(f"--out {folder} holds a run: add --resume, or choose another folder")
+    parent = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not parent.is_dir():
+        raise InputError(f"--out {folder} cannot be made: {parent} is a file")
+    if not _writable(parent):
+        raise InputError(f"--out {folder} cannot be written: {parent} is read-only for you")
+    return folder
+
+
+def _writable(folder: Path) -> bool:
+    import tempfile
+
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _names(given: list[str], columns: list[str]) -> list[str]:
+    """Split at commas, except where the text is a column's name as it stands."""
+    return [
+        name
+        for text in given
+        for name in ([text] if text in columns else [part.strip() for part in text.split(",")])
+    ]
+
+
+def _kinds(given: list[str]) -> dict[str, str]:
+    kinds = {}
+    for text in given:
+        name, found, kind = text.rpartition("=")
+        if not found:
+            raise InputError(
+                f"--kind {text!r}: write NAME=binary, NAME=multiclass or NAME=regression"
+            )
+        kinds[name] = kind
+    return kinds

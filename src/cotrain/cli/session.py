@@ -1,0 +1,59 @@
+"""One call of a long verb: what it prints, its progress, and how it stops."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+
+    from cotrain.data import Schema, Split
+    from cotrain.data.taskdata import Splits
+    from cotrain.population.engine import Watch
+
+
+def make_console() -> Console:
+    """As wide as the terminal; 110 columns where nobody looks."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 110)
+
+
+def split_table(
+    frame: pl.DataFrame, schema: Schema, split: Split, seed: int, console: Console
+) -> Splits:
+    """Say what the columns are taken for, and cut the table."""
+    from cotrain.data import from_table
+
+    for line in schema.describe():
+        say(console, line)
+    splits = from_table(frame, schema, split, seed)
+    for note in splits.notes:
+        say(console, f"note: {note}")
+    return splits
+
+
+@contextmanager
+def watched(console: Console, folder: Path) -> Iterator[Watch]:
+    """Live progress; Ctrl-C says how to go on."""
+    from cotrain.cli.progress import Display
+
+    with Display(console) as display:
+        try:
+            yield display.update
+        except KeyboardInterrupt:
+            line = f"stopped; {folder} keeps what is done: repeat the command with --resume"
+            console.print(line, markup=False)
+            raise typer.Exit(130) from None
+
+
+def say(console: Console, line: str) -> None:
+    """One line, as it stands."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
