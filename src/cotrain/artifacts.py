@@ -120,7 +120,8 @@ class RunFolder:
 
         try:
             with safe_open(self.path(name), framework="pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                # cloned into aligned memory, as fresh tensors have it: last bits depend on that
+                tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
                 metadata = json.loads(file.metadata()["cotrain"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise InputError(f"{self.path(name)} is missing or damaged: {error}") from error

@@ -30,7 +30,25 @@ def exact_grouping(affinity: Matrix, *, max_groups: int, alone: Matrix | None = 
     tasks = len(affinity)
     if tasks > MOST_TASKS:
         raise ValueError(f"exact grouping serves at most {MOST_TASKS} tasks, got {tasks}")
-    scores = all_scores(affinity, np.zeros(tasks) if alone is None else alone)
+    return best_cover(
+        all_scores(affinity, np.zeros(tasks) if alone is None else alone), max_groups=max_groups
+    )
+
+
+def best_cover(scores: Matrix, *, max_groups: int) -> Grouping:
+    """The best at most ``max_groups`` groups by any score of a task in a set.
+
+    Args:
+        scores: ``[2^T, T]``, bit t of the row number = task t; -inf where the task is not in the set or
+            must not be served by it.
+        max_groups: k ≥ 1.
+
+    >>> alone, together = [0.0, -np.inf], [2.0, -1.0]
+    >>> scores = np.array([[-np.inf] * 2, alone, alone[::-1], together])
+    >>> best_cover(scores, max_groups=2).groups, best_cover(scores, max_groups=1).groups
+    (((0, 1), (1,)), ((0, 1),))
+    """
+    tasks = scores.shape[1]
     value, group = _best_groups(scores)
     blocks, total = _split(value, max_groups)
     serving = [next(int(group[b]) for b in blocks if b >> t & 1) for t in range(tasks)]

@@ -9,9 +9,10 @@ Letters: T tasks, S probes, E epochs, B rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,6 +107,25 @@ class Gradients:
             ),
         )
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything measured so far, as plain arrays."""
+        size = len(self.tasks)
+        ragged = {"between_tasks": self.between_tasks, "between_samples": self.between_samples}
+        return {
+            "grams": np.array(self.grams, dtype=np.float32).reshape(-1, size, size),
+            "epochs": np.array(self.epochs, dtype=np.int64),
+            **{name: _joined(parts) for name, parts in ragged.items()},
+            **{f"{name}_ends": _ends(parts) for name, parts in ragged.items()},
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from where :meth:`state` stood."""
+        self.grams, self.epochs = list(state["grams"]), state["epochs"].tolist()
+        self.between_tasks, self.between_samples = (
+            np.split(state[name], state[f"{name}_ends"])[:-1]
+            for name in ("between_tasks", "between_samples")
+        )
+
     def _parts(self) -> list[slice]:
         """The probes of each epoch, empty epochs left out."""
         ends = sorted({0, *self.epochs, len(self.grams)})
@@ -140,6 +160,10 @@ class Gradients:
 
 def _joined(parts: Sequence[Array]) -> Array:
     return np.concatenate([NOTHING, *parts])
+
+
+def _ends(parts: Sequence[Array]) -> NDArray[np.int64]:
+    return np.cumsum([len(part) for part in parts], dtype=np.int64)
 
 
 def _rows(rows: Sequence[Array], *shape: int) -> Array:

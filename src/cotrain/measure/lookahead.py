@@ -12,8 +12,9 @@ Letters: T tasks (recipients), C candidates (sources), S probes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from cotrain.measure.point import Point, checked_losses, refuse_undefined
 from cotrain.measure.steps import PlainStep, Step
 
 Samples = list[NDArray[np.float32]]
+Arrays = dict[str, NDArray[Any]]
 PLAIN = PlainStep()
 
 
@@ -94,6 +96,16 @@ class Lookahead:
             stacked(self.first_order, self.tasks, t + len(self.groups))[:, :, t:],
             method=f"lookahead, {self.step}",
         )
+
+    def state(self) -> Arrays:
+        """Everything measured so far, as plain arrays."""
+        width = len(self.tasks) + len(self.groups)
+        parts = {"exact": self.exact, "first_order": self.first_order}
+        return {name: stacked(part, self.tasks, width) for name, part in parts.items()}
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from where :meth:`state` stood."""
+        self.exact, self.first_order = list(state["exact"]), list(state["first_order"])
 
     def _sources(self) -> Tensor:
         """``[C, T]`` indicator vectors: every task, then every group."""

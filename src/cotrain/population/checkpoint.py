@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,17 +13,25 @@ from cotrain.artifacts import RunFolder
 from cotrain.population.state import State, Tensors
 from cotrain.population.training import Progress
 
+NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 MEASURED = ("loss", "best_round", "outputs", "rounds_run")
 
 
-def save(folder: RunFolder, name: str, progress: Progress, **facts: Any) -> None:
-    """Write the progress atomically, with further JSON-able facts beside it."""
+def save(
+    folder: RunFolder,
+    name: str,
+    progress: Progress,
+    beside: Mapping[str, Tensor] = NOTHING,
+    **facts: Any,
+) -> None:
+    """Write the progress atomically, with further tensors and JSON-able facts beside it."""
     tensors: dict[str, Tensor] = {
         f"state/{key}": tensor for key, tensor in progress.state.to_flat().items()
     }
     tensors |= {f"measured/{key}": getattr(progress, key) for key in MEASURED}
     for (row, round), model in progress.models.items():
         tensors |= {f"model/{row}/{round}/{key}": tensor for key, tensor in model.items()}
+    tensors |= {f"beside/{key}": tensor for key, tensor in beside.items()}
     description = {
         "active": progress.active,
         "round": progress.round,
@@ -33,8 +42,8 @@ def save(folder: RunFolder, name: str, progress: Progress, **facts: Any) -> None
     folder.write_tensors(name, tensors, description)
 
 
-def load(folder: RunFolder, name: str) -> tuple[Progress, dict[str, Any]]:
-    """The progress and the facts written by :func:`save`."""
+def load(folder: RunFolder, name: str) -> tuple[Progress, dict[str, Any], Tensors]:
+    """The progress, the facts and the tensors beside it, as written by :func:`save`."""
     tensors, description = folder.read_tensors(name)
     progress = Progress(
         state=State.from_flat(_under(tensors, "state/"), description.pop("step")),
@@ -44,7 +53,7 @@ def load(folder: RunFolder, name: str) -> tuple[Progress, dict[str, Any]]:
         models=split_models(_under(tensors, "model/")),
         **_under(tensors, "measured/"),
     )
-    return progress, description
+    return progress, description, _under(tensors, "beside/")
 
 
 def split_models(tensors: Mapping[str, Tensor]) -> dict[tuple[int, int], Tensors]:

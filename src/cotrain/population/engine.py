@@ -110,11 +110,11 @@ class Engine:
     ) -> Trained:
         done, partial = f"{name}.safetensors", f"{name}.checkpoint.safetensors"
         if self.folder.has(done):
-            progress, facts = checkpoint.load(self.folder, done)
+            progress, facts, _ = checkpoint.load(self.folder, done)
             return from_progress(cohort, progress, facts["seconds"])
         spent = 0.0
         if self.folder.has(partial):
-            progress, facts = checkpoint.load(self.folder, partial)
+            progress, facts, _ = checkpoint.load(self.folder, partial)
             spent = facts["seconds"]
         else:
             progress = start(cohort, self.architecture, self.development)

@@ -16,7 +16,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     progress = train(make_development("brm"), members)
     folder = RunFolder(tmp_path)
     checkpoint.save(folder, "x.safetensors", progress, seconds=1.5)
-    found, facts = checkpoint.load(folder, "x.safetensors")
+    found, facts, _ = checkpoint.load(folder, "x.safetensors")
     assert facts == {"seconds": 1.5}
     assert found.diverged == progress.diverged == {1}
     assert found.active == progress.active == [0, 2]
@@ -35,7 +35,7 @@ def test_a_finished_cohort_keeps_results_and_drops_the_state(tmp_path: Path) -> 
     checkpoint.save(folder, "whole", progress, seconds=0)
     loss = progress.loss.clone()
     checkpoint.save(folder, "done", checkpoint.finished(progress), seconds=0)
-    found, _ = checkpoint.load(folder, "done")
+    found, _, _ = checkpoint.load(folder, "done")
     assert torch.equal(found.loss, loss)
     assert found.active == []
     assert folder.path("done").stat().st_size < folder.path("whole").stat().st_size

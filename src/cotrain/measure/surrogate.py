@@ -1,0 +1,203 @@
+"""A surrogate of every task's gain in any set, from some measured sets, with its uncertainty.
+
+The model is the Gaussian process of :mod:`cotrain.measure.evidence`; its hyper-parameters are those with
+the highest evidence, so nothing is tuned by hand. Tasks share them, and share what helps everybody.
+Letters: N measured sets of two or more tasks, M asked sets, T tasks, U = N + T sets and singles, D draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cotrain.errors import InputError
+from cotrain.measure.evidence import Factor, Hyper, Observed, estimate, factorise, gain_noise
+from cotrain.measure.gains import Gains, Sets, Table
+from cotrain.measure.set_kernel import own_likeness
+
+_AT_ONCE = 512  # sets whose variance is computed at a time
+_JITTER = 1e-8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surrogate:
+    """Predicts gains; made by :meth:`fit`.
+
+    Args:
+        tasks: T names.
+        observed: The gains that it has seen.
+        hyper: What it learned of the gains at large.
+        factor: Their covariance.
+        alpha: ``[T, N]`` inverse covariance times the gains, 0 where not known.
+
+    >>> sets = np.array([[1, 1, 0, 1], [1, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1], [1, 0, 0, 1]], dtype=bool)
+    >>> together = sets[:, :1] & sets[:, 1:2]  # a and b gain if together
+    >>> gain = np.where(sets & together & [True, True, False, False], 1.0, 0.0)
+    >>> known = Gains.empty(["a", "b", "c", "d"]).extended(sets, gain)
+    >>> mean, sd = Surrogate.fit(known).predict(np.array([[1, 1, 0, 0], [1, 0, 1, 0]], dtype=bool))
+    >>> mean[0, 0] > 0.5 > mean[1, 0]
+    np.True_
+    """
+
+    tasks: tuple[str, ...]
+    observed: Observed
+    hyper: Hyper
+    factor: Factor
+    alpha: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def fit(cls, gains: Gains) -> Surrogate:
+        """Learn from measured sets; NaN gains say nothing."""
+        observed = Observed.from_gains(gains)
+        with torch.enable_grad():
+            hyper = estimate(observed)
+        factor = factorise(observed, hyper)
+        scaled = (observed.gain / hyper.scale[:, None])[:, :, None]
+        alpha = factor.solve(scaled)[:, :, 0] * observed.known
+        return cls(tasks=gains.tasks, observed=observed, hyper=hyper, factor=factor, alpha=alpha)
+
+    @property
+    def noise(self) -> Table:
+        """``[T]`` standard deviation of one more measured gain about the predicted one.
+
+        Where standard errors are known they are the noise, and this is 0.
+        """
+        sd = torch.sqrt(self.hyper.noise * (not self.observed.replicated)) * self._units
+        return np.asarray(sd.numpy(), dtype=np.float64)
+
+    @property
+    def _units(self) -> Tensor:
+        return self.hyper.scale * self.observed.unit
+
+    @torch.no_grad()
+    def predict(self, sets: Sets) -> tuple[Table, Table]:
+        """Mean and standard deviation of the members' gains, without the noise of measuring them.
+
+        Args:
+            sets: ``[M, T]`` bool, no set empty.
+
+        Returns:
+            Two ``[M, T]``, NaN outside the set.
+        """
+        asked = self._checked(sets)
+        parts = [self._deviation(chunk) for chunk in asked.split(_AT_ONCE)]
+        deviation = torch.cat(parts) if parts else torch.zeros_like(asked)
+        return self._finished(self._mean(asked), sets), self._finished(deviation, sets)
+
+    @torch.no_grad()
+    def mean(self, sets: Sets) -> Table:
+        """The first part of :meth:`predict`, without the cost of the second."""
+        return self._finished(self._mean(self._checked(sets)), sets)
+
+    @torch.no_grad()
+    def sample(self, sets: Sets, rng: np.random.Generator, draws: int) -> Table:
+        """``[D, M, T]`` joint draws of the gains of all members of all sets; NaN outside a set.
+
+        Draws from the prior, corrected by what they get wrong about the measured gains (Matheron's rule,
+        Wilson et al. 2020, arXiv 2002.09309).
+        """
+        asked, seen, tasks = self._checked(sets), self.observed.sets, len(self.tasks)
+        everything = torch.cat([asked, seen, torch.eye(tasks, dtype=asked.dtype)])
+        scores = self._prior(everything, rng, draws)
+        alone = scores[range(tasks), len(asked) + len(seen) + torch.arange(tasks)]  # [T, D]
+        drawn = scores[:, : len(asked) + len(seen)] - alone[:, None]
+        noise = gain_noise(self.observed, self.hyper).sqrt()[:, :, None]
+        noise = noise * torch.from_numpy(rng.normal(size=(tasks, len(seen), draws)))
+        measured = (self.observed.gain / self.hyper.scale[:, None])[:, :, None]
+        wrong = (measured - drawn[:, len(asked) :] - noise) * self.observed.known[:, :, None]
+        alpha = self.factor.solve(wrong) * self.observed.known[:, :, None]
+        result = torch.empty((draws, len(asked), tasks), dtype=asked.dtype)
+        for draw in range(draws):
+            result[draw] = drawn[:, : len(asked), draw].T + self._explained(asked, alpha[..., draw])
+        return self._finished(result, sets)
+
+    def _checked(self, sets: Sets) -> Tensor:
+        if sets.dtype != np.bool_ or sets.ndim != 2 or sets.shape[1] != len(self.tasks):
+            found = f"{sets.dtype} {list(sets.shape)}"
+            raise InputError(f"sets must be bool [sets, {len(self.tasks)} tasks], found {found}")
+        if not sets.any(axis=1).all():
+            raise InputError(f"set {int((~sets.any(axis=1)).argmax())} has no task")
+        return torch.from_numpy(sets.astype(np.float64))
+
+    def _finished(self, values: Tensor, sets: Sets) -> Table:
+        """In the gains' own units; exactly 0 for a task alone, NaN outside the set."""
+        own = (values * self._units).numpy()
+        own = np.where(sets.sum(axis=1, keepdims=True) == 1, 0.0, own)
+        return np.where(sets, own, np.nan)
+
+    def _mean(self, asked: Tensor) -> Tensor:
+        return self._explained(asked, self.alpha)
+
+    def _explained(self, asked: Tensor, alpha: Tensor) -> Tensor:
+        """``[M, T]`` covariance of the asked gains with the measured ones, times ``alpha`` ``[T, N]``."""
+        singles = torch.eye(len(self.tasks), dtype=asked.dtype)
+        total = alpha.sum(1)
+        result = torch.zeros_like(asked)
+        for shared in (False, True):
+            with_seen = self.hyper.kernel(asked, self.observed.sets, shared=shared)
+            with_alone = self.hyper.kernel(asked, singles, shared=shared)
+            alone_seen = self.hyper.kernel(singles, self.observed.sets, shared=shared)
+            alone = self.hyper.kernel(singles, singles, shared=shared)
+            if shared:
+                result += (with_seen @ alpha.sum(0) - with_alone @ total)[:, None]
+                result -= alone_seen @ alpha.sum(0) - alone @ total
+            else:
+                result += with_seen @ alpha.T - with_alone * total
+                result -= (alone_seen * alpha).sum(1) - alone.diagonal() * total
+        return result
+
+    def _deviation(self, asked: Tensor) -> Tensor:
+        """``[M, T]`` posterior standard deviation."""
+        own, prior = self._own_covariance(asked)  # [T, N, M], [M, T]
+        white = torch.linalg.solve_triangular(self.factor.own, own, upper=False)
+        result = prior - white.square().sum(1).T
+        singles = torch.eye(len(self.tasks), dtype=asked.dtype)
+        both = torch.cat([self.observed.sets, singles])
+        coordinates = [
+            torch.linalg.solve_triangular(
+                self.factor.basis, self.hyper.kernel(both, sets, shared=True), upper=False
+            )
+            for sets in (asked, singles)
+        ]
+        unseen = self._prior_variance(asked, shared=True)  # [M, T]
+        for task in range(len(self.tasks)):
+            direction = coordinates[0] - coordinates[1][:, [task]]  # [U, M]
+            left = direction - self.factor.loading[task].mT @ white[task]
+            spread = torch.linalg.solve_triangular(self.factor.inner, left, upper=False)
+            rest = (unseen[:, task] - direction.square().sum(0)).clamp_min(0)
+            result[:, task] += spread.square().sum(0) + rest
+        return result.clamp_min(0).sqrt()
+
+    def _own_covariance(self, asked: Tensor) -> tuple[Tensor, Tensor]:
+        """``[T, N, M]`` covariance of f's gains with the measured ones, and ``[M, T]`` their variance."""
+        singles = torch.eye(len(self.tasks), dtype=asked.dtype)
+        seen = self.hyper.kernel(self.observed.sets, asked, shared=False)
+        seen_alone = self.hyper.kernel(singles, self.observed.sets, shared=False)
+        alone = self.hyper.kernel(singles, asked, shared=False)
+        zero = self.hyper.kernel(singles, singles, shared=False).diagonal()
+        own = seen - seen_alone[:, :, None] - alone[:, None, :] + zero[:, None, None]
+        known = self.observed.known[:, :, None]
+        return own * known, self._prior_variance(asked, shared=False)
+
+    def _prior_variance(self, sets: Tensor, *, shared: bool) -> Tensor:
+        """``[M, T]`` variance of the gains before any data."""
+        singles = torch.eye(len(self.tasks), dtype=sets.dtype)
+        weights = self.hyper.shared if shared else self.hyper.own
+        apart = self.hyper.kernel(sets, singles, shared=shared)
+        variance = own_likeness(sets, weights)[:, None] + own_likeness(singles, weights) - 2 * apart
+        return variance.clamp_min(0)
+
+    def _prior(self, sets: Tensor, rng: np.random.Generator, draws: int) -> Tensor:
+        """``[T, M, D]`` draws of f + g at the sets, before any data."""
+        jitter = _JITTER * torch.eye(len(sets), dtype=sets.dtype)
+        shape = (len(self.tasks), len(sets), draws)
+        result = torch.zeros(shape, dtype=sets.dtype)
+        for shared, size in ((False, shape), (True, (1, *shape[1:]))):
+            kernel = self.hyper.kernel(sets, sets, shared=shared)
+            root = torch.linalg.cholesky(kernel + jitter * kernel.diagonal().mean())
+            result = result + root @ torch.from_numpy(rng.normal(size=size))
+        return result
