@@ -1,26 +1,26 @@
 """Judges every instrument on real data by the exhaustive truth: who predicts which tasks help each other?
 
-Truth: every set of tasks trained (2^T − 1 sets, 5 seeds); the true gain of a task in a set is its mean test
-score there minus its mean test score alone. Instruments see training and validation rows only. For each one:
+Truth: every set of tasks trained (2^T − 1 sets, 5 seeds); the true gain of a task in a set is its mean
+test score there minus its mean test score alone. Instruments see training and validation rows only. For each one:
 rank correlation between what it predicts for a task in a set and the true gain, over all sets of two or
 more; the true mean gain of the plan it leads to (at most k groups, each task served by the group the
 instrument scores best); its share of the oracle's; its cost in trainings of one network from one seed.
 
     python benchmarks/instruments.py       # writes benchmarks/results/instruments.{json,md}
 
-Tox21: six assays (NR-AhR, NR-Aromatase, NR-ER, SR-ARE, SR-MMP, SR-p53), 1024-bit fingerprints. ETTh1: the seven
-channels a day ahead from the last two days, rows in order of time (70 / 10 / 20 %).
+Tox21: six assays (NR-AhR, NR-Aromatase, NR-ER, SR-ARE, SR-MMP, SR-p53), 1024-bit fingerprints. ETTh1: the
+seven channels a day ahead from the last two days, rows in order of time (70 / 10 / 20 %).
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,18 +32,10 @@ from cotrain.artifacts import RunFolder
 from cotrain.budget import recipe_for
 from cotrain.contenders import SETTINGS, member_scores
 from cotrain.data.taskdata import Development, TaskData
-from cotrain.grouping.exact import best_cover
-from cotrain.grouping.score import all_scores, clean
 from cotrain.measure.confidence import judge  # noqa: F401
-from cotrain.measure.exhaustive import all_sets, exhaustive_gains
-from cotrain.measure.gains import Gains
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.joint_run import Watchers, measure_joint_run
-from cotrain.measure.lookahead import Lookahead
-from cotrain.measure.probes import rank_correlation
-from cotrain.measure.recorder import DataMaps
+from cotrain.measure.exhaustive import all_sets
 from cotrain.population.engine import Engine
-from cotrain.population.member import Member, indicator
+from cotrain.population.member import Member
 from cotrain.settings import Settings
 from cotrain.stages import build_engine
 from cotrain.tasks import Kind, Task
@@ -93,7 +85,7 @@ def etth1() -> tuple[Development, TaskData]:
     values = (values - start.mean(axis=0)) / start.std(axis=0)
     tasks = tuple(Task(name=name, kind=Kind.REGRESSION) for name in frame.columns)
     parts = []
-    for first, last in zip(ends[:-1], ends[1:], strict=True):
+    for first, last in pairwise(ends):
         at = np.arange(first + PAST, last - AHEAD)
         windows = np.lib.stride_tricks.sliding_window_view(values, PAST, axis=0)[at - PAST]
         parts.append(task_data(windows.reshape(len(at), -1), values[at + AHEAD - 1], tasks))
@@ -102,7 +94,9 @@ def etth1() -> tuple[Development, TaskData]:
 
 def make_engine(development: Development, folder: str) -> Engine:
     recipe = recipe_for(len(development.train), seed=0)
-    return build_engine(RunFolder(Path(folder)), development, None, Settings(), recipe, lambda _: None)
+    return build_engine(
+        RunFolder(Path(folder)), development, None, Settings(), recipe, lambda _: None
+    )
 
 
 def train_all_sets(name: str) -> None:

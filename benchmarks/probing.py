@@ -11,35 +11,46 @@ other. TorchJD's engine computes the Gram matrix of the same T losses.
 from __future__ import annotations
 
 import copy
+import json
+import resource
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchjd.autogram import Engine
+from torchjd.autogram import Engine as GramEngine
 
+from cotrain import Settings, from_arrays
+from cotrain.artifacts import RunFolder
+from cotrain.budget import recipe_for
 from cotrain.data.taskdata import TaskData
 from cotrain.measure.engine_point import EnginePoint
 from cotrain.measure.gradients import Gradients
-from cotrain.measure.joint_run import probe_rows
+from cotrain.measure.joint_run import Watchers, measure_joint_run, probe_rows
 from cotrain.measure.lookahead import FirstOrder, Lookahead
+from cotrain.measure.probes import rank_correlation
+from cotrain.measure.recorder import DataMaps
 from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
 from cotrain.population.batches import Batch, take
+from cotrain.population.engine import Engine
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
 from cotrain.population.optimiser import adamw_step
 from cotrain.population.state import initial_state
-from cotrain.population.training import Step
+from cotrain.population.training import Step, start, train_cohort
+from cotrain.stages import build_engine
 from cotrain.tasks import Kind, Task
 
 INPUTS, WIDTHS, ROWS, STEPS = 1024, (256, 256), 256, 10
 REPEATS = 9
+DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -82,7 +93,7 @@ class Case:
         with torch.no_grad():
             self.plain.head.weight.copy_(head[0])
         self.hooked = copy.deepcopy(self.plain).eval()  # TorchJD's engine puts hooks on it
-        self.gram_engine = Engine(self.hooked.encoder, batch_dim=None)
+        self.gram_engine = GramEngine(self.hooked.encoder, batch_dim=None)
         self.optimizer = torch.optim.AdamW(self.plain.parameters(), lr=1e-6, fused=True)
 
     def engine_steps(self) -> None:
@@ -186,5 +197,158 @@ def costs() -> list[dict[str, object]]:
     return found
 
 
+def tox21(folder: str) -> Engine:
+    """Twelve assays, 1024-bit fingerprints, the defaults of a run."""
+    return engine_on(DATA / "mol_tox21" / "ecfp4_1024.npz", folder)
+
+
+def toxcast(folder: str) -> Engine:
+    """617 assays."""
+    return engine_on(DATA / "mol_toxcast617" / "ecfp4_1024.npz", folder)
+
+
+def engine_on(path: Path, folder: str) -> Engine:
+    file = np.load(path)
+    bits = np.unpackbits(file["fp_packed"], axis=1)[:, :INPUTS].astype(np.float32)
+    labels = np.where(file["y"] < 0, np.nan, file["y"]).astype(np.float32)
+    development = from_arrays(bits, labels, names=[str(n) for n in file["tasks"]]).development
+    recipe = recipe_for(len(development.train), seed=0)
+    return build_engine(
+        RunFolder(Path(folder)), development, None, Settings(), recipe, lambda _: None
+    )
+
+
+def agreement() -> dict[str, object]:
+    """Rank agreement of affinities from parts of the batch with those from the whole, on one run."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = tox21(folder)
+    tasks = [task.name for task in engine.development.tasks]
+    whole = engine.recipe.batch_size
+    instruments = {rows: Lookahead(tasks=tasks) for rows in (whole, 128, 64, 32) if rows <= whole}
+    losses, net = TaskLosses(engine.development.tasks), engine.architecture.build(seed=0)
+
+    def before_update(step: Step) -> None:
+        if step.state.step % STEPS == 0 and step.state.step > 0:
+            for rows, lookahead in instruments.items():
+                part = replace(step, batch=step.batch.part(slice(rows)))
+                lookahead.probe(EnginePoint(net, losses, engine.executor, part))
+
+    joint = Member(name="joint", weights=(1.0,) * len(tasks), learning_rate=3e-3, dropout=0.3)
+    train_cohort(
+        [joint],
+        start([joint], engine.architecture, engine.development),
+        engine.executor,
+        engine.development,
+        engine.recipe,
+        before_update=before_update,
+    )
+    samples = np.array(instruments[whole].exact)
+    halves = [np.nanmean(samples[half::2], axis=0) for half in (0, 1)]
+    off = ~np.eye(len(tasks), dtype=bool)
+    means = {rows: each.affinity() for rows, each in instruments.items()}
+    return {
+        "probes": len(samples),
+        "batch": whole,
+        "halves of the whole": rank_correlation(halves[0][off], halves[1][off]),
+        "rows": {r: rank_correlation(m.mean, means[whole].mean) for r, m in means.items()},
+        "first order": {r: m.agreement for r, m in means.items()},
+        "mean standard error": {r: float(np.nanmean(m.standard_error)) for r, m in means.items()},
+    }
+
+
+def many_tasks() -> dict[str, object]:
+    """One measured joint run on ToxCast, and the same run without instruments."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = toxcast(folder)
+        tasks = [task.name for task in engine.development.tasks]
+        joint = Member(name="joint", weights=(1.0,) * len(tasks), learning_rate=3e-3, dropout=0.3)
+        began = time.perf_counter()
+        engine.train("plain", [joint])
+        plain = time.perf_counter() - began
+        watchers = Watchers(lookahead=Lookahead(tasks=tasks))
+        began = time.perf_counter()
+        measure_joint_run(engine, joint, watchers)
+        lookahead = time.perf_counter() - began
+        every = Watchers(
+            lookahead=Lookahead(tasks=tasks),
+            gradients=Gradients(tasks=tasks),
+            maps=DataMaps(tasks, rows=len(engine.development.train)),
+        )
+        began = time.perf_counter()
+        measure_joint_run(engine, joint, every)
+        everything = time.perf_counter() - began
+    affinity = watchers.lookahead.affinity()
+    return {
+        "tasks": len(tasks),
+        "rows of a probe": probe_rows(len(tasks)),
+        "probes": affinity.probes,
+        "pairs measured": int(np.isfinite(affinity.mean).sum()),
+        "plain seconds": plain,
+        "with lookahead": lookahead,
+        "with lookahead, gradients, data map": everything,
+        "rank agreement with first order": affinity.agreement,
+        "peak bytes of the process": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+
+
+def page(table: list[dict[str, object]], agreed: dict[str, object], many: dict[str, object]) -> str:
+    """The results as a page of tables."""
+    lines = [
+        "# What looking costs",
+        "",
+        "Seconds of a probe every 10 steps, as the ratio (10 steps + probe) / (10 steps), to the",
+        "engine's own steps and to a plain PyTorch loop. `python benchmarks/probing.py`",
+        "",
+        "| tasks | rows of a probe | lookahead: engine | lookahead: PyTorch | first order: engine | "
+        "gradients: engine | lookahead / first order |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in table:
+        s: dict[str, float] = row["seconds"]  # type: ignore[assignment]
+        ratios = [
+            1 + s["lookahead"] / s["engine"],
+            1 + s["lookahead"] / s["plain"],
+            1 + s["first order"] / s["engine"],
+            1 + s["gradients"] / s["engine"],
+            s["lookahead"] / s["first order"],
+        ]
+        cells = " | ".join(f"{ratio:.2f}×" for ratio in ratios)
+        lines.append(f"| {row['tasks']} | {row['probe rows']} | {cells} |")
+    lines += [
+        "",
+        "On the whole batch of 256, how many times faster than the obvious ways:",
+        "",
+        "| tasks | lookahead against T backward and T forward passes | "
+        "first order against TorchJD's Gram matrix | against T backward and forward passes |",
+        "|---|---|---|---|",
+    ]
+    for row in table:
+        s = row["seconds"]  # type: ignore[assignment]
+        loop, whole = s["faithful loop, whole batch"], s["first order, whole batch"]
+        lines.append(
+            f"| {row['tasks']} | {loop / s['lookahead, whole batch']:.1f}× | "
+            f"{s['TorchJD Gram matrix, whole batch'] / whole:.1f}× | {loop / whole:.1f}× |"
+        )
+    lines += ["", "Tox21, twelve assays, one run, the same probes on parts of the batch:", ""]
+    lines += [f"- {key}: {_written(value)}" for key, value in agreed.items()]
+    lines += ["", "ToxCast, 617 assays, one joint run of the defaults on this machine:", ""]
+    lines += [f"- {key}: {_written(value)}" for key, value in many.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _written(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} rows {_written(each)}" for key, each in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
+
+
+def main() -> None:
+    table, agreed, many = costs(), agreement(), many_tasks()
+    found = {"costs": table, "agreement": agreed, "toxcast": many}
+    (RESULTS / "probing.json").write_text(json.dumps(found, indent=1) + "\n")
+    (RESULTS / "probing.md").write_text(page(table, agreed, many))
+    print((RESULTS / "probing.md").read_text())
+
+
 if __name__ == "__main__":
-    costs()
+    main()

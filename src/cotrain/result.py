@@ -85,6 +85,7 @@ class AffinitySummary:
     probes: int
     method: str  # what was measured, and with which step
     agreement: float  # rank correlation with the first-order estimate; NaN where unknown
+    reliability: float  # rank correlation between two halves of the probes; NaN where unknown
 
 
 @dataclass(frozen=True, kw_only=True)

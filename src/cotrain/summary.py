@@ -47,6 +47,7 @@ def affinity_summary(affinity: Affinity) -> AffinitySummary:
         probes=affinity.probes,
         method=affinity.method,
         agreement=affinity.agreement,
+        reliability=affinity.reliability,
     )
 
 

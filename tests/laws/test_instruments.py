@@ -130,7 +130,7 @@ def test_a_masked_cell_is_not_read_by_the_engine(
     for some, other in zip(*found, strict=True):
         for a, b in zip(some, other, strict=True):
             np.testing.assert_array_equal(a, b)
-    assert np.isfinite(found[0][0][0]).any() or instrument == "first order"
+    assert np.isfinite(found[0][0][0]).any()
 
 
 def engine_point(state: State, data: TaskData, architecture: Any) -> Any:
@@ -187,11 +187,13 @@ class Family(nn.Module):
     def losses(self, rows: Tensor) -> Tensor:
         return 0.5 * (self.heads @ self.encoder(self.x[rows]).T - self.y[:, rows]) ** 2
 
-    def run(self, steps: int = 60, own: bool = False) -> tuple[Affinity, Gradients]:
+    def run(
+        self, steps: int = 60, *, rate: float = 0.05, own: bool = False
+    ) -> tuple[Affinity, Gradients]:
         names = [f"t{t}" for t in range(len(self.y))]
         lookahead = Lookahead(tasks=names, step=OwnStep() if own else PlainStep(size=0.05))
         gradients = Gradients(tasks=names)
-        optimizer = torch.optim.SGD(self.parameters(), lr=0.05)
+        optimizer = torch.optim.SGD(self.parameters(), lr=rate)
         draw = torch.Generator().manual_seed(1)
         for step in range(steps):
             rows = torch.randperm(256, generator=draw)[:32]
@@ -221,10 +223,10 @@ def test_tasks_that_share_their_truth_help_each_other(own: bool) -> None:
         latent = (x[:, 0] - x[:, 1]).tanh()
         return torch.stack([noisy(latent, seed) for seed in range(3)])
 
-    affinity, gradients = Family(targets).run(own=own)
+    affinity, gradients = Family(targets).run(rate=0.01, own=own)
     off = ~np.eye(3, dtype=bool)
     assert (affinity.mean[off] > 3 * affinity.standard_error[off]).all()
-    assert (affinity.mean[off] > 0.005).all()
+    assert (affinity.mean[off] > (0.005 if own else 0.02)).all()
     assert affinity.agreement > 0.8
     assert (gradients.similarity().cosine[off] > 0.5).all()
 
@@ -292,6 +294,8 @@ def test_unrelated_tasks_matter_less_than_related_ones() -> None:
     for recipient, friend in ((0, 1), (1, 0)):
         apart = mean[recipient, friend] - mean[recipient, 2]
         assert apart > 3 * np.hypot(error[recipient, friend], error[recipient, 2])
+        assert abs(mean[recipient, 2]) < 3 * error[recipient, 2]
+        assert abs(mean[2, recipient]) < 3 * error[2, recipient]
 
 
 def test_duplicated_tasks_have_equal_rows_and_columns() -> None:

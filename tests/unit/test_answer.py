@@ -39,6 +39,7 @@ UNMEASURED = Affinity(
     mean=np.full((3, 3), np.nan),
     standard_error=np.full((3, 3), np.nan),
     first_order=np.full((3, 3), np.nan),
+    halves=np.full((2, 3, 3), np.nan),
     probes=0,
     method="lookahead",
 )

@@ -13,7 +13,7 @@ from cotrain.figures.heatmap import groups_figure, matrix_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.measure.measurement import Measurement
-from cotrain.measure.probes import mean_and_error, rank_correlation
+from cotrain.measure.probes import finite_mean, mean_and_error, rank_correlation
 
 Matrix = NDArray[np.float64]
 STRONGEST = 5  # relations that a print names
@@ -29,13 +29,15 @@ class Affinity(Measurement):
             diagonal is NaN: a task's effect on itself says nothing about company.
         standard_error: ``[T, T]`` standard errors of ``mean``.
         first_order: ``[T, T]`` the first-order estimate of ``mean``; NaN where it was not measured.
+        halves: ``[2, T, T]`` means over every other probe, to see whether the measurement repeats itself.
         probes: Number of probed steps.
         method: What was measured, and with which step.
 
-    >>> samples = np.array([[[9, 1], [3, 9]], [[9, 3], [3, 9]]], dtype=np.float32)
+    >>> samples = np.array([[[9, 1], [3, 9]], [[9, 3], [4, 9]]], dtype=np.float32)
     >>> print(Affinity.from_samples(["a", "b"], samples, samples / 2, method="lookahead"))
-    2 tasks, lookahead, 2 probes, rank agreement with first order 1.00
-      a helps b: +3 ± 0
+    2 tasks, lookahead, 2 probes
+      rank agreement: 1.00 with first order, 1.00 between two halves of the probes
+      a helps b: +3.5 ± 0.5
       b helps a: +2 ± 1
     """
 
@@ -48,6 +50,7 @@ class Affinity(Measurement):
     mean: Matrix
     standard_error: Matrix
     first_order: Matrix
+    halves: Matrix
     probes: int
     method: str
 
@@ -68,6 +71,7 @@ class Affinity(Measurement):
             mean=np.where(own, np.nan, mean),
             standard_error=np.where(own, np.nan, error),
             first_order=np.where(own, np.nan, mean_and_error(first_order)[0]),
+            halves=np.where(own, np.nan, [finite_mean(samples[half::2]) for half in (0, 1)]),
             probes=len(samples),
             method=method,
         )
@@ -77,9 +81,17 @@ class Affinity(Measurement):
         """Rank correlation (Spearman) between ``mean`` and ``first_order`` over all pairs."""
         return rank_correlation(self.mean, self.first_order)
 
+    @property
+    def reliability(self) -> float:
+        """Rank correlation between the two halves of the probes: near 0, the ranking is noise."""
+        return rank_correlation(*self.halves)
+
     def __str__(self) -> str:
         """The strongest relations in both directions."""
-        lines = [f"{len(self.tasks)} tasks, {self.method}, {self.probes} probes{self._agreement()}"]
+        lines = [
+            f"{len(self.tasks)} tasks, {self.method}, {self.probes} probes",
+            *self._agreements(),
+        ]
         order = np.argsort(-np.abs(self.mean), axis=None, kind="stable").tolist()
         pairs = [divmod(at, len(self.tasks)) for at in order]
         known = [pair for pair in pairs if np.isfinite(self.mean[pair])]
@@ -88,9 +100,13 @@ class Affinity(Measurement):
             lines.append(f"  … and {len(known) - STRONGEST} weaker relations")
         return "\n".join(lines)
 
-    def _agreement(self) -> str:
-        known = np.isfinite(self.agreement)
-        return f", rank agreement with first order {self.agreement:.2f}" if known else ""
+    def _agreements(self) -> list[str]:
+        named = (
+            (self.agreement, "with first order"),
+            (self.reliability, "between two halves of the probes"),
+        )
+        known = [f"{value:.2f} {name}" for value, name in named if np.isfinite(value)]
+        return [f"  rank agreement: {', '.join(known)}"] if known else []
 
     def _line(self, recipient: int, source: int) -> str:
         value, error = self.mean[recipient, source], self.standard_error[recipient, source]

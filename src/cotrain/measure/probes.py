@@ -26,7 +26,7 @@ def mean_and_error(samples: NDArray[np.floating[Any]]) -> tuple[Matrix, Matrix]:
     return finite_mean(values), np.where(count > 1, error, np.nan)
 
 
-def finite_mean(values: Matrix) -> Matrix:
+def finite_mean(values: NDArray[np.floating[Any]]) -> Matrix:
     """Mean of the finite values over the first axis; NaN where there are none."""
     finite = np.isfinite(values)
     count = finite.sum(axis=0)

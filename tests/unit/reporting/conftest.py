@@ -96,6 +96,7 @@ def make_affinity(names: Sequence[str], rng: random.Random) -> AffinitySummary:
         probes=24,
         method="lookahead, plain SGD step of 0.05",
         agreement=0.9,
+        reliability=0.5,
     )
 
 
