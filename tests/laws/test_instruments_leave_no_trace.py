@@ -215,6 +215,18 @@ def test_dropout_is_on_in_a_probe_of_a_model_in_training_mode() -> None:
     assert torch.equal(rig.point().losses, calm)
 
 
+def test_the_users_hooks_on_the_optimizer_and_the_model_see_no_step_of_a_probe() -> None:
+    rig, seen = Rig("adam"), []
+    rig.train(2)
+    rig.optimizer.register_step_pre_hook(lambda *call: seen.append("before"))
+    rig.optimizer.register_step_post_hook(lambda *call: seen.append("after"))
+    rig.model.encoder[0].weight.register_hook(lambda gradient: seen.append("gradient"))
+    rig.model.encoder[0].weight.register_post_accumulate_grad_hook(lambda p: seen.append("grad"))
+    Lookahead(tasks=TASKS, step=OwnStep()).probe(rig.point())
+    assert not {"before", "after", "grad"} & set(seen)
+    assert len(rig.optimizer._optimizer_step_pre_hooks) == 1
+
+
 class Counter(nn.Module):
     """Replaces its buffer instead of writing into it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -150,9 +151,7 @@ def test_own_step_of_momentum_by_hand() -> None:
     optimizer.step()
     net.place()
     lookahead = Lookahead(tasks=NAMES, step=OwnStep())
-    point = ModelPoint(
-        net.single, model=net, shared=net.shared, mask=LABELLED, optimizer=optimizer
-    )
+    point = ModelPoint(net.single, model=net, shared=net.shared, mask=LABELLED, optimizer=optimizer)
     lookahead.probe(point)
     close(
         lookahead.exact[0][:, 0],
@@ -172,9 +171,7 @@ def test_own_step_of_a_fresh_adam_is_the_sign() -> None:
     net = Two()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
     lookahead = Lookahead(tasks=NAMES, step=OwnStep())
-    point = ModelPoint(
-        net.single, model=net, shared=net.shared, mask=LABELLED, optimizer=optimizer
-    )
+    point = ModelPoint(net.single, model=net, shared=net.shared, mask=LABELLED, optimizer=optimizer)
     lookahead.probe(point)
     close(lookahead.exact[0][:, :2], np.array(EXACT)[:, :2])
     close(
@@ -190,9 +187,7 @@ def test_own_step_of_a_used_adam_by_hand() -> None:
     net.shared.weight.grad = torch.tensor([[2.0, 1.0]])
     optimizer.step()
     net.place()
-    point = ModelPoint(
-        net.single, model=net, shared=net.shared, mask=LABELLED, optimizer=optimizer
-    )
+    point = ModelPoint(net.single, model=net, shared=net.shared, mask=LABELLED, optimizer=optimizer)
     moves = point.own_step(point.task_gradients()).tensors["weight"]
     for source, g in enumerate([(1, 1), (1, 1), (-3, 0)]):
         for axis, (m, v) in enumerate([(0.2, 0.004), (0.1, 0.001)]):
@@ -212,9 +207,7 @@ def test_own_step_knows_the_parameter_groups() -> None:
         ],
         lr=0.5,
     )
-    point = ModelPoint(
-        net.single, model=net, shared=net.shared, mask=LABELLED, optimizer=optimizer
-    )
+    point = ModelPoint(net.single, model=net, shared=net.shared, mask=LABELLED, optimizer=optimizer)
     moves = point.own_step(point.task_gradients()).tensors["weight"]
     close(moves[0], [[-0.5 * 1.1, -0.5 * 1.2]])
     close(moves[2], [[-0.5 * -2.9, -0.5 * 0.2]])
@@ -317,7 +310,7 @@ def test_exact_minus_first_order_falls_with_the_square_of_the_step(step: str) ->
         exact = 1 - point.losses_after(moves).T / losses
         apart.append((exact + gradients.inner(moves) / losses).abs())
     assert (apart[0] > 1e-9).all()
-    for larger, smaller in zip(apart[:-1], apart[1:], strict=True):
+    for larger, smaller in itertools.pairwise(apart):
         ratio = larger / smaller
         assert (ratio > 80).all()
         assert (ratio < 125).all()
@@ -357,6 +350,9 @@ class Ways(nn.Module):
         pair = self.encoder(self.x) * self.encoder(self.x.flip(0))
         return (self.heads(pair).T - self.y) ** 2
 
+    def recurrent(self) -> Tensor:
+        return (self.heads(self.encoder(self.encoder(self.x))).T - self.y) ** 2
+
     def submodule(self) -> Tensor:
         return (self.heads(self.encoder[2](self.encoder[0](self.x))).T - self.y) ** 2
 
@@ -373,7 +369,9 @@ class Ways(nn.Module):
         return self.once() + self.encoder[0].weight.square().sum()
 
 
-@pytest.mark.parametrize("way", ["once", "twice", "submodule", "in_place", "tied", "penalised"])
+@pytest.mark.parametrize(
+    "way", ["once", "twice", "recurrent", "submodule", "in_place", "tied", "penalised"]
+)
 def test_gradients_whatever_way_the_shared_part_is_used(way: str) -> None:
     net = Ways()
     losses: Callable[[], Tensor] = getattr(net, way)

@@ -9,9 +9,10 @@ kernel of :mod:`cotrain.measure.set_kernel` with weights of their own. c_t is th
 gains 0 without being told. Noise is estimated; where standard errors are known it is their square, and
 what they leave unexplained counts as the set's own, repeatable effect.
 
-The tasks' blocks are factorised apart ([T, N, N]); g joins them through its values at the N sets and T
-singles (Woodbury): O(T·N²·(N + T)) instead of O(T³·N³).
-Letters: N sets of two or more tasks, T tasks, U = N + T sets and singles, C parts of the kernel, D columns.
+The tasks' blocks are factorised apart ([T, K, K]); g joins them through its values at the N sets and T
+singles (Woodbury): O(T·K·U²) instead of O(T³·K³).
+Letters: N sets of two or more tasks, T tasks, K most known gains of a task, U = N + T sets and singles,
+C parts of the kernel, D columns.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
 from torch import Tensor
 
 from cotrain.measure.gains import Gains
 from cotrain.measure.set_kernel import PARTS, set_kernel
 
+MOST_SETS = 150  # that the hyper-parameters are estimated on
 FLOOR = 1e-8  # variance of the least noise, in units of the mean square gain
 _JITTER = 1e-7  # of the shared kernel's mean variance: its matrix may be singular
 
@@ -36,14 +40,16 @@ class Observed:
 
     Args:
         sets: ``[N, T]`` 0 and 1.
-        known: ``[T, N]`` 1 where the gain is known.
-        gain: ``[T, N]``, 0 where it is not.
-        variance: ``[T, N]`` squared standard errors, 0 where not known.
+        rows: ``[T, K]`` the sets in which each task's gain is known, filled up with others.
+        known: ``[T, K]`` 1 where the gain is known, 0 where filled up.
+        gain: ``[T, K]``, 0 where it is not known.
+        variance: ``[T, K]`` squared standard errors, 0 where not known.
         unit: Root mean square of the gains, 1 if all are 0.
         replicated: Whether every gain has a standard error.
     """
 
     sets: Tensor
+    rows: Tensor
     known: Tensor
     gain: Tensor
     variance: Tensor
@@ -51,23 +57,42 @@ class Observed:
     replicated: bool
 
     @classmethod
-    def from_gains(cls, gains: Gains) -> Observed:
-        """Leave out the singles, which are 0 by definition, and sets without any known gain."""
+    def from_gains(cls, gains: Gains, most: int | None = None) -> Observed:
+        """Leave out the singles, which are 0 by definition, and sets without any known gain.
+
+        Args:
+            gains: N' sets.
+            most: Keep at most this many sets, evenly spaced in the order of measuring.
+        """
         finite = np.isfinite(gains.gain)
-        kept = (gains.sets.sum(axis=1) > 1) & finite.any(axis=1)
+        kept = np.flatnonzero((gains.sets.sum(axis=1) > 1) & finite.any(axis=1))
         known = finite[kept]
+        unit = _root_mean_square(gains.gain[kept][known])
+        replicated = bool(len(kept) and np.isfinite(gains.standard_error[kept][known]).all())
+        kept = kept[:: -(-len(kept) // most)] if most and len(kept) > most else kept
+        known, error = finite[kept], gains.standard_error[kept]
         gain = np.where(known, gains.gain[kept], 0.0)
-        error = gains.standard_error[kept]
-        largest = float(np.abs(gain).max(initial=0.0)) or 1.0  # squares neither over- nor underflow
-        unit = largest * math.sqrt(((gain / largest) ** 2).sum() / max(known.sum(), 1)) or 1.0
+        rows = np.argsort(~known.T, axis=1, kind="stable")[:, : known.sum(axis=0).max(initial=0)]
+        variance = np.where(known, np.nan_to_num(error / unit) ** 2, 0.0)
+        known_t, gain_t, variance_t = (
+            torch.from_numpy(np.take_along_axis(table.T.astype(np.float64), rows, axis=1))
+            for table in (known, gain / unit, variance)
+        )
         return cls(
             sets=torch.from_numpy(gains.sets[kept].astype(np.float64)),
-            known=torch.from_numpy(known.T.astype(np.float64)),
-            gain=torch.from_numpy((gain / unit).T.copy()),
-            variance=torch.from_numpy(np.where(known, np.nan_to_num(error / unit) ** 2, 0.0).T),
+            rows=torch.from_numpy(rows),
+            known=known_t,
+            gain=gain_t,
+            variance=variance_t,
             unit=unit,
-            replicated=bool(known.any() and np.isfinite(error[known]).all()),
+            replicated=replicated,
         )
+
+
+def _root_mean_square(values: NDArray[np.float64]) -> float:
+    """Of any size without overflow; 1 if all are 0."""
+    largest = float(np.abs(values).max(initial=0.0)) or 1.0
+    return largest * math.sqrt(((values / largest) ** 2).mean() if values.size else 0.0) or 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +162,9 @@ class Factor:
     """The covariance of all known gains, factorised.
 
     Args:
-        own: ``[T, N, N]`` Cholesky factors of the tasks' blocks without g; identity where not known.
+        own: ``[T, K, K]`` Cholesky factors of the tasks' blocks without g; identity where not known.
         basis: ``[U, U]`` Cholesky factor of the covariance of g at the sets and singles.
-        loading: ``[T, N, U]`` the known gains' dependence on g, whitened on both sides.
+        loading: ``[T, K, U]`` the known gains' dependence on g, whitened on both sides.
         inner: ``[U, U]`` Cholesky factor of 1 + Σ_t loadingᵀ loading.
     """
 
@@ -149,42 +174,50 @@ class Factor:
     inner: Tensor
 
     def solve(self, values: Tensor) -> Tensor:
-        """``[T, N, D]`` inverse covariance times ``values`` ``[T, N, D]``."""
+        """``[T, K, D]`` inverse covariance times ``values`` ``[T, K, D]``."""
         white = torch.linalg.solve_triangular(self.own, values, upper=False)
-        common = torch.einsum("tnu,tnd->ud", self.loading, white)
+        common = torch.einsum("tku,tkd->ud", self.loading, white)
         rest = white - self.loading @ torch.cholesky_solve(common, self.inner)
         return torch.linalg.solve_triangular(self.own.mT, rest, upper=True)
 
 
 def gain_noise(observed: Observed, hyper: Hyper) -> Tensor:
-    """``[T, N]`` variance of the noise of every known gain, in units of its scale."""
+    """``[T, K]`` variance of the noise of every known gain, in units of its scale."""
     scale = (hyper.scale**2)[:, None]
     stated = (observed.variance + FLOOR) / scale
     return stated if observed.replicated else stated + hyper.noise
 
 
+def own_covariance(observed: Observed, hyper: Hyper, asked: Tensor) -> Tensor:
+    """``[T, K, M]`` covariance of the known gains with those of ``[M, T]`` asked sets, without g's part."""
+    singles = torch.eye(asked.shape[1], dtype=asked.dtype)
+    seen = hyper.kernel(observed.sets, asked, shared=False)
+    seen_alone = hyper.kernel(singles, observed.sets, shared=False).gather(1, observed.rows)
+    alone = hyper.kernel(singles, asked, shared=False)
+    zero = hyper.kernel(singles, singles, shared=False).diagonal()
+    own = seen[observed.rows] - seen_alone[:, :, None] - alone[:, None] + zero[:, None, None]
+    return own * observed.known[:, :, None]
+
+
 def factorise(observed: Observed, hyper: Hyper) -> Factor:
     """Factorise the covariance of the known gains."""
-    sets, known = observed.sets, observed.known
+    sets, rows, known = observed.sets, observed.rows, observed.known
     singles = torch.eye(sets.shape[1], dtype=sets.dtype)
-    alike = hyper.kernel(sets, sets, shared=False)
-    alone = hyper.kernel(sets, singles, shared=False).mT
-    zero = hyper.kernel(singles, singles, shared=False).diagonal()
-    blocks = alike - alone[:, :, None] - alone[:, None, :] + zero[:, None, None]
-    blocks = blocks * known[:, :, None] * known[:, None, :]
-    own = torch.linalg.cholesky(
-        blocks + torch.diag_embed(known * gain_noise(observed, hyper) + 1 - known)
+    blocks = own_covariance(observed, hyper, sets).gather(
+        2, rows[:, None].expand(-1, rows.shape[1], -1)
     )
+    noise = known * gain_noise(observed, hyper) + 1 - known
+    own = torch.linalg.cholesky(blocks * known[:, None] + torch.diag_embed(noise))
 
     both = torch.cat([sets, singles])
     g = hyper.kernel(both, both, shared=True)
     basis = torch.linalg.cholesky(
         g + _JITTER * g.diagonal().mean() * torch.eye(len(both), dtype=g.dtype)
     )
-    differences = (basis[: len(sets)] - basis[len(sets) :, None]) * known[:, :, None]
+    differences = (basis[rows] - basis[len(sets) :, None]) * known[:, :, None]
     loading = torch.linalg.solve_triangular(own, differences, upper=False)
     inner = torch.linalg.cholesky(
-        torch.eye(len(both), dtype=g.dtype) + torch.einsum("tnu,tnv->uv", loading, loading)
+        torch.eye(len(both), dtype=g.dtype) + torch.einsum("tku,tkv->uv", loading, loading)
     )
     return Factor(own=own, basis=basis, loading=loading, inner=inner)
 
@@ -194,7 +227,7 @@ def log_evidence(observed: Observed, hyper: Hyper) -> Tensor:
     factor = factorise(observed, hyper)
     values = (observed.gain / hyper.scale[:, None])[:, :, None]
     white = torch.linalg.solve_triangular(factor.own, values, upper=False)
-    common = torch.einsum("tnu,tnd->ud", factor.loading, white)
+    common = torch.einsum("tku,tkd->ud", factor.loading, white)
     explained = torch.linalg.solve_triangular(factor.inner, common, upper=False)
     square = (white**2).sum() - (explained**2).sum()
     diagonals = factor.own.diagonal(dim1=1, dim2=2).log().sum()
@@ -203,28 +236,23 @@ def log_evidence(observed: Observed, hyper: Hyper) -> Tensor:
     return -square / 2 - volume - (count * hyper.scale.log() + count * math.log(math.tau) / 2).sum()
 
 
-def estimate(observed: Observed, steps: int = 60) -> Hyper:
+def estimate(observed: Observed) -> Hyper:
     """The hyper-parameters with the highest evidence times a broad log-normal prior."""
     centre = Hyper.centre(observed)
+    spread = centre.spread()
     if not len(observed.sets):
         return centre
-    logs = centre.logs.clone().requires_grad_(True)
-    spread = centre.spread()
 
-    def loss() -> Tensor:
-        search.zero_grad()
-        hyper = Hyper(logs=logs, parts=centre.parts)
-        prior = ((logs - centre.logs) / spread).square().sum() / 2
-        value = prior - log_evidence(observed, hyper)
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+    def loss(point: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Minus the log posterior and its gradient, at a distance from the centre in spreads."""
+        steps = torch.from_numpy(point).requires_grad_(True)
+        with torch.enable_grad():
+            hyper = Hyper(logs=centre.logs + steps * spread, parts=centre.parts)
+            value = steps.square().sum() / 2 - log_evidence(observed, hyper)
+        (gradient,) = torch.autograd.grad(value, steps)
+        return value.item(), gradient.numpy()
 
-    search = torch.optim.LBFGS(
-        [logs],
-        max_iter=steps,
-        tolerance_grad=1e-5,
-        tolerance_change=1e-9,
-        line_search_fn="strong_wolfe",
-    )
-    search.step(loss)  # type: ignore[no-untyped-call]
-    return Hyper(logs=logs.detach(), parts=centre.parts)
+    start = np.zeros(len(centre.logs))
+    options = {"maxiter": 100, "ftol": 1e-8, "gtol": 1e-3}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    return Hyper(logs=centre.logs + torch.from_numpy(found.x) * spread, parts=centre.parts)

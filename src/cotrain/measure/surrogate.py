@@ -2,7 +2,8 @@
 
 The model is the Gaussian process of :mod:`cotrain.measure.evidence`; its hyper-parameters are those with
 the highest evidence, so nothing is tuned by hand. Tasks share them, and share what helps everybody.
-Letters: N measured sets of two or more tasks, M asked sets, T tasks, U = N + T sets and singles, D draws.
+Letters: N measured sets of two or more tasks, M asked sets, T tasks, K most known gains of a task,
+U = N + T sets and singles, D draws.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ import torch
 from torch import Tensor
 
 from cotrain.errors import InputError
-from cotrain.measure.evidence import Factor, Hyper, Observed, estimate, factorise, gain_noise
+from cotrain.measure.evidence import (
+    MOST_SETS,
+    Factor,
+    Hyper,
+    Observed,
+    estimate,
+    factorise,
+    gain_noise,
+    own_covariance,
+)
 from cotrain.measure.gains import Gains, Sets, Table
 from cotrain.measure.set_kernel import own_likeness
 
@@ -31,7 +41,7 @@ class Surrogate:
         observed: The gains that it has seen.
         hyper: What it learned of the gains at large.
         factor: Their covariance.
-        alpha: ``[T, N]`` inverse covariance times the gains, 0 where not known.
+        alpha: ``[T, K]`` inverse covariance times the known gains, 0 where filled up.
 
     >>> sets = np.array([[1, 1, 0, 1], [1, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1], [1, 0, 0, 1]], dtype=bool)
     >>> together = sets[:, :1] & sets[:, 1:2]  # a and b gain if together
@@ -53,8 +63,7 @@ class Surrogate:
     def fit(cls, gains: Gains) -> Surrogate:
         """Learn from measured sets; NaN gains say nothing."""
         observed = Observed.from_gains(gains)
-        with torch.enable_grad():
-            hyper = estimate(observed)
+        hyper = estimate(Observed.from_gains(gains, MOST_SETS))
         factor = factorise(observed, hyper)
         scaled = (observed.gain / hyper.scale[:, None])[:, :, None]
         alpha = factor.solve(scaled)[:, :, 0] * observed.known
@@ -106,14 +115,31 @@ class Surrogate:
         alone = scores[range(tasks), len(asked) + len(seen) + torch.arange(tasks)]  # [T, D]
         drawn = scores[:, : len(asked) + len(seen)] - alone[:, None]
         noise = gain_noise(self.observed, self.hyper).sqrt()[:, :, None]
-        noise = noise * torch.from_numpy(rng.normal(size=(tasks, len(seen), draws)))
+        noise = noise * torch.from_numpy(rng.normal(size=(*noise.shape[:2], draws)))
         measured = (self.observed.gain / self.hyper.scale[:, None])[:, :, None]
-        wrong = (measured - drawn[:, len(asked) :] - noise) * self.observed.known[:, :, None]
+        rows = self.observed.rows[:, :, None].expand(-1, -1, draws)
+        at_seen = drawn[:, len(asked) :].gather(1, rows)
+        wrong = (measured - at_seen - noise) * self.observed.known[:, :, None]
         alpha = self.factor.solve(wrong) * self.observed.known[:, :, None]
-        result = torch.empty((draws, len(asked), tasks), dtype=asked.dtype)
-        for draw in range(draws):
-            result[draw] = drawn[:, : len(asked), draw].T + self._explained(asked, alpha[..., draw])
-        return self._finished(result, sets)
+        result = drawn[:, : len(asked)] + self._explained(asked, alpha)
+        return self._finished(result.permute(2, 1, 0), sets)
+
+    @torch.no_grad()
+    def bound(self) -> Table:
+        """``[T]`` no set is predicted to be worth more to a task: |m(S)| ≤ ‖m‖·√k(S, S), for f and g apart.
+
+        k(S, S) depends on the size of a set only. Cheap and valid for all 2^T sets, not tight.
+        """
+        prefixes = torch.ones((len(self.tasks),) * 2, dtype=self.alpha.dtype).tril()
+        largest = [self._prior_variance(prefixes, shared=s)[:, 0].max() for s in (False, True)]
+        noise = gain_noise(self.observed, self.hyper)
+        lower = self.factor.own.mT @ self.alpha[:, :, None]
+        own = lower.square().sum((1, 2)) - (noise * self.alpha.square()).sum(1)
+        basis, count = self.factor.basis, len(self.observed.sets)
+        used = torch.einsum("tku,tk->u", basis[self.observed.rows], self.alpha)
+        used = used - self.alpha.sum(1) @ basis[count:]
+        bound = (largest[0] * own.clamp_min(0)).sqrt() + (largest[1] * used.square().sum()).sqrt()
+        return np.asarray((bound * self._units).numpy(), dtype=np.float64)
 
     def _checked(self, sets: Sets) -> Tensor:
         if sets.dtype != np.bool_ or sets.ndim != 2 or sets.shape[1] != len(self.tasks):
@@ -130,58 +156,46 @@ class Surrogate:
         return np.where(sets, own, np.nan)
 
     def _mean(self, asked: Tensor) -> Tensor:
-        return self._explained(asked, self.alpha)
+        return self._explained(asked, self.alpha[:, :, None])[:, :, 0].T
 
     def _explained(self, asked: Tensor, alpha: Tensor) -> Tensor:
-        """``[M, T]`` covariance of the asked gains with the measured ones, times ``alpha`` ``[T, N]``."""
-        singles = torch.eye(len(self.tasks), dtype=asked.dtype)
-        total = alpha.sum(1)
-        result = torch.zeros_like(asked)
-        for shared in (False, True):
-            with_seen = self.hyper.kernel(asked, self.observed.sets, shared=shared)
-            with_alone = self.hyper.kernel(asked, singles, shared=shared)
-            alone_seen = self.hyper.kernel(singles, self.observed.sets, shared=shared)
-            alone = self.hyper.kernel(singles, singles, shared=shared)
-            if shared:
-                result += (with_seen @ alpha.sum(0) - with_alone @ total)[:, None]
-                result -= alone_seen @ alpha.sum(0) - alone @ total
-            else:
-                result += with_seen @ alpha.T - with_alone * total
-                result -= (alone_seen * alpha).sum(1) - alone.diagonal() * total
-        return result
+        """``[T, M, D]`` covariance of the asked gains with the known ones, times ``[T, K, D]`` alpha."""
+        seen, tasks = self.observed.sets, len(self.tasks)
+        singles = torch.eye(tasks, dtype=asked.dtype)
+        rows = self.observed.rows[:, :, None].expand_as(alpha)
+        spread = alpha.new_zeros((tasks, len(seen), alpha.shape[2])).scatter_add(1, rows, alpha)
+        by_set, by_task = spread.sum(0), spread.sum(1)  # [N, D], [T, D]
+        own, shared = (
+            [self.hyper.kernel(a, b, shared=of_g) for a in (asked, singles) for b in (seen, singles)]
+            for of_g in (False, True)
+        )
+        in_set = own[0] @ spread - own[1].T[:, :, None] * by_task[:, None]
+        alone = own[2][:, None] @ spread - (own[3].diagonal()[:, None] * by_task)[:, None]
+        common = (shared[0] @ by_set - shared[1] @ by_task)[None]
+        return in_set - alone + common - (shared[2] @ by_set - shared[3] @ by_task)[:, None]
 
     def _deviation(self, asked: Tensor) -> Tensor:
         """``[M, T]`` posterior standard deviation."""
-        own, prior = self._own_covariance(asked)  # [T, N, M], [M, T]
+        own = own_covariance(self.observed, self.hyper, asked)
         white = torch.linalg.solve_triangular(self.factor.own, own, upper=False)
-        result = prior - white.square().sum(1).T
-        singles = torch.eye(len(self.tasks), dtype=asked.dtype)
-        both = torch.cat([self.observed.sets, singles])
-        coordinates = [
-            torch.linalg.solve_triangular(
-                self.factor.basis, self.hyper.kernel(both, sets, shared=True), upper=False
-            )
-            for sets in (asked, singles)
-        ]
-        unseen = self._prior_variance(asked, shared=True)  # [M, T]
+        result = self._prior_variance(asked, shared=False) - white.square().sum(1).T
+        unseen = self._prior_variance(asked, shared=True)
+        at_asked, at_alone = self._coordinates(asked)
         for task in range(len(self.tasks)):
-            direction = coordinates[0] - coordinates[1][:, [task]]  # [U, M]
+            direction = at_asked - at_alone[:, [task]]  # [U, M]
             left = direction - self.factor.loading[task].mT @ white[task]
             spread = torch.linalg.solve_triangular(self.factor.inner, left, upper=False)
             rest = (unseen[:, task] - direction.square().sum(0)).clamp_min(0)
             result[:, task] += spread.square().sum(0) + rest
         return result.clamp_min(0).sqrt()
 
-    def _own_covariance(self, asked: Tensor) -> tuple[Tensor, Tensor]:
-        """``[T, N, M]`` covariance of f's gains with the measured ones, and ``[M, T]`` their variance."""
+    def _coordinates(self, asked: Tensor) -> tuple[Tensor, Tensor]:
+        """``[U, M]`` and ``[U, T]``: g at the asked sets and at the singles, in the factor's basis."""
         singles = torch.eye(len(self.tasks), dtype=asked.dtype)
-        seen = self.hyper.kernel(self.observed.sets, asked, shared=False)
-        seen_alone = self.hyper.kernel(singles, self.observed.sets, shared=False)
-        alone = self.hyper.kernel(singles, asked, shared=False)
-        zero = self.hyper.kernel(singles, singles, shared=False).diagonal()
-        own = seen - seen_alone[:, :, None] - alone[:, None, :] + zero[:, None, None]
-        known = self.observed.known[:, :, None]
-        return own * known, self._prior_variance(asked, shared=False)
+        both = torch.cat([self.observed.sets, singles])
+        known = self.hyper.kernel(both, torch.cat([asked, singles]), shared=True)
+        coordinates = torch.linalg.solve_triangular(self.factor.basis, known, upper=False)
+        return coordinates[:, : len(asked)], coordinates[:, len(asked) :]
 
     def _prior_variance(self, sets: Tensor, *, shared: bool) -> Tensor:
         """``[M, T]`` variance of the gains before any data."""

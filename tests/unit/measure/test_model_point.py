@@ -257,3 +257,28 @@ def test_the_losses_are_computed_once_and_once_a_candidate() -> None:
     FirstOrder(tasks="abc").probe(point)
     Gradients(tasks="abc").probe(point)
     assert len(calls) == 5
+
+
+class Scaled(nn.Module):
+    """A linear layer times a learned number, which is a tensor without axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 4)
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) * self.scale
+
+
+@pytest.mark.parametrize("instrument", INSTRUMENTS)
+def test_a_shared_parameter_may_be_a_single_number(instrument: str) -> None:
+    net = Net()
+    net.encoder = nn.Sequential(Scaled(), nn.Tanh())
+    made = INSTRUMENTS[instrument](tasks="abc")
+    made.probe(net.point())
+    gradients = net.point().task_gradients().tensors
+    assert gradients["0.scale"].shape == (3,)
+    for t in range(3):
+        (expected,) = torch.autograd.grad(net.losses()[t].mean(), net.encoder[0].scale)
+        assert float(gradients["0.scale"][t]) == pytest.approx(float(expected), rel=1e-5)
