@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cotrain.population.engine import Engine, flops_per_example
@@ -51,9 +50,9 @@ class Ledger:
             seconds = trained.seconds * examples / max(1, all_examples)
             self._enter(stage, purpose, examples, len(part.members), seconds)
 
-    def measured(self, instruments: Sequence[str], examples: int, seconds: float) -> None:
-        """Enter the joint run with instruments looking on."""
-        self._enter(f"measure: {', '.join(instruments)}", "deciding", examples, 1, seconds)
+    def measured(self, stage: str, *, trainings: int, examples: int, seconds: float) -> None:
+        """Enter what deciding took."""
+        self._enter(stage, "deciding", examples, trainings, seconds)
 
     def trees(self, name: str, trainings: int, seconds: float) -> None:
         """Enter the trees; their work is not comparable in FLOPs."""

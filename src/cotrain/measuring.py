@@ -1,4 +1,4 @@
-"""The measuring stage of a run: instruments on one joint run, their results in the run folder."""
+"""The measuring stage of a run: its instruments, and their results in the run folder."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from pathlib import Path
 
 from cotrain.artifacts import RunFolder
 from cotrain.budget import recipe_for
-from cotrain.contenders import SETTINGS
+from cotrain.contenders import SETTINGS, Setting
 from cotrain.data.taskdata import Splits
+from cotrain.engine_objective import EngineObjective
 from cotrain.measure.affinity import Affinity
 from cotrain.measure.datamap import DataMap
+from cotrain.measure.gains import Gains
 from cotrain.measure.gradients import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.lookahead import Lookahead
 from cotrain.measure.measurement import Measurement
 from cotrain.measure.recorder import DataMaps
+from cotrain.measure.sampled import sample_gains
 from cotrain.measure.similarity import GradientSimilarity
 from cotrain.measure.steps import PlainStep
 from cotrain.population.engine import Engine, Watch
@@ -25,76 +28,123 @@ from cotrain.settings import Encoder, Instrument, Settings
 from cotrain.stages import build_engine, claim
 
 DEFAULTS = Settings()
+AFFINITY, GRADIENTS, DATAMAP, GAINS = (
+    f"{name}.safetensors" for name in ("affinity", "gradients", "datamap", "gains")
+)
 
-FILES = {
-    "affinity": "affinity.safetensors",
-    "gradients": "gradients.safetensors",
-    "datamap": "datamap.safetensors",
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a measurement took.
+
+    Args:
+        trainings: Networks trained.
+        examples: Training examples they saw, passes of probes counted as shares of one.
+        seconds: Wall time.
+    """
+
+    trainings: int
+    examples: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What the instruments found on one joint run.
+    """What the instruments found; None for those not asked for.
 
     Args:
         affinity: Lookahead transference.
-        gradients: Gradient similarity, if asked for.
-        datamap: The data map, if asked for.
-        examples: Training examples the joint run saw, the probes' passes counted as shares of one.
-        seconds: Wall time, probes included.
+        gradients: Gradient similarity.
+        datamap: The data map.
+        gains: Gains of trained task sets.
+        joint_run: What the joint run took that the first three looked on.
+        sampling: What the task sets took.
     """
 
     affinity: Affinity
     gradients: GradientSimilarity | None
     datamap: DataMap | None
-    examples: int
-    seconds: float
+    gains: Gains | None
+    joint_run: Cost
+    sampling: Cost | None
 
     def all(self) -> tuple[Measurement, ...]:
         """What was measured, in the order of a report."""
-        found = (self.affinity, self.gradients, self.datamap)
+        found = (self.affinity, self.gradients, self.datamap, self.gains)
         return tuple(measurement for measurement in found if measurement is not None)
 
 
 def measure(engine: Engine, joint: Member, settings: Settings) -> Measured:
-    """Train the joint member once more with instruments looking on, or read back what they found."""
-    if not engine.folder.has("measured.json"):
-        began = time.monotonic()
-        watchers = _watchers(engine, settings)
-        examples = measure_joint_run(engine, joint, watchers)
-        watchers.lookahead.affinity().save(engine.folder.path(FILES["affinity"]))
-        if watchers.gradients is not None:
-            watchers.gradients.similarity().save(engine.folder.path(FILES["gradients"]))
-        if watchers.maps is not None:
-            watchers.maps.result().save(engine.folder.path(FILES["datamap"]))
-        seconds = time.monotonic() - began
-        engine.folder.write_json("measured.json", {"examples": examples, "seconds": seconds})
+    """Let the instruments work, or read back what they found.
+
+    Args:
+        engine: Trains.
+        joint: The member whose training is looked at; sampled task sets share its learning rate and
+            dropout.
+        settings: Which instruments, and theirs.
+    """
+    if not engine.folder.has("joint_run.json"):
+        _look_on(engine, joint, settings)
+    if Instrument.SAMPLED in settings.instruments and not engine.folder.has("sampling.json"):
+        _sample(engine, joint, settings)
     return read_measured(engine.folder)
 
 
 def read_measured(folder: RunFolder) -> Measured:
     """What the instruments left in a run folder."""
-    facts = folder.read_json("measured.json")
-    paths = {name: folder.path(file) for name, file in FILES.items() if folder.has(file)}
     return Measured(
-        affinity=Affinity.load(paths["affinity"]),
-        gradients=GradientSimilarity.load(paths["gradients"]) if "gradients" in paths else None,
-        datamap=DataMap.load(paths["datamap"]) if "datamap" in paths else None,
-        examples=facts["examples"],
-        seconds=facts["seconds"],
+        affinity=Affinity.load(folder.path(AFFINITY)),
+        gradients=GradientSimilarity.load(folder.path(GRADIENTS))
+        if folder.has(GRADIENTS)
+        else None,
+        datamap=DataMap.load(folder.path(DATAMAP)) if folder.has(DATAMAP) else None,
+        gains=Gains.load(folder.path(GAINS)) if folder.has(GAINS) else None,
+        joint_run=Cost(**folder.read_json("joint_run.json")),
+        sampling=Cost(**folder.read_json("sampling.json")) if folder.has("sampling.json") else None,
     )
+
+
+def _look_on(engine: Engine, joint: Member, settings: Settings) -> None:
+    began, folder = time.monotonic(), engine.folder
+    watchers = _watchers(engine, settings)
+    examples = measure_joint_run(engine, joint, watchers)
+    watchers.lookahead.affinity().save(folder.path(AFFINITY))
+    if watchers.gradients is not None:
+        watchers.gradients.similarity().save(folder.path(GRADIENTS))
+    if watchers.maps is not None:
+        watchers.maps.result().save(folder.path(DATAMAP))
+    seconds = time.monotonic() - began
+    cost = {"trainings": 1, "examples": examples, "seconds": seconds}
+    folder.write_json("joint_run.json", cost)
+
+
+def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
+    names = [task.name for task in engine.development.tasks]
+    setting = Setting(learning_rate=joint.learning_rate, dropout=joint.dropout)
+    objective = EngineObjective(engine=engine, stage="sampled", setting=setting)
+    gains = sample_gains(
+        objective,
+        names,
+        trainings=len(names) + 1 + settings.trainings,
+        max_groups=settings.max_groups,
+    )
+    gains.save(engine.folder.path(GAINS))
+    cost = {
+        "trainings": objective.trainings,
+        "examples": objective.examples,
+        "seconds": objective.seconds,
+    }
+    engine.folder.write_json("sampling.json", cost)
 
 
 def _watchers(engine: Engine, settings: Settings) -> Watchers:
     names = [task.name for task in engine.development.tasks]
-    asked = settings.instruments
+    gradients = Gradients(tasks=names)
+    maps = DataMaps(names, rows=len(engine.development.train))
     return Watchers(
         lookahead=Lookahead(tasks=names, step=PlainStep(size=settings.probe_step)),
-        gradients=Gradients(tasks=names) if Instrument.GRADIENTS in asked else None,
-        maps=DataMaps(names, rows=len(engine.development.train))
-        if Instrument.DATAMAP in asked
-        else None,
+        gradients=gradients if Instrument.GRADIENTS in settings.instruments else None,
+        maps=maps if Instrument.DATAMAP in settings.instruments else None,
         every=settings.probe_every,
     )
 

@@ -6,6 +6,7 @@ Every stage writes its result to the run folder and reads it back if it is alrea
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from cotrain.answer import answer, details
@@ -23,6 +24,7 @@ from cotrain.contenders import (
 from cotrain.data.taskdata import Splits
 from cotrain.grouping import group_tasks
 from cotrain.ledger import Ledger
+from cotrain.measure.sampled import best_groups
 from cotrain.measuring import measure
 from cotrain.population.engine import Watch
 from cotrain.population.trained import merge
@@ -97,13 +99,16 @@ def plan(
     joint = next(member for member in best if member.name == "joint")
     measured = measure(engine, joint, settings)
     affinity = measured.affinity
-    ledger.measured(settings.instruments, measured.examples, measured.seconds)
+    ledger.measured("measure: joint run", **asdict(measured.joint_run))
     grouping = group_tasks(affinity.mean, max_groups=settings.max_groups)
+    if measured.gains is not None and measured.sampling is not None:
+        ledger.measured("measure: task sets", **asdict(measured.sampling))
+        grouping = best_groups(measured.gains, max_groups=settings.max_groups)
     groups = group_vectors(grouping, len(tasks), list(vectors.values()))
     if groups:
-        group_tuning, best_groups = train_tuned(engine, "tune-groups", groups, grid)
+        group_tuning, tuned_groups = train_tuned(engine, "tune-groups", groups, grid)
         ledger.population("tune groups", "deciding", group_tuning)
-        tuning, best = merge([tuning, group_tuning]), (*best, *best_groups)
+        tuning, best = merge([tuning, group_tuning]), (*best, *tuned_groups)
 
     # Every contender from the remaining seeds; the tuning run of the best setting is seed 0.
     final = engine.train("final", replicas(best, settings.seeds))

@@ -67,11 +67,11 @@ def test_parts_add_up_to_the_whole(engine: Engine, trained: Trained) -> None:
     assert (rest.seconds, groups.seconds) == (pytest.approx(12), pytest.approx(18))
 
 
-def test_measuring_is_entered_under_the_instruments(engine: Engine) -> None:
+def test_measuring_is_a_cost_of_deciding(engine: Engine) -> None:
     ledger = Ledger.of(engine, 6)
-    ledger.measured(("lookahead", "datamap"), A_RUN + 187, 5.0)
+    ledger.measured("measure: joint run", trainings=1, examples=A_RUN + 187, seconds=5.0)
     (line,) = ledger.lines()
-    assert line.stage == "measure: lookahead, datamap"
+    assert line.stage == "measure: joint run"
     assert line.examples == A_RUN + 187
     assert line.purpose == "deciding"
     assert line.seconds == 5

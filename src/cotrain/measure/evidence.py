@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import fmin_l_bfgs_b
 from torch import Tensor
 
 from cotrain.measure.gains import Gains
@@ -253,6 +253,5 @@ def estimate(observed: Observed) -> Hyper:
         return value.item(), gradient.numpy()
 
     start = np.zeros(len(centre.logs))
-    options = {"maxiter": 100, "ftol": 1e-8, "gtol": 1e-3}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
-    return Hyper(logs=centre.logs + torch.from_numpy(found.x) * spread, parts=centre.parts)
+    best, _, _ = fmin_l_bfgs_b(loss, start, maxiter=100, factr=1e8, pgtol=1e-3)
+    return Hyper(logs=centre.logs + torch.from_numpy(best) * spread, parts=centre.parts)

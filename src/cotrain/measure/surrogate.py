@@ -166,7 +166,11 @@ class Surrogate:
         spread = alpha.new_zeros((tasks, len(seen), alpha.shape[2])).scatter_add(1, rows, alpha)
         by_set, by_task = spread.sum(0), spread.sum(1)  # [N, D], [T, D]
         own, shared = (
-            [self.hyper.kernel(a, b, shared=of_g) for a in (asked, singles) for b in (seen, singles)]
+            [
+                self.hyper.kernel(a, b, shared=of_g)
+                for a in (asked, singles)
+                for b in (seen, singles)
+            ]
             for of_g in (False, True)
         )
         in_set = own[0] @ spread - own[1].T[:, :, None] * by_task[:, None]
