@@ -69,7 +69,9 @@ def standley(setting: str) -> Table:
 
 
 def _losses(name: str) -> Array:
-    lines = (DATA / "gt_taskonomy_standley" / name).read_text().splitlines()[1:]  # half-size singles
+    lines = (
+        (DATA / "gt_taskonomy_standley" / name).read_text().splitlines()[1:]
+    )  # half-size singles
     cells = [(line.split("\t") + [""] * 5)[:5] for line in lines]
     return np.array([[float(c) if c.strip() else np.nan for c in row] for row in cells])
 

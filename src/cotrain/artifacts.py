@@ -122,10 +122,10 @@ class RunFolder:
             with safe_open(self.path(name), framework="pt") as file:
                 # cloned into aligned memory, as fresh tensors have it: last bits depend on that
                 tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
-                metadata = json.loads(file.metadata()["cotrain"])
+                metadata = json.loads((file.metadata() or {})["cotrain"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise InputError(f"{self.path(name)} is missing or damaged: {error}") from error
-        if metadata.pop("schema_version") != SCHEMA_VERSION:
+        if not isinstance(metadata, dict) or metadata.pop("schema_version", None) != SCHEMA_VERSION:
             raise InputError(f"{self.path(name)} was written by another version of cotrain")
         return tensors, metadata
 

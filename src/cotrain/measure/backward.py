@@ -37,7 +37,9 @@ def vector_jacobian_products(
     except RuntimeError:  # an operation without a batching rule
         found = _one_by_one(outputs, parameters, vectors)
     return [
-        torch.zeros(len(vectors), *parameter.shape) if gradient is None else gradient.detach()
+        parameter.new_zeros(len(vectors), *parameter.shape)
+        if gradient is None
+        else gradient.detach()
         for parameter, gradient in zip(parameters, found, strict=True)
     ]
 

@@ -43,7 +43,7 @@ class Directions(ABC):
     def inner(self, other: Directions) -> Tensor:
         """``[C, C']`` inner products with the vectors of another set."""
         mine, theirs = self.dense().tensors, other.dense().tensors
-        products = [mine[name].flatten(1) @ theirs[name].flatten(1).T for name in mine]
+        products = [_rows(mine[name]) @ _rows(theirs[name]).T for name in mine]
         return torch.stack(products).sum(dim=0)
 
 
@@ -74,7 +74,7 @@ class Dense(Directions):
         """See :class:`Directions`."""
         return Dense(
             tensors={
-                name: (weights.to(tensor) @ tensor.flatten(1)).view(-1, *tensor.shape[1:])
+                name: (weights.to(tensor) @ _rows(tensor)).view(-1, *tensor.shape[1:])
                 for name, tensor in self.tensors.items()
             }
         )
@@ -143,6 +143,11 @@ class Factored(Directions):
 
     def _with(self, slopes: Sequence[Tensor]) -> Factored:
         return Factored(names=self.names, slopes=slopes, activations=self.activations)
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    """``[C, everything]``, also of a parameter without axes."""
+    return tensor.reshape(len(tensor), -1)
 
 
 def row_products(activations: Tensor) -> Tensor:

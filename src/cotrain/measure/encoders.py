@@ -61,7 +61,8 @@ def shared_part(net: MultiTaskNet, executor: Executor, state: State, inputs: Ten
             "the encoder has no parameter that can be trained, so the tasks share nothing to measure: "
             "unfreeze some of its layers"
         )
-    form = MLPEncoder if type(net.encoder) is MLP else AutogradEncoder
+    whole = all(f"{ENCODER}{name}" in state.params for name, _ in net.encoder.named_parameters())
+    form = MLPEncoder if type(net.encoder) is MLP and whole else AutogradEncoder
     return form(net, executor, state, inputs)
 
 

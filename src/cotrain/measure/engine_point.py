@@ -70,6 +70,11 @@ class EnginePoint:
         """See :class:`~cotrain.measure.point.Point`."""
         return self._seen.batch.shares > 0
 
+    @property
+    def suspects(self) -> Tensor:
+        """See :class:`~cotrain.measure.point.Point`; what is masked never enters here."""
+        return torch.zeros_like(self.present)
+
     @cached_property
     def losses(self) -> Tensor:
         """See :class:`~cotrain.measure.point.Point`."""

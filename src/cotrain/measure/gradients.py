@@ -84,6 +84,7 @@ class Gradients:
         pairs = compared(grams)
         conflict = conflicts(pairs[..., 0])
         own = np.eye(size, dtype=bool)
+        once = np.tri(size, k=-1, dtype=bool)  # each pair of tasks once
         pairs[:, own], conflict[:, own] = np.nan, np.nan
         (cosine, cosine_error), (magnitude, magnitude_error), (share, share_error) = (
             mean_and_error(values) for values in (pairs[..., 0], pairs[..., 1], conflict)
@@ -100,7 +101,7 @@ class Gradients:
             conflict=share,
             conflict_error=share_error,
             norms=_rows([finite_mean(norms[part]) for part in parts], size),
-            batches=_rows([spread(pairs[part][:, ~own].reshape(-1, 2)) for part in parts], 2, 5),
+            batches=_rows([spread(pairs[part][:, once].reshape(-1, 2)) for part in parts], 2, 5),
             inter_task=_rows([spread(_joined(self.between_tasks[part])) for part in parts], 2, 5),
             inter_sample=_rows(
                 [spread(_joined(self.between_samples[part])) for part in parts], 2, 5

@@ -66,7 +66,7 @@ class Measurement:
             found = note.get("measurement", "something else")
             raise InputError(f"{path} holds a {found}, not a {cls.__name__}")
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
-        facts = {name: _as_tuples(value) for name, value in note["facts"].items()}
+        facts = {name: _as_tuples(value) for name, value in note.get("facts", {}).items()}
         expected = {field.name for field in fields(cls)}
         if arrays.keys() | facts.keys() != expected:
             raise InputError(f"{path} is not a whole {cls.__name__}")

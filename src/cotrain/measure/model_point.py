@@ -13,7 +13,6 @@ Letters: T tasks, C candidates, B rows.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -25,7 +24,9 @@ from torch.optim import Optimizer
 
 from cotrain.errors import InputError
 from cotrain.measure.backward import vector_jacobian_products
-from cotrain.measure.directions import Dense, Directions, join
+from cotrain.measure.directions import Dense, Directions
+from cotrain.measure.lone_step import lone_steps
+from cotrain.measure.replay import Replay
 
 
 class ModelPoint:
@@ -56,9 +57,8 @@ class ModelPoint:
         optimizer: Optimizer | None = None,
         step: int = 0,
     ) -> None:
-        self._closure = losses
-        self._model = model
-        self._shared_module = shared
+        self._evaluate = Replay(losses, model)
+        self._module = shared
         self._shared = {n: p for n, p in shared.named_parameters() if p.requires_grad}
         if not self._shared:
             raise InputError(
@@ -68,6 +68,7 @@ class ModelPoint:
         self._mask = mask
         self._optimizer = optimizer
         self._step = step
+        self._cuts: list[tuple[Tensor, Tensor]] = []  # features with their graph, and without
 
     @property
     def step(self) -> int:
@@ -82,30 +83,41 @@ class ModelPoint:
     @cached_property
     def labelled(self) -> Tensor:
         """See :class:`~cotrain.measure.point.Point`."""
-        single = self._forward[0]
+        single = self._single
         if self._mask is None:
             return torch.ones_like(single, dtype=torch.bool)
         mask = self._mask.to(single.device).bool()
-        return mask.unsqueeze(1).expand(single.shape) if mask.dim() == 1 else mask
+        if mask.dim() == 1 and len(mask) == len(single):
+            return mask.unsqueeze(1).expand(single.shape)
+        if mask.shape != single.shape:
+            raise InputError(
+                f"the mask is {list(mask.shape)}, the losses are {list(single.squeeze(1).shape)}: give "
+                "a mask like the losses, tasks first"
+            )
+        return mask
+
+    @property
+    def suspects(self) -> Tensor:
+        """See :class:`~cotrain.measure.point.Point`."""
+        return (~self._single.isfinite() & ~self.labelled).any(dim=1)
 
     @cached_property
     def losses(self) -> Tensor:
         """See :class:`~cotrain.measure.point.Point`."""
-        return self._means(self._forward[0].detach())
+        return self._means(self._single.detach())
 
+    @torch.enable_grad()
     def task_gradients(self) -> Dense:
         """See :class:`~cotrain.measure.point.Point`."""
-        single = self._forward[0]
-        total = torch.where(self.labelled, single, 0.0).sum(dim=1)
-        means = total / self.labelled.sum(dim=1).clamp(min=1)
-        found = self._gradients([means[t] if self.present[t] else None for t in range(len(means))])
+        means, present = self._means(self._single), self.present.tolist()
+        found = self._gradients([m if p else None for m, p in zip(means, present, strict=True)])
         self._refuse_private_parameters(found)
         return found
 
+    @torch.enable_grad()
     def example_gradients(self, tasks: Sequence[int], rows: Sequence[int]) -> Dense:
         """See :class:`~cotrain.measure.point.Point`."""
-        single = self._forward[0]
-        return self._gradients([single[t, b] for t, b in zip(tasks, rows, strict=True)])
+        return self._gradients([self._single[t, b] for t, b in zip(tasks, rows, strict=True)])
 
     def losses_after(self, moves: Directions) -> Tensor:
         """See :class:`~cotrain.measure.point.Point`; one evaluation a candidate."""
@@ -119,86 +131,70 @@ class ModelPoint:
         """See :class:`~cotrain.measure.point.Point`."""
         if self._optimizer is None:
             raise InputError("give ModelPoint the optimizer whose own step is to be looked ahead")
-        dense = gradients.dense()
-        return join([self._own_step(self._optimizer, dense, row) for row in range(dense.count)])
-
-    def _own_step(self, optimizer: Optimizer, gradients: Dense, row: int) -> Dense:
-        twin = copy.deepcopy(optimizer)
-        ours = [p for group in optimizer.param_groups for p in group["params"]]
-        theirs = [p for group in twin.param_groups for p in group["params"]]
-        place = {id(mine): copied for mine, copied in zip(ours, theirs, strict=True)}
-        for copied in theirs:
-            copied.grad = None
-        for name, parameter in self._shared.items():
-            place[id(parameter)].grad = gradients.tensors[name][row].clone()
-        type(twin).step(twin)  # the class's own: schedulers wrap the instance's around the original
-        return Dense(
-            tensors={
-                name: (place[id(p)] - p).detach().unsqueeze(0) for name, p in self._shared.items()
-            }
-        )
+        return lone_steps(self._optimizer, self._shared, gradients.dense())
 
     @cached_property
-    def _forward(self) -> tuple[Tensor, Tensor | None]:
-        """``[T, B]`` single losses with their graph, and the features if there is one tensor of them."""
-        seen: list[Any] = []
-        handle = self._shared_module.register_forward_hook(lambda *call: seen.append(call[2]))
+    def _single(self) -> Tensor:
+        """``[T, B]`` single losses with their graph.
+
+        What the shared part returns is cut out of the graph, so each task's backward pass through its own
+        head stops there, and what reaches shared parameters past it (tied weights, penalties) does not.
+        """
+
+        def cut(module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
+            if not (isinstance(output, Tensor) and output.requires_grad):
+                return None
+            leaf = output.detach().requires_grad_()
+            self._cuts.append((output, leaf))
+            return leaf.clone()  # may be worked on in place
+
+        handle = self._module.register_forward_hook(cut)
         try:
             with torch.enable_grad():
                 single = self._evaluate()
         finally:
             handle.remove()
-        one = len(seen) == 1 and isinstance(seen[0], Tensor) and seen[0].requires_grad
-        return single, seen[0] if one else None
-
-    def _evaluate(self) -> Tensor:
-        """``[T, B]`` single losses of the model as it is, from the same random state every time."""
-        buffers = [(buffer, buffer.data) for buffer in self._model.buffers()]
-        for buffer, before in buffers:
-            buffer.data = before.clone()
-        try:
-            with torch.random.fork_rng():
-                losses = self._closure()
-        finally:
-            for buffer, before in buffers:
-                buffer.data = before
-        return losses.unsqueeze(1) if losses.dim() == 1 else losses
+        if not single.requires_grad:
+            raise InputError(
+                "no gradient flows from the losses: compute them with the model, with its graph"
+            )
+        return single
 
     def _means(self, single: Tensor) -> Tensor:
         total = torch.where(self.labelled, single, 0.0).sum(dim=1)
-        return torch.where(self.present, total / self.labelled.sum(dim=1).clamp(min=1), torch.nan)
+        means = total / self.labelled.sum(dim=1).clamp(min=1)
+        return torch.where(self.present, means, torch.nan)
 
     def _gradients(self, scalars: Sequence[Tensor | None]) -> Dense:
-        """Gradients of single numbers; zero for None."""
-        features = self._forward[1]
-        parameters = list(self._shared.values())
-        if features is None:
-            rows = [_gradient(scalar, parameters) for scalar in scalars]
-            found = [torch.stack(column) for column in zip(*rows, strict=True)]
-        else:  # own head, one by one; shared part, all at once
-            vectors = torch.stack([_gradient(scalar, [features])[0] for scalar in scalars])
-            found = vector_jacobian_products(features, parameters, vectors)
+        """Gradients of single numbers; zero for None.
+
+        First one by one, each through its own head down to the cuts; then all together through the shared
+        part, last call first, because a later call may read an earlier one's features.
+        """
+        parameters, leaves = list(self._shared.values()), [leaf for _, leaf in self._cuts]
+        rows = [_gradient(scalar, [*leaves, *parameters]) for scalar in scalars]
+        columns = [torch.stack(column) for column in zip(*rows, strict=True)]
+        found = columns[len(leaves) :]
+        for at in reversed(range(len(leaves))):
+            reached = [*leaves[:at], *parameters]
+            past = vector_jacobian_products(self._cuts[at][0], reached, columns[at])
+            columns[:at] = [a + b for a, b in zip(columns[:at], past[:at], strict=True)]
+            found = [a + b for a, b in zip(found, past[at:], strict=True)]
         return Dense(tensors=dict(zip(self._shared, found, strict=True)))
 
     def _refuse_private_parameters(self, gradients: Dense) -> None:
         """A parameter that one of several tasks reaches is its head, not shared."""
+        squares = gradients.inner(gradients).diagonal()
+        if int(self.present.sum()) < 2 or not bool((squares[self.present] > 0).all()):
+            return
         for name, tensor in gradients.tensors.items():
-            reached = tensor.flatten(1).ne(0).any(dim=1)
-            if (
-                int(self.present.sum()) > 1
-                and int(reached.sum()) == 1
-                and self._all_move(gradients)
-            ):
+            reached = tensor.reshape(len(tensor), -1).ne(0).any(dim=1)
+            if int(reached.sum()) == 1:
                 raise InputError(
                     f"parameter {name!r} of the shared part is reached by task number "
                     f"{int(reached.nonzero())} only: pass as `shared` the part that all tasks share, "
                     "without their heads"
                 )
-
-    def _all_move(self, gradients: Dense) -> bool:
-        """Whether every present task has some gradient."""
-        squares = gradients.inner(gradients).diagonal()
-        return bool((squares[self.present] > 0).all())
 
     @contextmanager
     def _moved(self, moves: Dense, row: int) -> Iterator[None]:

@@ -40,6 +40,11 @@ class Point(Protocol):
         """``[T, B]`` bool, which cells of the batch are labelled; B = 1 where rows cannot be told apart."""
         ...
 
+    @property
+    def suspects(self) -> Tensor:
+        """``[T]`` bool, tasks with a loss under the mask that is not finite: it may reach gradients."""
+        ...
+
     def task_gradients(self) -> Directions:
         """T gradients of ``losses`` by the shared parameters; zero for an absent task."""
         ...
@@ -69,8 +74,10 @@ def refuse_undefined(values: Tensor, known: Tensor, tasks: Sequence[str], point:
     Raises:
         InputError: Names the first such task, the step and the usual cause.
     """
-    broken = (~values.isfinite() & known).all(dim=1) & known.any(dim=1)
+    broken = (~values.isfinite() | ~known).all(dim=1) & known.any(dim=1)
     if bool(broken.any()):
+        if bool(point.suspects.any()):
+            broken = point.suspects  # its NaN breaks every task's gradient
         raise InputError(
             f"the gradient of task {tasks[int(broken.nonzero()[0])]!r} is not finite at step "
             f"{point.step}: fill missing targets before the loss is computed (a NaN under the mask still "

@@ -38,6 +38,7 @@ class Given:
             torch.ones(len(tasks), rows, dtype=torch.bool) if labelled is None else labelled
         )
         self.present = self.labelled.any(dim=1)
+        self.suspects = torch.zeros_like(self.present)
         self.losses = torch.tensor(losses or [1.0 + t for t in range(len(tasks))])
         self.asked: list[tuple[int, int]] = []
 

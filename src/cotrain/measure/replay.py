@@ -1,0 +1,58 @@
+"""Evaluate someone's losses again and again without leaving a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class Replay:
+    """Losses of a model as it is, always from the same random state and the same buffers.
+
+    So dropout draws the same masks every time. The random state of torch (not of numpy or Python) and all
+    buffers, reassigned ones too, are put back after each evaluation.
+
+    Args:
+        losses: Computes ``[T]`` or ``[T, B]`` losses with the model.
+        model: Whose buffers are put back.
+    """
+
+    def __init__(self, losses: Callable[[], Tensor], model: nn.Module) -> None:
+        self._losses = losses
+        self._model = model
+        self._cpu: Tensor | None = None
+        self._cuda: list[Tensor] = []
+
+    def __call__(self) -> Tensor:
+        """``[T, B]``; B = 1 for losses that are means already."""
+        with torch.random.fork_rng(), self._buffers_kept():
+            self._rewind()
+            losses = self._losses()
+        return losses.unsqueeze(1) if losses.dim() == 1 else losses
+
+    def _rewind(self) -> None:
+        """The random state of the first evaluation."""
+        if self._cpu is None:
+            self._cpu = torch.random.get_rng_state()
+            self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+        torch.random.set_rng_state(self._cpu)
+        if self._cuda:
+            torch.cuda.set_rng_state_all(self._cuda)
+
+    @contextmanager
+    def _buffers_kept(self) -> Iterator[None]:
+        """Let the closure work on copies; afterwards the very same tensors are back."""
+        places = [(module, dict(module._buffers)) for module in self._model.modules()]
+        buffers = [(buffer, buffer.data) for buffer in self._model.buffers()]
+        for buffer, data in buffers:
+            buffer.data = data.clone()
+        try:
+            yield
+        finally:
+            for module, own in places:
+                module._buffers.update(own)
+            for buffer, data in buffers:
+                buffer.data = data
