@@ -238,7 +238,7 @@ def trained_opinions(truth: Truth, seed: int) -> dict[str, Opinion]:
         "all sets trained": Opinion(scores=gains, trainings=len(sets)),
     }
     for more in (5, 10, 20):
-        search = SubsetSearch(truth.tasks, max_groups=3, seed=seed)
+        search = SubsetSearch(tasks=truth.tasks, max_groups=3, seed=seed)
         while len(search.gains.sets) < singles + 1 + more:
             asked = search.ask(min(5, singles + 1 + more - len(search.gains.sets)))
             rows = (asked @ (1 << np.arange(len(truth.tasks)))) - 1
@@ -317,7 +317,8 @@ def page(cases: dict[str, dict[str, Any]]) -> str:
         "",
         "`python benchmarks/instruments.py`; gains are differences in mean test score (AUC, R²) to",
         "training alone; ± standard errors over 5 seeds of the instrument (for chance: over 200 random",
-        "opinions). Cost in trainings of one network. The oracle chooses by the true test gains.",
+        "opinions). Cost in trainings of one network; the first four looked on at the same joint run. The",
+        "oracle chooses by the true test gains.",
     ]
     for name, case in cases.items():
         lines += [
