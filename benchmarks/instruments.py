@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from cotrain.measure.sampled import SubsetSearch
 from numpy.typing import NDArray
 
 from cotrain.artifacts import RunFolder
@@ -43,6 +42,7 @@ from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.lookahead import Lookahead
 from cotrain.measure.probes import rank_correlation
 from cotrain.measure.recorder import DataMaps
+from cotrain.measure.sampled import SubsetSearch
 from cotrain.measure.surrogate import Surrogate
 from cotrain.population.engine import Engine
 from cotrain.population.member import Member, indicator

@@ -28,6 +28,7 @@ from torchjd.autogram import Engine as GramEngine
 from cotrain import Settings, from_arrays
 from cotrain.artifacts import RunFolder
 from cotrain.budget import recipe_for
+from cotrain.data import StratifiedSplit
 from cotrain.data.taskdata import TaskData
 from cotrain.measure.engine_point import EnginePoint
 from cotrain.measure.gradients import Gradients
@@ -211,7 +212,8 @@ def engine_on(path: Path, folder: str) -> Engine:
     file = np.load(path)
     bits = np.unpackbits(file["fp_packed"], axis=1)[:, :INPUTS].astype(np.float32)
     labels = np.where(file["y"] < 0, np.nan, file["y"]).astype(np.float32)
-    development = from_arrays(bits, labels, names=[str(n) for n in file["tasks"]]).development
+    names = [str(name) for name in file["tasks"]]
+    development = from_arrays(bits, labels, names=names, split=StratifiedSplit()).development
     recipe = recipe_for(len(development.train), seed=0)
     return build_engine(
         RunFolder(Path(folder)), development, None, Settings(), recipe, lambda _: None

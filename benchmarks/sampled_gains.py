@@ -9,8 +9,8 @@ that serves them. Averages over 20 seeds.
 Contenders: `ridge` (one ridge regression a task on own and pairwise indicators, alpha 1, random sets),
 `random` (our surrogate, random sets), `active` (our surrogate, sets asked for five at a time). References:
 all tasks in one group, the published predictors HOA and TAG, every set's validation gain, every set's test
-gain (the oracle). The tables: MTG-Net (NeurIPS 2022), ETTm1 and Taskonomy, of which the latter has one table
-for both roles; Standley et al. (ICML 2020), four settings, gain = 1 − loss / loss alone.
+gain (the oracle). The tables: MTG-Net (NeurIPS 2022), ETTm1 and Taskonomy, the latter one table for both
+roles; Standley et al. (ICML 2020), four settings, gain = 1 − loss / loss alone.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.grouping.exact import _best_groups, _split
+from cotrain.grouping import exact
 from cotrain.grouping.grouping import Grouping
 from cotrain.measure.gains import Sets, Table
 
@@ -90,9 +90,8 @@ def _exact(sets: Sets, scores: Table, max_groups: int) -> list[int]:
     table = np.full((2**tasks, tasks), -np.inf)
     table[number] = scores
     row = dict(zip(number.tolist(), range(len(sets)), strict=True))
-    value, group = _best_groups(table)
-    blocks, _ = _split(value, max_groups)
-    return sorted({row[int(group[block])] for block in blocks})
+    groups = exact.best_cover(table, max_groups=max_groups).groups
+    return sorted(row[sum(1 << task for task in group)] for group in groups)
 
 
 def _exchange(sets: Sets, scores: Table, max_groups: int) -> list[int]:

@@ -40,6 +40,14 @@ class Directions(ABC):
     def scaled(self, factor: float) -> Self:
         """Every vector times a number."""
 
+    @abstractmethod
+    def part(self, which: slice) -> Self:
+        """Some of the vectors."""
+
+    def chunks(self, size: int) -> list[Self]:
+        """All vectors, ``size`` at a time."""
+        return [self.part(slice(at, at + size)) for at in range(0, self.count, size)]
+
     def inner(self, other: Directions) -> Tensor:
         """``[C, C']`` inner products with the vectors of another set."""
         mine, theirs = self.dense().tensors, other.dense().tensors
@@ -82,6 +90,10 @@ class Dense(Directions):
     def scaled(self, factor: float) -> Dense:
         """See :class:`Directions`."""
         return Dense(tensors={name: tensor * factor for name, tensor in self.tensors.items()})
+
+    def part(self, which: slice) -> Dense:
+        """See :class:`Directions`."""
+        return Dense(tensors={name: tensor[which] for name, tensor in self.tensors.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +139,10 @@ class Factored(Directions):
     def scaled(self, factor: float) -> Factored:
         """See :class:`Directions`."""
         return self._with([slope * factor for slope in self.slopes])
+
+    def part(self, which: slice) -> Factored:
+        """See :class:`Directions`."""
+        return self._with([slope[which] for slope in self.slopes])
 
     def inner(self, other: Directions) -> Tensor:
         """See :class:`Directions`."""

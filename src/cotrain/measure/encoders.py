@@ -22,7 +22,7 @@ from cotrain.models.multitask import ENCODER, HEAD, MultiTaskNet
 from cotrain.population.executor import Executor
 from cotrain.population.state import State, Tensors
 
-CHUNK_BYTES = (
+CHUNK_BYTES = 1 << 23  # held at a time: small enough for the allocator to use the same pages again
     1 << 25
 )  # moved parameters held at a time: what the allocator reuses without new pages
 
@@ -100,15 +100,9 @@ class AutogradEncoder:
 
     def outputs_after(self, moves: Directions) -> Tensor:
         """See :class:`SharedPart`; in chunks that stay in memory the allocator has."""
-        tensors = moves.dense().tensors
-        bytes_each = sum(t[0].numel() * t.element_size() for t in tensors.values())
-        size = max(1, CHUNK_BYTES // bytes_each)
-        return torch.cat(
-            [
-                self._outputs({name: tensor[at : at + size] for name, tensor in tensors.items()})
-                for at in range(0, moves.count, size)
-            ]
-        )
+        bytes_each = sum(t.numel() * t.element_size() for t in self._shared.values())
+        chunks = moves.dense().chunks(max(1, CHUNK_BYTES // bytes_each))
+        return torch.cat([self._outputs(chunk.tensors) for chunk in chunks])
 
     def _outputs(self, moves: Tensors) -> Tensor:
         count = len(next(iter(moves.values())))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from cotrain.measure.directions import Dense, Directions, join
-from cotrain.measure.encoders import shared_part
+from cotrain.measure.encoders import CHUNK_BYTES, shared_part
 from cotrain.models.losses import TaskLosses
 from cotrain.models.multitask import HEAD, MultiTaskNet
 from cotrain.population.executor import Executor
@@ -97,7 +97,9 @@ class EnginePoint:
 
     def losses_after(self, moves: Directions) -> Tensor:
         """See :class:`~cotrain.measure.point.Point`."""
-        return self._means(self._shared.outputs_after(moves))
+        bytes_each = self._outputs.numel() * self._outputs.element_size()
+        chunks = moves.chunks(max(1, CHUNK_BYTES // bytes_each))
+        return torch.cat([self._means(self._shared.outputs_after(chunk)) for chunk in chunks])
 
     def own_step(self, gradients: Directions) -> Dense:
         """See :class:`~cotrain.measure.point.Point`; the step of the run's AdamW."""

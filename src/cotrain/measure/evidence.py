@@ -6,8 +6,9 @@ A task's score in a set is a smooth function of the set; its gain is the score m
 
 f_t belongs to the task, g to all tasks (a good helper helps many, a bad set hurts many); both have the
 kernel of :mod:`cotrain.measure.set_kernel` with weights of their own. c_t is the task's scale. A task alone
-gains 0 without being told. Noise is estimated; where standard errors are known it is their square, and
-what they leave unexplained counts as the set's own, repeatable effect.
+gains 0 without being told. What smooth functions leave unexplained is a set's own luck (a model that is
+shipped keeps it) or noise of measuring. Where standard errors are known, noise is their square and the rest
+is luck; where they are not, nobody can tell, and each gets half.
 
 The tasks' blocks are factorised apart ([T, K, K]); g joins them through its values at the N sets and T
 singles (Woodbury): O(T·K·U²) instead of O(T³·K³).
@@ -45,7 +46,8 @@ class Observed:
         gain: ``[T, K]``, 0 where it is not known.
         variance: ``[T, K]`` squared standard errors, 0 where not known.
         unit: Root mean square of the gains, 1 if all are 0.
-        replicated: Whether every gain has a standard error.
+        luck: Share of the unexplained variance that belongs to the set: 1 if every gain has a standard
+            error, else a half.
     """
 
     sets: Tensor
@@ -54,7 +56,7 @@ class Observed:
     gain: Tensor
     variance: Tensor
     unit: float
-    replicated: bool
+    luck: float
 
     @classmethod
     def from_gains(cls, gains: Gains, most: int | None = None) -> Observed:
@@ -85,7 +87,7 @@ class Observed:
             gain=gain_t,
             variance=variance_t,
             unit=unit,
-            replicated=replicated,
+            luck=1.0 if replicated else 0.5,
         )
 
 
@@ -100,56 +102,58 @@ class Hyper:
     """What the data decide: positive numbers, held as one vector of logarithms.
 
     Args:
-        logs: ``[2C + 3 + T]``: own weights, shared weights, two reaches, noise, scales.
-        parts: C.
+        logs: ``[2C + 3 + T]``: own weights, shared weights, two reaches, the unexplained, scales.
+        luck: Share of the unexplained that belongs to the set.
     """
 
     logs: Tensor
-    parts: int
+    luck: float
 
     @classmethod
     def centre(cls, observed: Observed) -> Hyper:
-        """Before any data: half of the variance own, a quarter shared, a tenth noise."""
-        parts = PARTS + observed.replicated
-        own, shared = [math.log(0.5 / parts)] * parts, [math.log(0.25 / parts)] * parts
+        """Before any data: half of the variance own, a quarter shared, a tenth unexplained."""
+        own, shared = [math.log(0.5 / PARTS)] * PARTS, [math.log(0.25 / PARTS)] * PARTS
         rest = [math.log(0.3), math.log(0.3), math.log(0.1)]
-        scales = [0.0] * observed.sets.shape[1]
-        return cls(
-            logs=torch.tensor([*own, *shared, *rest, *scales], dtype=torch.float64), parts=parts
-        )
+        logs = [*own, *shared, *rest, *[0.0] * observed.sets.shape[1]]
+        return cls(logs=torch.tensor(logs, dtype=torch.float64), luck=observed.luck)
 
     def spread(self) -> Tensor:
         """How far a logarithm may be from the centre: a factor of 4.5 for variances, e for the rest."""
         spread = torch.ones_like(self.logs)
-        spread[: 2 * self.parts] = 1.5
-        spread[2 * self.parts + 2] = 1.5
+        spread[: 2 * PARTS] = 1.5
+        spread[2 * PARTS + 2] = 1.5
         return spread
 
     @property
     def own(self) -> Tensor:
-        """``[C]`` weights of the kernel of f."""
-        return self.logs[: self.parts].exp()
+        """``[C + 1]`` weights of the kernel of f, the last for the same set."""
+        return torch.cat([self.logs[:PARTS].exp(), (self.luck * self.unexplained)[None]])
 
     @property
     def shared(self) -> Tensor:
         """``[C]`` weights of the kernel of g."""
-        return self.logs[self.parts : 2 * self.parts].exp()
+        return self.logs[PARTS : 2 * PARTS].exp()
 
     @property
     def reach(self) -> tuple[Tensor, Tensor]:
         """Reach of the kernels of f and g."""
-        own, shared = self.logs[2 * self.parts : 2 * self.parts + 2].exp()
+        own, shared = self.logs[2 * PARTS : 2 * PARTS + 2].exp()
         return own, shared
 
     @property
+    def unexplained(self) -> Tensor:
+        """Variance that smooth functions leave, in units of the scale."""
+        return self.logs[2 * PARTS + 2].exp()
+
+    @property
     def noise(self) -> Tensor:
-        """Variance of the noise of a single gain without a standard error, in units of its scale."""
-        return self.logs[2 * self.parts + 2].exp()
+        """The part of it that is noise of measuring without standard errors."""
+        return (1 - self.luck) * self.unexplained
 
     @property
     def scale(self) -> Tensor:
         """``[T]`` c."""
-        return self.logs[2 * self.parts + 3 :].exp()
+        return self.logs[2 * PARTS + 3 :].exp()
 
     def kernel(self, a: Tensor, b: Tensor, *, shared: bool) -> Tensor:
         """``[A, B]`` covariance of g, or of any f_t, between two lists of sets."""
@@ -178,14 +182,14 @@ class Factor:
         white = torch.linalg.solve_triangular(self.own, values, upper=False)
         common = torch.einsum("tku,tkd->ud", self.loading, white)
         rest = white - self.loading @ torch.cholesky_solve(common, self.inner)
-        return torch.linalg.solve_triangular(self.own.mT, rest, upper=True)
+        solved: Tensor = torch.linalg.solve_triangular(self.own.mT, rest, upper=True)
+        return solved
 
 
 def gain_noise(observed: Observed, hyper: Hyper) -> Tensor:
     """``[T, K]`` variance of the noise of every known gain, in units of its scale."""
     scale = (hyper.scale**2)[:, None]
-    stated = (observed.variance + FLOOR) / scale
-    return stated if observed.replicated else stated + hyper.noise
+    return (observed.variance + FLOOR) / scale + hyper.noise
 
 
 def own_covariance(observed: Observed, hyper: Hyper, asked: Tensor) -> Tensor:
@@ -233,7 +237,9 @@ def log_evidence(observed: Observed, hyper: Hyper) -> Tensor:
     diagonals = factor.own.diagonal(dim1=1, dim2=2).log().sum()
     volume = diagonals + factor.inner.diagonal().log().sum()
     count = observed.known.sum(1)
-    return -square / 2 - volume - (count * hyper.scale.log() + count * math.log(math.tau) / 2).sum()
+    constant = (count * (hyper.scale.log() + math.log(math.tau) / 2)).sum()
+    value: Tensor = -square / 2 - volume - constant
+    return value
 
 
 def estimate(observed: Observed) -> Hyper:
@@ -247,11 +253,11 @@ def estimate(observed: Observed) -> Hyper:
         """Minus the log posterior and its gradient, at a distance from the centre in spreads."""
         steps = torch.from_numpy(point).requires_grad_(True)
         with torch.enable_grad():
-            hyper = Hyper(logs=centre.logs + steps * spread, parts=centre.parts)
+            hyper = Hyper(logs=centre.logs + steps * spread, luck=centre.luck)
             value = steps.square().sum() / 2 - log_evidence(observed, hyper)
         (gradient,) = torch.autograd.grad(value, steps)
         return value.item(), gradient.numpy()
 
     start = np.zeros(len(centre.logs))
     best, _, _ = fmin_l_bfgs_b(loss, start, maxiter=100, factr=1e8, pgtol=1e-3)
-    return Hyper(logs=centre.logs + torch.from_numpy(best) * spread, parts=centre.parts)
+    return Hyper(logs=centre.logs + torch.from_numpy(best) * spread, luck=centre.luck)

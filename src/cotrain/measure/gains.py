@@ -60,27 +60,26 @@ class Gains(Measurement):
             found = f"{self.sets.dtype} {list(self.sets.shape)}"
             raise InputError(f"sets must be bool [sets, {len(self.tasks)} tasks], found {found}")
         for name in ("gain", "standard_error"):
-            found = list(getattr(self, name).shape)
-            if found != list(shape):
-                raise InputError(f"{name} must be like sets, {list(shape)}, found {found}")
+            size = getattr(self, name).shape
+            if size != shape:
+                raise InputError(f"{name} must be like sets, {list(shape)}, found {list(size)}")
         if not self.sets.any(axis=1).all():
             raise InputError(f"set {int((~self.sets.any(axis=1)).argmax())} has no task")
         self._check_values()
 
     def _check_values(self) -> None:
         for name in ("gain", "standard_error"):
-            self._refuse(np.isinf(getattr(self, name)), f"{name} must be finite or NaN")
-        self._refuse(self.standard_error < 0, "standard_error must not be negative")
-        self._refuse(np.isfinite(self.gain) & ~self.sets, "gain must be NaN outside the set")
+            self._refuse(name, np.isinf(getattr(self, name)), "must be finite or NaN")
+        self._refuse("standard_error", self.standard_error < 0, "must not be negative")
+        self._refuse("gain", np.isfinite(self.gain) & ~self.sets, "must be NaN outside the set")
         alone = (self.sets.sum(axis=1) == 1)[:, None] & np.isfinite(self.gain)
-        self._refuse(alone & (self.gain != 0), "gain of a task alone must be 0")
+        self._refuse("gain", alone & (self.gain != 0), "of a task alone must be 0")
 
-    def _refuse(self, wrong: Sets, why: str) -> None:
+    def _refuse(self, name: str, wrong: Sets, why: str) -> None:
         if wrong.any():
-            at = tuple(int(i) for i in np.argwhere(wrong)[0])
-            raise InputError(
-                f"{why}: set {at[0]}, task {self.tasks[at[1]]!r} has {self.gain[at]:g}"
-            )
+            row, task = (int(at) for at in np.argwhere(wrong)[0])
+            found = f"set {row}, task {self.tasks[task]!r} has {getattr(self, name)[row, task]:g}"
+            raise InputError(f"{name} {why}: {found}")
 
     @classmethod
     def empty(cls, tasks: Sequence[str]) -> Self:

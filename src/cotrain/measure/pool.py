@@ -20,7 +20,7 @@ def every_set(tasks: int) -> Sets:
            [0, 1],
            [1, 1]])
     """
-    return (np.arange(1, 2**tasks)[:, None] >> np.arange(tasks)) & 1 == 1
+    return np.asarray((np.arange(1, 2**tasks)[:, None] >> np.arange(tasks)) & 1 == 1)
 
 
 def fixed_sets(tasks: int) -> Sets:

@@ -45,7 +45,7 @@ class SubsetSearch:
     >>> search = SubsetSearch(tasks=("a", "b", "c"), max_groups=2)
     >>> asked = search.ask(7)  # a and b help each other, c and they hurt each other
     >>> company = asked.sum(axis=1, keepdims=True) > 1
-    >>> search.tell(asked, np.where(asked[:, [2]], -1.0, 1.0) * company)
+    >>> search.tell(asked, np.where(asked[:, [2]] | ~asked, -1.0, 1.0) * company)
     >>> search.plan().groups
     ((0, 1), (2,))
     """

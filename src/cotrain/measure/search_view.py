@@ -112,7 +112,7 @@ class View:
         return np.random.default_rng([self.seed, len(self.gains.sets), len(self.waiting)])
 
     def _known_sets(self) -> Sets:
-        """``[M, T]`` singles, all tasks, told and waiting sets, candidates; a pool of random ones if None."""
+        """``[M, T]`` singles, all tasks, told and waiting ones, candidates (a random pool if None)."""
         tasks = len(self.order)
         known = np.concatenate([pool.fixed_sets(tasks), self.gains.sets, self.waiting])
         more = self.candidates

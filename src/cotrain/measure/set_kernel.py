@@ -2,7 +2,7 @@
 
 Each part answers another question, and their weights come from the data: who is in (effects that add up),
 who is in of how many (effects that fade in large sets), how many tasks must change places to turn one
-set into the other (any interaction), and, where runs were repeated, is it the very same set (its luck).
+set into the other (any interaction), and is it the very same set (its luck).
 All are positive semidefinite: inner products of indicators, a product over tasks, an identity.
 Letters: A, B sets, T tasks, C parts.
 """

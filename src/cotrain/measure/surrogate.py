@@ -71,12 +71,11 @@ class Surrogate:
 
     @property
     def noise(self) -> Table:
-        """``[T]`` standard deviation of one more measured gain about the predicted one.
+        """``[T]`` standard deviation of measuring a gain, about what :meth:`predict` predicts.
 
         Where standard errors are known they are the noise, and this is 0.
         """
-        sd = torch.sqrt(self.hyper.noise * (not self.observed.replicated)) * self._units
-        return np.asarray(sd.numpy(), dtype=np.float64)
+        return np.asarray((self.hyper.noise.sqrt() * self._units).numpy(), dtype=np.float64)
 
     @property
     def _units(self) -> Tensor:
@@ -84,7 +83,7 @@ class Surrogate:
 
     @torch.no_grad()
     def predict(self, sets: Sets) -> tuple[Table, Table]:
-        """Mean and standard deviation of the members' gains, without the noise of measuring them.
+        """Mean and standard deviation of the members' gains, the sets' luck included, noise not.
 
         Args:
             sets: ``[M, T]`` bool, no set empty.
@@ -93,7 +92,7 @@ class Surrogate:
             Two ``[M, T]``, NaN outside the set.
         """
         asked = self._checked(sets)
-        parts = [self._deviation(chunk) for chunk in asked.split(_AT_ONCE)]
+        parts = [self._deviation(chunk) for chunk in torch.split(asked, _AT_ONCE)]
         deviation = torch.cat(parts) if parts else torch.zeros_like(asked)
         return self._finished(self._mean(asked), sets), self._finished(deviation, sets)
 
@@ -176,7 +175,8 @@ class Surrogate:
         in_set = own[0] @ spread - own[1].T[:, :, None] * by_task[:, None]
         alone = own[2][:, None] @ spread - (own[3].diagonal()[:, None] * by_task)[:, None]
         common = (shared[0] @ by_set - shared[1] @ by_task)[None]
-        return in_set - alone + common - (shared[2] @ by_set - shared[3] @ by_task)[:, None]
+        result: Tensor = in_set - alone + common
+        return result - (shared[2] @ by_set - shared[3] @ by_task)[:, None]
 
     def _deviation(self, asked: Tensor) -> Tensor:
         """``[M, T]`` posterior standard deviation."""
@@ -191,7 +191,8 @@ class Surrogate:
             spread = torch.linalg.solve_triangular(self.factor.inner, left, upper=False)
             rest = (unseen[:, task] - direction.square().sum(0)).clamp_min(0)
             result[:, task] += spread.square().sum(0) + rest
-        return result.clamp_min(0).sqrt()
+        deviation: Tensor = result.clamp_min(0).sqrt()
+        return deviation
 
     def _coordinates(self, asked: Tensor) -> tuple[Tensor, Tensor]:
         """``[U, M]`` and ``[U, T]``: g at the asked sets and at the singles, in the factor's basis."""
