@@ -23,8 +23,6 @@ from cotrain.population.executor import Executor
 from cotrain.population.state import State, Tensors
 
 CHUNK_BYTES = 1 << 23  # held at a time: small enough for the allocator to use the same pages again
-    1 << 25
-)  # moved parameters held at a time: what the allocator reuses without new pages
 
 
 class SharedPart(Protocol):
