@@ -45,7 +45,7 @@ from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
 from cotrain.population.optimiser import adamw_step
 from cotrain.population.state import initial_state
-from cotrain.population.training import Step, start, train_cohort
+from cotrain.population.training import TrainingStep, start, train_cohort
 from cotrain.stages import build_engine
 from cotrain.tasks import Kind, Task
 
@@ -124,7 +124,7 @@ class Case:
 
     def point(self, rows: int) -> EnginePoint:
         """What an instrument sees."""
-        step = Step(
+        step = TrainingStep(
             state=self.state,
             batch=self.batch.part(slice(rows)),
             outputs=torch.empty(0),
@@ -229,7 +229,7 @@ def agreement() -> dict[str, object]:
     instruments = {rows: Lookahead(tasks=tasks) for rows in (whole, 128, 64, 32) if rows <= whole}
     losses, net = TaskLosses(engine.development.tasks), engine.architecture.build(seed=0)
 
-    def before_update(step: Step) -> None:
+    def before_update(step: TrainingStep) -> None:
         if step.state.step % STEPS == 0 and step.state.step > 0:
             for rows, lookahead in instruments.items():
                 part = replace(step, batch=step.batch.part(slice(rows)))

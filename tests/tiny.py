@@ -24,7 +24,7 @@ from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member, Recipe
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.state import State, Tensors
-from cotrain.population.training import Progress, Step, start, train_cohort
+from cotrain.population.training import Progress, TrainingStep, start, train_cohort
 from cotrain.population.vmapped import VmapExecutor
 from cotrain.tasks import Kind, Task
 
@@ -153,7 +153,7 @@ def train(
     executor: str | Executor = "sequential",
     recipe: Recipe = RECIPE,
     architecture: Architecture | None = None,
-    before_update: Callable[[Step], None] = lambda _: None,
+    before_update: Callable[[TrainingStep], None] = lambda _: None,
     after_round: Callable[[Progress], None] = lambda _: None,
 ) -> Progress:
     """Train one cohort from scratch."""
@@ -184,7 +184,9 @@ def point_of(
     """A state with one member on a batch, as instruments see it."""
     if isinstance(executor, str):
         executor = make_executor(executor, architecture, tasks)
-    step = Step(state=state, batch=batch, outputs=torch.empty(0), learning_rates=[learning_rate])
+    step = TrainingStep(
+        state=state, batch=batch, outputs=torch.empty(0), learning_rates=[learning_rate]
+    )
     net = architecture.build(seed=0)
     return EnginePoint(net, TaskLosses(tasks), executor, step, weight_decay=weight_decay)
 
@@ -203,10 +205,10 @@ def probing(
     tasks: Sequence[Task],
     executor: str | Executor,
     every: int,
-) -> Callable[[Step], None]:
+) -> Callable[[TrainingStep], None]:
     """Lets an instrument look at every few steps of :func:`train`."""
 
-    def before_update(step: Step) -> None:
+    def before_update(step: TrainingStep) -> None:
         if step.state.step % every == 0 and step.state.step > 0:
             at = point_of(
                 step.state,

@@ -6,12 +6,11 @@ import math
 from dataclasses import dataclass, replace
 
 from cotrain.errors import InputError
-from cotrain.measure.joint_run import probe_rows
+from cotrain.measure.schedule import comparing_cost, looking_cost, probe_interval, probe_rows
 from cotrain.population.member import Recipe
+from cotrain.settings import Instrument, Settings
 
 FEWEST_ROUNDS = 5
-LEAST_MEASURING = 3.0  # one joint run and its probes, for all but many tasks
-PROBE_EVERY = 10
 
 
 def recipe_for(rows: int, *, seed: int) -> Recipe:
@@ -47,25 +46,33 @@ class Allowance:
     full_rounds: int
 
 
-def measuring_cost(tasks: int, batch_size: int) -> float:
-    """Joint runs of the lookahead: one, and T gradients and T looks ahead every 10 steps.
+def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, steps_in_round: int) -> float:
+    """Joint runs that the instruments may take: the joint run they look on at, probes, sampled sets.
 
-    >>> measuring_cost(12, 256), round(measuring_cost(617, 256), 1)
-    (3.0, 8.7)
+    Args:
+        tasks: T.
+        settings: Which instruments, how often they look, how many task sets are sampled.
+        recipe: The full recipe.
+        steps_in_round: Optimiser steps in a round.
     """
-    share = min(1.0, probe_rows(tasks) / batch_size)
-    return max(LEAST_MEASURING, 1 + tasks * share / PROBE_EVERY)
+    rows = min(probe_rows(tasks), recipe.batch_size)
+    every = probe_interval(settings.probe_every, recipe.rounds * steps_in_round)
+    probing = looking_cost(tasks, rows)
+    if Instrument.GRADIENTS in settings.instruments:
+        probing += comparing_cost()
+    cost = 1 + probing / (every * recipe.batch_size)
+    if Instrument.SAMPLED in settings.instruments:
+        cost += min(tasks + 1 + settings.trainings, 2**tasks - 1)
+    return math.ceil(cost)
 
 
-def full_cost(
-    vectors: int, candidates: int, seeds: int, measuring: float = LEAST_MEASURING
-) -> float:
+def full_cost(vectors: int, candidates: int, seeds: int, measuring: float) -> float:
     """Joint runs at most for ``vectors`` weight vectors, each tuned and trained from all seeds.
 
     The tuning run of the best candidate is seed 0 of the final ones.
 
-    >>> full_cost(16, 3, 5)
-    115.0
+    >>> full_cost(16, 3, 5, 3)
+    115
     """
     return vectors * (candidates + seeds - 1) + measuring
 
@@ -77,6 +84,7 @@ def allot(
     max_groups: int,
     candidates: int,
     seeds: int,
+    measuring: float,
     recipe: Recipe,
 ) -> Allowance:
     """Spend the budget evenly: fewer candidates first, then shorter trainings; never fewer seeds.
@@ -87,10 +95,10 @@ def allot(
         max_groups: k.
         candidates: Candidates each contender would like to try.
         seeds: Seeds each contender is trained from.
+        measuring: Joint runs that measuring takes.
         recipe: The full recipe.
     """
     vectors = tasks + 1 + max_groups if tasks > 1 else 1
-    measuring = measuring_cost(tasks, recipe.batch_size)
     full = full_cost(vectors, candidates, seeds, measuring)
     granted = full if budget is None else budget
     if not granted > 0:

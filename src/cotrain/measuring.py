@@ -24,10 +24,12 @@ from cotrain.measure.similarity import GradientSimilarity
 from cotrain.measure.steps import PlainStep
 from cotrain.population.engine import Engine, Watch
 from cotrain.population.member import Member, indicator
+from cotrain.result_file import drop_working_files
 from cotrain.settings import Encoder, Instrument, Settings
 from cotrain.stages import build_engine, claim
 
 DEFAULTS = Settings()
+FINISHED = "measured.json"
 AFFINITY, GRADIENTS, DATAMAP, GAINS = (
     f"{name}.safetensors" for name in ("affinity", "gradients", "datamap", "gains")
 )
@@ -70,7 +72,11 @@ class Measured:
 
     def all(self) -> tuple[Measurement, ...]:
         """What was measured, in the order of a report."""
-        found = (self.affinity, self.gradients, self.datamap, self.gains)
+        return (self.affinity, *self.further())
+
+    def further(self) -> tuple[Measurement, ...]:
+        """What was measured beside the transference."""
+        found = (self.gradients, self.datamap, self.gains)
         return tuple(measurement for measurement in found if measurement is not None)
 
 
@@ -105,20 +111,19 @@ def read_measured(folder: RunFolder) -> Measured:
 
 
 def _look_on(engine: Engine, joint: Member, settings: Settings) -> None:
-    began, folder = time.monotonic(), engine.folder
-    watchers = _watchers(engine, settings)
-    examples = measure_joint_run(engine, joint, watchers)
+    folder, watchers = engine.folder, _watchers(engine, settings)
+    examples, seconds = measure_joint_run(engine, joint, watchers)
     watchers.lookahead.affinity().save(folder.path(AFFINITY))
     if watchers.gradients is not None:
         watchers.gradients.similarity().save(folder.path(GRADIENTS))
     if watchers.maps is not None:
         watchers.maps.result().save(folder.path(DATAMAP))
-    seconds = time.monotonic() - began
     cost = {"trainings": 1, "examples": examples, "seconds": seconds}
     folder.write_json("joint_run.json", cost)
 
 
 def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
+    began = time.monotonic()
     names = [task.name for task in engine.development.tasks]
     setting = Setting(learning_rate=joint.learning_rate, dropout=joint.dropout)
     objective = EngineObjective(engine=engine, stage="sampled", setting=setting)
@@ -132,7 +137,9 @@ def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
     cost = {
         "trainings": objective.trainings,
         "examples": objective.examples,
-        "seconds": objective.seconds,
+        "seconds": max(
+            objective.seconds, time.monotonic() - began
+        ),  # choosing sets takes time, too
     }
     engine.folder.write_json("sampling.json", cost)
 
@@ -176,6 +183,8 @@ def measure_tasks(
     """
     folder, development = RunFolder(Path(out)), splits.development
     claim(folder, splits, settings, title, verb="measure")
+    if folder.has(FINISHED):
+        return read_measured(folder).all()
     recipe = recipe_for(len(development.train), seed=settings.seed)
     engine = build_engine(folder, development, encoder, settings, recipe, watch)
     joint = Member(
@@ -184,4 +193,7 @@ def measure_tasks(
         learning_rate=SETTINGS[0].learning_rate,
         dropout=SETTINGS[0].dropout,
     )
-    return measure(engine, joint, settings).all()
+    measured = measure(engine, joint, settings)
+    drop_working_files(folder)
+    folder.write_json(FINISHED, {})
+    return measured.all()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cotrain.answer import answer, details
 from cotrain.artifacts import RunFolder
-from cotrain.budget import Allowance, allot, recipe_for
+from cotrain.budget import Allowance, allot, measuring_cost, recipe_for
 from cotrain.choice import choose
 from cotrain.contenders import (
     SETTINGS,
@@ -22,10 +22,11 @@ from cotrain.contenders import (
     train_tuned,
 )
 from cotrain.data.taskdata import Splits
-from cotrain.grouping import group_tasks
+from cotrain.grouping import Grouping, group_tasks
 from cotrain.ledger import Ledger
 from cotrain.measure.sampled import best_groups
-from cotrain.measuring import measure
+from cotrain.measuring import Measured, measure
+from cotrain.population.batches import batch_count
 from cotrain.population.engine import Watch
 from cotrain.population.trained import merge
 from cotrain.predictor import Predictor, load, ship
@@ -100,10 +101,9 @@ def plan(
     measured = measure(engine, joint, settings)
     affinity = measured.affinity
     ledger.measured("measure: joint run", **asdict(measured.joint_run))
-    grouping = group_tasks(affinity.mean, max_groups=settings.max_groups)
-    if measured.gains is not None and measured.sampling is not None:
+    if measured.sampling is not None:
         ledger.measured("measure: task sets", **asdict(measured.sampling))
-        grouping = best_groups(measured.gains, max_groups=settings.max_groups)
+    grouping, decided_by = _decide(measured, settings.max_groups)
     groups = group_vectors(grouping, len(tasks), list(vectors.values()))
     if groups:
         group_tuning, tuned_groups = train_tuned(engine, "tune-groups", groups, grid)
@@ -142,7 +142,7 @@ def plan(
         tasks=proof.tasks,
         mean_test=proof.mean_test,
         overall=proof.overall,
-        grouping=grouping_summary(grouping, tasks),
+        grouping=grouping_summary(grouping, tasks, decided_by),
         affinity=affinity_summary(affinity),
         costs=ledger.lines(),
         rows=row_counts(splits),
@@ -155,12 +155,23 @@ def plan(
     return read_result(folder), load(out, encoder=encoder)
 
 
+def _decide(measured: Measured, max_groups: int) -> tuple[Grouping, str]:
+    """The groups, and what they were decided by: trained task sets where there are some."""
+    if measured.gains is not None:
+        return best_groups(measured.gains, max_groups=max_groups), "sampled gains"
+    return group_tasks(measured.affinity.mean, max_groups=max_groups), "transference"
+
+
 def _allowance(splits: Splits, settings: Settings) -> Allowance:
+    rows, tasks = len(splits.development.train), len(splits.tasks)
+    recipe = recipe_for(rows, seed=settings.seed)
+    steps = batch_count(rows, recipe.batch_size)
     return allot(
         settings.budget,
-        tasks=len(splits.tasks),
+        tasks=tasks,
         max_groups=settings.max_groups,
         candidates=len(SETTINGS),
         seeds=settings.seeds,
-        recipe=recipe_for(len(splits.development.train), seed=settings.seed),
+        measuring=measuring_cost(tasks, settings, recipe, steps),
+        recipe=recipe,
     )

@@ -65,7 +65,8 @@ class GroupingSummary:
     """The decided groups with the objective they were chosen by."""
 
     groups: tuple[Group, ...]
-    objective: float  # mean over tasks of the best group score
+    decided_by: str  # "transference" or "sampled gains"
+    objective: float  # mean over tasks of the best group score, in units of what decided
     bound: float  # no grouping can score above this
     exact: bool
 

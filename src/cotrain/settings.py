@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cotrain.baselines.trees import HistTrees, LightGBMTrees
 from cotrain.errors import InputError
+from cotrain.measure.schedule import PROBE_EVERY
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,8 +32,8 @@ class Settings:
     Args:
         max_groups: At most so many groups.
         budget: Total compute of the networks as a multiple of one joint run; None grants what the full
-            protocol needs: (tasks + 1 + groups) · (settings + seeds − 1), and the measuring (3 joint
-            runs for all but many tasks).
+            protocol needs: (tasks + 1 + groups) · (settings + seeds − 1), and the measuring (2 to 4
+            joint runs, and as many as there are sampled task sets).
         seeds: Seeds of every contender, at least 2 (5 or more for intervals worth reading).
         seed: Seeds the order of the rows and the bootstrap.
         trees: The gradient-boosting baseline.
@@ -51,7 +52,7 @@ class Settings:
     trees: HistTrees | LightGBMTrees = field(default_factory=HistTrees)
     low_precision: bool = True
     widths: tuple[int, ...] = (256, 256)
-    probe_every: int = 10
+    probe_every: int = PROBE_EVERY
     probe_step: float = 0.1
     instruments: tuple[Instrument, ...] = (Instrument.LOOKAHEAD,)
     trainings: int = 20
@@ -61,6 +62,8 @@ class Settings:
         for name, least in (("max_groups", 1), ("seeds", 2), ("probe_every", 1), ("trainings", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if not 0 < self.probe_step < float("inf"):
+            raise InputError(f"probe_step must be above 0, got {self.probe_step}")
         if isinstance(self.trees, LightGBMTrees) and find_spec("lightgbm") is None:
             raise InputError("LightGBM is not installed: pip install 'cotrain[gbm]'")
 

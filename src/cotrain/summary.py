@@ -17,7 +17,7 @@ from cotrain.settings import Settings
 from cotrain.tasks import Task
 
 
-def grouping_summary(grouping: Grouping, tasks: Sequence[Task]) -> GroupingSummary:
+def grouping_summary(grouping: Grouping, tasks: Sequence[Task], decided_by: str) -> GroupingSummary:
     """Groups by task names."""
 
     def names(at: Sequence[int]) -> tuple[str, ...]:
@@ -28,6 +28,7 @@ def grouping_summary(grouping: Grouping, tasks: Sequence[Task]) -> GroupingSumma
             Group(tasks=names(group), serves=names(grouping.serves(g)))
             for g, group in enumerate(grouping.groups)
         ),
+        decided_by=decided_by,
         objective=grouping.objective,
         bound=grouping.bound,
         exact=grouping.exact,
@@ -87,6 +88,8 @@ def settings_summary(
         "seeds": str(settings.seeds),
         "seed": str(settings.seed),
         "trees": settings.trees.name,
+        "instruments": ", ".join(settings.instruments),
+        "lookahead": f"a step of {settings.probe_step:g} every {settings.probe_every} steps",
         "rounds at most": f"{recipe.rounds} of {allowance.full_rounds}",
         "batch size": str(recipe.batch_size),
         "patience (rounds)": str(recipe.patience),

@@ -8,15 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotrain.budget import FEWEST_ROUNDS, Allowance, allot, full_cost, recipe_for
+from cotrain.budget import (
+    FEWEST_ROUNDS,
+    Allowance,
+    allot,
+    full_cost,
+    measuring_cost,
+    recipe_for,
+)
 from cotrain.errors import InputError
 from cotrain.population.member import Recipe
+from cotrain.settings import Instrument, Settings
 
 RECIPE = Recipe(rounds=100, patience=33)
 
 
 def spend(budget: float | None, **changes: int) -> Allowance:
-    wishes = {"tasks": 12, "max_groups": 3, "candidates": 3, "seeds": 5} | changes
+    wishes = {"tasks": 12, "max_groups": 3, "candidates": 3, "seeds": 5, "measuring": 3} | changes
     return allot(budget, recipe=RECIPE, **wishes)  # type: ignore[arg-type]
 
 
@@ -100,3 +108,23 @@ def test_recipes_are_about_1200_steps(rows: int) -> None:
     assert recipe.rounds * steps > 1200 - steps or recipe.rounds == 100
     assert recipe.patience == max(5, recipe.rounds // 3)
     assert recipe.data_seed == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "cost"),
+    [
+        # 12 tasks, 128 rows of 256: (12 + 1/3) · 128 examples of 2,560 in ten steps
+        (Settings(), 2),
+        # and 341 for comparing eight samples of eight tasks
+        (Settings(instruments=(Instrument.LOOKAHEAD, Instrument.GRADIENTS)), 2),
+        (Settings(probe_every=1), 8),
+        (Settings(instruments=(Instrument.LOOKAHEAD, Instrument.SAMPLED), trainings=7), 22),
+    ],
+)
+def test_measuring_costs_what_the_instruments_ask_for(settings: Settings, cost: int) -> None:
+    assert measuring_cost(12, settings, RECIPE, 40) == cost
+
+
+def test_no_more_sets_than_there_are() -> None:
+    settings = Settings(instruments=(Instrument.SAMPLED,), trainings=1000)
+    assert measuring_cost(3, settings, RECIPE, 40) == 2 + 7

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cotrain.cli.options import Resume, claim_folder, instruments
-from cotrain.cli.run import make_settings, run_table
+from cotrain.cli.options import Resume, claim_folder, instruments, make_settings
+from cotrain.cli.run import run_table
 
 
 def demo(

@@ -19,7 +19,6 @@ from cotrain.cli.options import (
     Trainings,
     With,
 )
-from cotrain.cli.run import make_settings
 
 
 def measure(
@@ -45,7 +44,7 @@ def measure(
 
     folder = options.claim_folder(out or options.folder_name(data), resume=resume)
     frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split)
-    settings = make_settings(
+    settings = options.make_settings(
         seed=seed,
         max_groups=max_groups,
         instruments=options.instruments(with_),

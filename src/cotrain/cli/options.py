@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cotrain.data import Schema, Split
-    from cotrain.settings import Instrument
+    from cotrain.settings import Instrument, Settings
 
 
 class Trees(StrEnum):
@@ -26,8 +26,8 @@ class Trees(StrEnum):
 
 BUDGET_HELP = (
     "Total compute of the networks, as a multiple of one joint run. "
-    "Default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) + 3, "
-    "more for many tasks."
+    "Default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) and what "
+    "measuring takes (2 to 4, and as many as there are sampled task sets)."
 )
 WITH_HELP = "Comma-separated: lookahead (always), gradients, datamap, sampled."
 Data = Annotated[Path, typer.Argument(help="CSV, TSV, Parquet or ARFF, plain or .gz.")]
@@ -97,6 +97,15 @@ def instruments(text: str) -> tuple[Instrument, ...]:
     for name in sorted(asked - set(known)):
         raise InputError(f"--with {name!r}: there is {', '.join(known)}")
     return tuple(i for i in Instrument if i.value in asked or i is Instrument.LOOKAHEAD)
+
+
+def make_settings(*, trees: Trees = Trees.HIST, float32: bool = False, **given: Any) -> Settings:
+    """Settings from the command line's options."""
+    from cotrain.baselines.trees import HistTrees, LightGBMTrees
+    from cotrain.settings import Settings
+
+    learner = HistTrees() if trees is Trees.HIST else LightGBMTrees()
+    return Settings(trees=learner, low_precision=not float32, **given)
 
 
 def folder_name(data: Path) -> Path:

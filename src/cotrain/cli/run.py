@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cotrain.cli import options, session
 from cotrain.cli.options import (
@@ -57,7 +57,7 @@ def run(
     """Find out which targets to train together, prove it against the baselines, ship the models."""
     folder = options.claim_folder(out or options.folder_name(data), resume=resume)
     frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split)
-    settings = make_settings(
+    settings = options.make_settings(
         seed=seed,
         seeds=seeds,
         budget=budget,
@@ -89,17 +89,8 @@ def run_table(
     with session.watched(console, folder) as watch:
         result, _ = plan(splits, out=folder, settings=settings, title=title, watch=watch)
     print_result(result, console)
-    further = read_measured(RunFolder(folder)).all()[1:]  # the lookahead is in the result
+    further = read_measured(RunFolder(folder)).further()
     RunFolder(folder).write_text("report.html", render_html(result, further))
     quoted = shlex.quote(str(folder))
     session.say(console, f"predict with: cotrain predict {quoted} NEWDATA -o preds.csv")
     session.say(console, f"report: {folder / 'report.html'}")
-
-
-def make_settings(*, trees: Trees = Trees.HIST, float32: bool = False, **given: Any) -> Settings:
-    """Settings from the command line's options."""
-    from cotrain.baselines.trees import HistTrees, LightGBMTrees
-    from cotrain.settings import Settings
-
-    learner = HistTrees() if trees is Trees.HIST else LightGBMTrees()
-    return Settings(trees=learner, low_precision=not float32, **given)

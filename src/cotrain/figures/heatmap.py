@@ -15,6 +15,8 @@ from cotrain.figures.text import MISSING
 FloatArray = NDArray[np.floating[Any]]
 
 _MOST_LABELS = 40
+_MOST_TEXTS = 40_000  # cells; a text for each makes a page of hundreds of tasks too heavy
+_PLACES: Figure = {"hovertemplate": "row %{y}, column %{x}: %{z:+.3g}<extra></extra>"}
 _ORDERED_OPTIMALLY = 200  # tasks; beyond that the leaf order is only a good one
 
 
@@ -72,22 +74,31 @@ def _trace(
     rows: Sequence[str], columns: Sequence[str], mean: FloatArray, error: FloatArray
 ) -> Figure:
     limit = colour_limit(mean)
-    recipients, sources = ([hover(name) for name in names] for names in (rows, columns))
     return {
         "type": "heatmap",
-        "z": [[finite(value) for value in row] for row in mean],
+        "z": [[finite(float(f"{value:.4g}")) for value in row] for row in mean],
         "zmin": -limit,
         "zmax": limit,
         "colorscale": DIVERGING,
         "xgap": 1,
         "ygap": 1,
         "hoverongaps": False,
+        **(_texts(rows, columns, mean, error) if mean.size <= _MOST_TEXTS else _PLACES),
+        "colorbar": {"thickness": 10, "len": 0.6, "outlinewidth": 0, "tickformat": "+.2~g"},
+    }
+
+
+def _texts(
+    rows: Sequence[str], columns: Sequence[str], mean: FloatArray, error: FloatArray
+) -> Figure:
+    """A text for every cell."""
+    recipients, sources = ([hover(name) for name in names] for names in (rows, columns))
+    return {
         "hoverinfo": "text",
         "hovertext": [
             [_hover(to, source, mean[i, j], error[i, j]) for j, source in enumerate(sources)]
             for i, to in enumerate(recipients)
         ],
-        "colorbar": {"thickness": 10, "len": 0.6, "outlinewidth": 0, "tickformat": "+.2~g"},
     }
 
 

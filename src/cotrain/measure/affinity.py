@@ -110,7 +110,7 @@ class Affinity(Measurement):
 
     def _line(self, recipient: int, source: int) -> str:
         value, error = self.mean[recipient, source], self.standard_error[recipient, source]
-        verb = "helps" if value > 0 else "hurts"
+        verb = "helps" if value > 0 else "hurts" if value < 0 else "leaves"
         names = (shorten(self.tasks[source], 40), verb, shorten(self.tasks[recipient], 40))
         return f"  {' '.join(names)}: {value:+.3g} ± {error:.2g}"
 

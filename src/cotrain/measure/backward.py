@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+AT_ONCE = 64  # vectors in one pass: so many times the activations are held
+
 
 def vector_jacobian_products(
     outputs: Tensor, parameters: Sequence[Tensor], vectors: Tensor
@@ -24,6 +26,11 @@ def vector_jacobian_products(
     [tensor([[2., 0.],
             [0., 4.]])]
     """
+    parts = [_products(outputs, parameters, part) for part in torch.split(vectors, AT_ONCE)]
+    return [torch.cat(column) for column in zip(*parts, strict=True)]
+
+
+def _products(outputs: Tensor, parameters: Sequence[Tensor], vectors: Tensor) -> list[Tensor]:
     found: Sequence[Tensor | None]
     try:
         found = torch.autograd.grad(
@@ -34,6 +41,8 @@ def vector_jacobian_products(
             retain_graph=True,
             allow_unused=True,
         )
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError:  # an operation without a batching rule
         found = _one_by_one(outputs, parameters, vectors)
     return [

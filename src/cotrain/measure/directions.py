@@ -82,7 +82,7 @@ class Dense(Directions):
         """See :class:`Directions`."""
         return Dense(
             tensors={
-                name: (weights.to(tensor) @ _rows(tensor)).view(-1, *tensor.shape[1:])
+                name: (weights.to(_rows(tensor)) @ _rows(tensor)).view(-1, *tensor.shape[1:])
                 for name, tensor in self.tensors.items()
             }
         )
@@ -162,8 +162,9 @@ class Factored(Directions):
 
 
 def _rows(tensor: Tensor) -> Tensor:
-    """``[C, everything]``, also of a parameter without axes."""
-    return tensor.reshape(len(tensor), -1)
+    """``[C, everything]`` in float32 at least, also of a parameter without axes."""
+    least = torch.promote_types(tensor.dtype, torch.float32)
+    return tensor.reshape(len(tensor), -1).to(least)
 
 
 def row_products(activations: Tensor) -> Tensor:

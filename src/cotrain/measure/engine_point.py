@@ -22,7 +22,7 @@ from cotrain.models.multitask import HEAD, MultiTaskNet
 from cotrain.population.executor import Executor
 from cotrain.population.optimiser import adamw_step
 from cotrain.population.state import State
-from cotrain.population.training import Step
+from cotrain.population.training import TrainingStep
 
 
 class EnginePoint:
@@ -44,7 +44,7 @@ class EnginePoint:
         net: MultiTaskNet,
         losses: TaskLosses,
         executor: Executor,
-        step: Step,
+        step: TrainingStep,
         *,
         weight_decay: float = 0.0,
     ) -> None:
@@ -132,7 +132,7 @@ class EnginePoint:
 
     def _single_gradients(self, tasks: Sequence[int], rows: Sequence[int]) -> Directions:
         by_task = self._feature_slopes(self._slope)
-        chosen = torch.zeros(len(tasks), *by_task.shape[1:])
+        chosen = by_task.new_zeros(len(tasks), *by_task.shape[1:])
         at = list(range(len(tasks)))
         chosen[at, list(rows)] = by_task[list(tasks), list(rows)]
         return self._shared.directions(chosen)
@@ -164,5 +164,5 @@ class EnginePoint:
         by_output = slope.unsqueeze(2) * self._head.unsqueeze(1)
         if len(by_output) == len(self._losses.tasks):
             return by_output
-        found = torch.zeros(len(self._losses.tasks), *by_output.shape[1:])
+        found = by_output.new_zeros(len(self._losses.tasks), *by_output.shape[1:])
         return found.index_add_(0, self._losses.task_of_output, by_output)

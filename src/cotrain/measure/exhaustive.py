@@ -26,7 +26,7 @@ def all_sets(tasks: int) -> Sets:
            [1, 1]])
     """
     numbers = np.arange(1, 2**tasks)
-    return (numbers[:, None] >> np.arange(tasks)) & 1 == 1
+    return np.asarray((numbers[:, None] >> np.arange(tasks)) & 1 == 1)
 
 
 def exhaustive_gains(objective: Objective, tasks: Sequence[str], *, seeds: int) -> Gains:

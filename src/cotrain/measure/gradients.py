@@ -21,10 +21,10 @@ from torch import Tensor
 
 from cotrain.measure.point import Point, checked_losses, refuse_undefined
 from cotrain.measure.probes import finite_mean, mean_and_error
+from cotrain.measure.schedule import MOST_DRAWN
 from cotrain.measure.similarity import GradientSimilarity, compared, conflicts, spread
 
 Array = NDArray[np.float64]
-MOST = 8  # tasks and samples drawn for a comparison of single samples, as in the paper
 NOTHING: Array = np.zeros((0, 2))
 
 
@@ -80,32 +80,37 @@ class Gradients:
     def similarity(self) -> GradientSimilarity:
         """The result over all probes so far; probes after the last closed epoch form one more."""
         size = len(self.tasks)
-        grams = np.array(self.grams, dtype=np.float64).reshape(-1, size, size)
-        pairs = compared(grams)
-        conflict = conflicts(pairs[..., 0])
-        own = np.eye(size, dtype=bool)
+        grams = np.array(self.grams, dtype=np.float32).reshape(-1, size, size)
+        mean, error = mean_and_error(grams, between_pairs)
+        norms = np.sqrt(np.einsum("stt->st", grams), dtype=np.float64)
         once = np.tri(size, k=-1, dtype=bool)  # each pair of tasks once
-        pairs[:, own], conflict[:, own] = np.nan, np.nan
-        (cosine, cosine_error), (magnitude, magnitude_error), (share, share_error) = (
-            mean_and_error(values) for values in (pairs[..., 0], pairs[..., 1], conflict)
-        )
-        norms = np.sqrt(np.einsum("stt->st", grams))
-        parts = self._parts()
+        epochs = [
+            (
+                finite_mean(norms[part]),
+                spread(between_pairs(grams[part])[:, once].reshape(-1, 3)[:, :2]),
+                spread(_joined(self.between_tasks[part])),
+                spread(_joined(self.between_samples[part])),
+            )
+            for part in self._parts()
+        ]
+        shapes = ((size,), (2, 5), (2, 5), (2, 5))
+        over_epochs = [
+            _rows([epoch[at] for epoch in epochs], *shape) for at, shape in enumerate(shapes)
+        ]
+        norm, batches, inter_task, inter_sample = over_epochs
         return GradientSimilarity(
             tasks=tuple(self.tasks),
             probes=len(grams),
-            cosine=cosine,
-            cosine_error=cosine_error,
-            magnitude=magnitude,
-            magnitude_error=magnitude_error,
-            conflict=share,
-            conflict_error=share_error,
-            norms=_rows([finite_mean(norms[part]) for part in parts], size),
-            batches=_rows([spread(pairs[part][:, once].reshape(-1, 2)) for part in parts], 2, 5),
-            inter_task=_rows([spread(_joined(self.between_tasks[part])) for part in parts], 2, 5),
-            inter_sample=_rows(
-                [spread(_joined(self.between_samples[part])) for part in parts], 2, 5
-            ),
+            cosine=mean[..., 0],
+            cosine_error=error[..., 0],
+            magnitude=mean[..., 1],
+            magnitude_error=error[..., 1],
+            conflict=mean[..., 2],
+            conflict_error=error[..., 2],
+            norms=norm,
+            batches=batches,
+            inter_task=inter_task,
+            inter_sample=inter_sample,
         )
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -134,9 +139,10 @@ class Gradients:
 
     def _single_samples(self, point: Point, losses: Tensor) -> tuple[Array, Array]:
         """``[pairs, 2]`` cosine and magnitude similarity between tasks, and between samples."""
-        tasks, rows = self._draw(point.labelled, losses)
-        cells = [(t, b) for t in tasks for b in rows if bool(point.labelled[t, b])]
-        if point.labelled.shape[1] == 1 or len(cells) < 2:
+        labelled = point.labelled.cpu().numpy()
+        tasks, rows = self._draw(labelled, losses)
+        cells = [(t, b) for t in tasks for b in rows if labelled[t, b]]
+        if labelled.shape[1] == 1 or len(cells) < 2:
             return NOTHING, NOTHING
         found = point.example_gradients([t for t, _ in cells], [b for _, b in cells])
         pairs = compared(found.inner(found).double().cpu().numpy())
@@ -144,19 +150,26 @@ class Gradients:
         above = np.triu(np.ones((len(cells), len(cells)), dtype=bool), 1)
         return pairs[np.equal.outer(row, row) & above], pairs[np.equal.outer(task, task) & above]
 
-    def _draw(self, labelled: Tensor, losses: Tensor) -> tuple[list[int], list[int]]:
+    def _draw(self, mask: NDArray[np.bool_], losses: Tensor) -> tuple[list[int], list[int]]:
         """At most eight tasks, and eight rows where most of them are labelled.
 
         Tasks are drawn from their order by loss, so the draw does not depend on their place.
         """
         rng = np.random.default_rng((self.seed, len(self.grams)))
-        mask = labelled.cpu().numpy()
         by_loss = np.argsort(losses.cpu().numpy(), kind="stable")
         present = by_loss[mask[by_loss].any(axis=1)]
-        tasks = rng.permutation(present)[:MOST]
+        tasks = rng.permutation(present)[:MOST_DRAWN]
         order = rng.permutation(mask.shape[1])
         fullest = np.argsort(-mask[tasks][:, order].sum(axis=0), kind="stable")
-        return tasks.tolist(), order[fullest][:MOST].tolist()
+        return tasks.tolist(), order[fullest][:MOST_DRAWN].tolist()
+
+
+def between_pairs(grams: NDArray[np.floating[Any]]) -> Array:
+    """``[s, T, T, 3]`` cosine, magnitude similarity and conflict; NaN on the diagonal."""
+    pairs = compared(grams.astype(np.float64))
+    found = np.concatenate([pairs, conflicts(pairs[..., :1])], axis=-1)
+    found[:, np.eye(grams.shape[-1], dtype=bool)] = np.nan
+    return found
 
 
 def _joined(parts: Sequence[Array]) -> Array:

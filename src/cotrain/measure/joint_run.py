@@ -10,21 +10,24 @@ import torch
 
 from cotrain.measure.confidence import judge
 from cotrain.measure.engine_point import EnginePoint
-from cotrain.measure.gradients import MOST, Gradients
+from cotrain.measure.gradients import Gradients
 from cotrain.measure.lookahead import Lookahead
 from cotrain.measure.point import Point
 from cotrain.measure.recorder import DataMaps
+from cotrain.measure.schedule import (
+    PROBE_EVERY,
+    comparing_cost,
+    looking_cost,
+    probe_interval,
+    probe_rows,
+)
 from cotrain.models.losses import TaskLosses
 from cotrain.population import checkpoint
 from cotrain.population.engine import Engine, Update
 from cotrain.population.member import Member
 from cotrain.population.state import Tensors
-from cotrain.population.training import Progress, Step, start, train_cohort
+from cotrain.population.training import Progress, TrainingStep, start, train_cohort
 
-FEWEST_PROBES = 20  # short runs are probed more often
-PROBED_CELLS = 1536  # rows of a probe times tasks, so that its cost does not grow with the tasks
-FEWEST_ROWS = 32
-FORWARD, BACKWARD = 1 / 3, 2 / 3  # shares of the work of a training example
 CHECKPOINT = "population/measure.checkpoint.safetensors"
 
 
@@ -42,7 +45,7 @@ class Watchers:
     lookahead: Lookahead
     gradients: Gradients | None = None
     maps: DataMaps | None = None
-    every: int = 10
+    every: int = PROBE_EVERY
 
     def probe(self, point: Point) -> None:
         """Look at one point of training."""
@@ -79,20 +82,23 @@ class Watchers:
         return [(name, watcher) for name, watcher in everyone if watcher is not None]
 
 
-def measure_joint_run(engine: Engine, member: Member, watchers: Watchers) -> int:
+def measure_joint_run(engine: Engine, member: Member, watchers: Watchers) -> tuple[int, float]:
     """Train a member and let the watchers look on; an interrupted run is continued.
 
     Returns:
-        Training examples seen, the probes' passes counted as shares of one.
+        Training examples seen, the probes' passes counted as shares of one, and seconds, those up to
+        the last checkpoint of an interrupted run included.
 
     Raises:
         InputError: If a loss is not finite; names the task and the step. Checkpoints stay.
     """
     progress = start([member], engine.architecture, engine.development)
+    spent = 0.0
     if engine.folder.has(CHECKPOINT):
-        progress, _, measured = checkpoint.load(engine.folder, CHECKPOINT)
+        progress, facts, measured = checkpoint.load(engine.folder, CHECKPOINT)
         watchers.load_state(measured)
-    looking = _Looking(engine=engine, watchers=watchers)
+        spent = facts["seconds"]
+    looking = _Looking(engine=engine, watchers=watchers, began=time.monotonic() - spent)
     train_cohort(
         [member],
         progress,
@@ -104,7 +110,8 @@ def measure_joint_run(engine: Engine, member: Member, watchers: Watchers) -> int
     )
     engine.folder.remove(CHECKPOINT)
     seen = int(progress.rounds_run[0]) * engine.examples_in_round
-    return seen + round(_probing(watchers, looking.rows))
+    examples = seen + round(_probing(watchers, looking.rows))
+    return examples, time.monotonic() - looking.began
 
 
 @dataclass(kw_only=True)
@@ -116,18 +123,20 @@ class _Looking:
 
     engine: Engine
     watchers: Watchers
-    saved: float = field(default_factory=time.monotonic)
+    began: float  # on the clock of this process, had it done everything itself
+    next_save: float = field(init=False)
 
     def __post_init__(self) -> None:
         engine = self.engine
+        self.next_save = time.monotonic() + engine.checkpoint_seconds
         tasks, recipe = engine.development.tasks, engine.recipe
         self.losses = TaskLosses(tasks)
         self.net = engine.architecture.build(seed=0)
         self.rows = min(probe_rows(len(tasks)), recipe.batch_size)
         steps = recipe.rounds * engine.batches_in_round
-        self.every = max(1, min(self.watchers.every, steps // FEWEST_PROBES))
+        self.every = probe_interval(self.watchers.every, steps)
 
-    def before_update(self, step: Step) -> None:
+    def before_update(self, step: TrainingStep) -> None:
         if self.watchers.maps is not None:
             batch = step.batch
             judged = judge(self.losses, step.outputs[0], batch.targets, batch.shares > 0)
@@ -142,26 +151,18 @@ class _Looking:
     def after_round(self, progress: Progress) -> None:
         self.watchers.end_epoch()
         now = time.monotonic()
-        if progress.active and now - self.saved >= self.engine.checkpoint_seconds:
-            checkpoint.save(self.engine.folder, CHECKPOINT, progress, self.watchers.state())
-            self.saved = now
+        if progress.active and now >= self.next_save:
+            measured, folder = self.watchers.state(), self.engine.folder
+            checkpoint.save(folder, CHECKPOINT, progress, measured, seconds=now - self.began)
+            writing = time.monotonic() - now  # at most a twentieth of the time goes into writing
+            self.next_save = now + max(self.engine.checkpoint_seconds, 20 * writing)
         done, total = progress.round, self.engine.recipe.rounds
         loss = float(progress.loss.mean())
         self.engine.watch(Update(stage="measure", done=done, total=total, loss=loss))
 
 
 def _probing(watchers: Watchers, rows: int) -> float:
-    """What the probes did, in training examples: a forward pass is a third of one, a backward two."""
-    tasks, gradients = len(watchers.lookahead.tasks), watchers.gradients
-    looking = (tasks + FORWARD) * rows * len(watchers.lookahead.exact)
-    comparing = 0 if gradients is None else BACKWARD * MOST**3 * len(gradients.grams)
-    return looking + comparing
-
-
-def probe_rows(tasks: int) -> int:
-    """Rows of a probe: the cost of T gradients and T looks ahead stays about the same.
-
-    >>> probe_rows(2), probe_rows(12), probe_rows(617)
-    (768, 128, 32)
-    """
-    return max(FEWEST_ROWS, PROBED_CELLS // tasks)
+    """What the probes did, in training examples."""
+    gradients = watchers.gradients
+    looking = looking_cost(len(watchers.lookahead.tasks), rows) * len(watchers.lookahead.exact)
+    return looking + (0 if gradients is None else comparing_cost() * len(gradients.grams))

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain.errors import InputError
 from cotrain.measure.affinity import Affinity, GroupTransference
 from cotrain.measure.point import Point, checked_losses, refuse_undefined
 from cotrain.measure.steps import PlainStep, Step
@@ -28,6 +29,7 @@ from cotrain.measure.steps import PlainStep, Step
 Samples = list[NDArray[np.float32]]
 Arrays = dict[str, NDArray[Any]]
 PLAIN = PlainStep()
+WORST = 1e3  # a loss that grows more than so many times, or overflows, counts as that
 
 
 @dataclass(kw_only=True)
@@ -71,7 +73,8 @@ class Lookahead:
         moves = self.step(point, gradients.mix(sources) if self.groups else gradients)
         known = known_pairs(losses, sources)
         slope = -gradients.inner(moves) / losses.unsqueeze(1)
-        change = 1 - point.losses_after(moves).T / losses.unsqueeze(1)
+        after = point.losses_after(moves).T / losses.unsqueeze(1)
+        change = 1 - after.nan_to_num(nan=WORST, posinf=WORST).clamp(max=WORST)
         refuse_undefined(slope, known, self.tasks, point)
         self.first_order.append(_sample(slope, known))
         self.exact.append(_sample(change, known))
@@ -81,8 +84,8 @@ class Lookahead:
         t = len(self.tasks)
         return Affinity.from_samples(
             self.tasks,
-            stacked(self.exact, self.tasks)[:, :, :t],
-            stacked(self.first_order, self.tasks)[:, :, :t],
+            _stacked(self.exact, self.tasks)[:, :, :t],
+            _stacked(self.first_order, self.tasks)[:, :, :t],
             method=f"lookahead, {self.step}",
         )
 
@@ -92,8 +95,8 @@ class Lookahead:
         return GroupTransference.from_samples(
             self.tasks,
             self.groups,
-            stacked(self.exact, self.tasks, t + len(self.groups))[:, :, t:],
-            stacked(self.first_order, self.tasks, t + len(self.groups))[:, :, t:],
+            _stacked(self.exact, self.tasks, t + len(self.groups))[:, :, t:],
+            _stacked(self.first_order, self.tasks, t + len(self.groups))[:, :, t:],
             method=f"lookahead, {self.step}",
         )
 
@@ -101,10 +104,17 @@ class Lookahead:
         """Everything measured so far, as plain arrays."""
         width = len(self.tasks) + len(self.groups)
         parts = {"exact": self.exact, "first_order": self.first_order}
-        return {name: stacked(part, self.tasks, width) for name, part in parts.items()}
+        return {name: _stacked(part, self.tasks, width) for name, part in parts.items()}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from where :meth:`state` stood."""
+        """Go on from where :meth:`state` stood.
+
+        Raises:
+            InputError: If the state is that of other tasks or groups.
+        """
+        if state["exact"].shape[1:] != self.state()["exact"].shape[1:]:
+            found = list(state["exact"].shape[1:])
+            raise InputError(f"the state is of {found} recipients and sources, not of these tasks")
         self.exact, self.first_order = list(state["exact"]), list(state["first_order"])
 
     def _sources(self) -> Tensor:
@@ -139,7 +149,7 @@ class FirstOrder:
 
     def affinity(self) -> Affinity:
         """The mean over all probes so far; the exact lookahead was not measured."""
-        samples = stacked(self.samples, self.tasks)
+        samples = _stacked(self.samples, self.tasks)
         nothing = np.full_like(samples, np.nan)
         return Affinity.from_samples(
             self.tasks, samples, nothing, method=f"first order, {self.step}"
@@ -152,7 +162,7 @@ def known_pairs(losses: Tensor, sources: Tensor) -> Tensor:
     return (losses > 0).unsqueeze(1) & complete
 
 
-def stacked(
+def _stacked(
     samples: Samples, tasks: Sequence[str], sources: int | None = None
 ) -> NDArray[np.float32]:
     """``[S, T, C]`` from a list that may be empty."""

@@ -106,9 +106,14 @@ class ModelPoint:
         """See :class:`~cotrain.measure.point.Point`."""
         return self._means(self._single.detach())
 
-    @torch.enable_grad()
     def task_gradients(self) -> Dense:
         """See :class:`~cotrain.measure.point.Point`."""
+        return self._task_gradients
+
+    @cached_property
+    @torch.enable_grad()
+    def _task_gradients(self) -> Dense:
+        """Several instruments ask for them."""
         means, present = self._means(self._single), self.present.tolist()
         found = self._gradients([m if p else None for m, p in zip(means, present, strict=True)])
         self._refuse_private_parameters(found)
@@ -121,6 +126,12 @@ class ModelPoint:
 
     def losses_after(self, moves: Directions) -> Tensor:
         """See :class:`~cotrain.measure.point.Point`; one evaluation a candidate."""
+        for name, parameter in self._shared.items():
+            if parameter.dtype.itemsize < 4:
+                raise InputError(
+                    f"shared parameter {name!r} is {parameter.dtype}: a lookahead's step would be rounded "
+                    "away; keep parameters in float32 (and compute in autocast), or use FirstOrder"
+                )
         found, dense = [], moves.dense()
         for row in range(dense.count):
             with self._moved(dense, row), torch.no_grad():
@@ -150,6 +161,7 @@ class ModelPoint:
 
         handle = self._module.register_forward_hook(cut)
         try:
+            self._versions = [parameter._version for parameter in self._shared.values()]
             with torch.enable_grad():
                 single = self._evaluate()
         finally:
@@ -163,7 +175,8 @@ class ModelPoint:
     def _means(self, single: Tensor) -> Tensor:
         total = torch.where(self.labelled, single, 0.0).sum(dim=1)
         means = total / self.labelled.sum(dim=1).clamp(min=1)
-        return torch.where(self.present, means, torch.nan)
+        least = torch.promote_types(means.dtype, torch.float32)
+        return torch.where(self.present, means.to(least), torch.nan)
 
     def _gradients(self, scalars: Sequence[Tensor | None]) -> Dense:
         """Gradients of single numbers; zero for None.
@@ -171,16 +184,27 @@ class ModelPoint:
         First one by one, each through its own head down to the cuts; then all together through the shared
         part, last call first, because a later call may read an earlier one's features.
         """
+        if [p._version for p in self._shared.values()] != self._versions:
+            raise InputError("a point is of one moment: make a new ModelPoint after each step")
         parameters, leaves = list(self._shared.values()), [leaf for _, leaf in self._cuts]
         rows = [_gradient(scalar, [*leaves, *parameters]) for scalar in scalars]
-        columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-        found = columns[len(leaves) :]
+        columns = [_stacked(column) for column in zip(*rows, strict=True)]
         for at in reversed(range(len(leaves))):
-            reached = [*leaves[:at], *parameters]
-            past = vector_jacobian_products(self._cuts[at][0], reached, columns[at])
-            columns[:at] = [a + b for a, b in zip(columns[:at], past[:at], strict=True)]
-            found = [a + b for a, b in zip(found, past[at:], strict=True)]
-        return Dense(tensors=dict(zip(self._shared, found, strict=True)))
+            vectors = columns[at]
+            if vectors is not None:
+                past = [*range(at), *range(len(leaves), len(columns))]
+                reached = [*leaves[:at], *parameters]
+                for place, found in zip(
+                    past, vector_jacobian_products(self._cuts[at][0], reached, vectors), strict=True
+                ):
+                    columns[place] = _added(columns[place], found)
+        tensors = {
+            name: parameter.new_zeros(len(scalars), *parameter.shape) if column is None else column
+            for (name, parameter), column in zip(
+                self._shared.items(), columns[len(leaves) :], strict=True
+            )
+        }
+        return Dense(tensors=tensors)
 
     def _refuse_private_parameters(self, gradients: Dense) -> None:
         """A parameter that one of several tasks reaches is its head, not shared."""
@@ -209,12 +233,20 @@ class ModelPoint:
                 parameter.data = before[name]
 
 
-def _gradient(scalar: Tensor | None, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """The gradient of a number by several tensors; zero for None and where it does not reach."""
+def _gradient(scalar: Tensor | None, inputs: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    """The gradient of a number by several tensors; None where it does not reach."""
     if scalar is None:
-        return [torch.zeros_like(tensor) for tensor in inputs]
-    found = torch.autograd.grad(scalar, inputs, retain_graph=True, allow_unused=True)
-    return [
-        torch.zeros_like(tensor) if gradient is None else gradient
-        for tensor, gradient in zip(inputs, found, strict=True)
-    ]
+        return (None,) * len(inputs)
+    return torch.autograd.grad(scalar, inputs, retain_graph=True, allow_unused=True)
+
+
+def _stacked(column: Sequence[Tensor | None]) -> Tensor | None:
+    """``[C, ...]``, zero for None; None if there is nothing but None."""
+    known = next((tensor for tensor in column if tensor is not None), None)
+    if known is None:
+        return None
+    return torch.stack([torch.zeros_like(known) if t is None else t for t in column])
+
+
+def _added(a: Tensor | None, b: Tensor) -> Tensor:
+    return b if a is None else a + b

@@ -151,6 +151,9 @@ def sample_gains(
         seeds: Every set is trained with each.
         watch: Called with all gains after every batch.
 
+    Raises:
+        InputError: If there are too few trainings, or a score is infinite.
+
     >>> def fake(weights, seeds):  # every helper brings a tenth
     ...     return np.where(weights > 0, 0.1 * (weights.sum(axis=1, keepdims=True) - 1), np.nan)
     >>> print(sample_gains(fake, ["a", "b"], trainings=3, max_groups=1))
@@ -167,6 +170,7 @@ def sample_gains(
     alone: Table | None = None
     while len(sets):
         scores = _scores(objective, sets, seeds)
+        _refuse_infinite(scores, search.tasks)
         alone = scores[:, range(len(tasks)), range(len(tasks))] if alone is None else alone
         search.tell(sets, *_paired(scores - alone[:, None]))
         if watch is not None:
@@ -181,6 +185,12 @@ def _scores(objective: Objective, sets: Sets, seeds: Sequence[int]) -> Table:
     weights = np.tile(sets.astype(np.float64), (len(seeds), 1))
     scores = objective(weights, np.repeat(seeds, len(sets)).tolist())
     return np.asarray(scores, dtype=np.float64).reshape(len(seeds), *sets.shape)
+
+
+def _refuse_infinite(scores: Table, tasks: tuple[str, ...]) -> None:
+    infinite = np.isinf(scores).any(axis=(0, 1))
+    if infinite.any():
+        raise InputError(f"the score of task {tasks[int(infinite.argmax())]!r} is infinite")
 
 
 def _paired(differences: Table) -> tuple[Table, Table]:

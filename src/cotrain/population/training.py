@@ -25,7 +25,7 @@ PREDICTION_ROWS = 4096  # rows predicted at a time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class TrainingStep:
     """A training step between its gradients and its update, for those who watch.
 
     Args:
@@ -93,7 +93,7 @@ def train_cohort(
     recipe: Recipe,
     *,
     after_round: Callable[[Progress], None] = lambda _: None,
-    before_update: Callable[[Step], None] = lambda _: None,
+    before_update: Callable[[TrainingStep], None] = lambda _: None,
 ) -> Progress:
     """Train a cohort to its end, from wherever ``progress`` stands.
 
@@ -123,7 +123,9 @@ def train_cohort(
             gradients, outputs = executor.forward_backward(state, batch, weights)
             share = learning_rate_share(state.step, steps, recipe.warmup)
             rates = [member.learning_rate * share for member in members]
-            before_update(Step(state=state, batch=batch, outputs=outputs, learning_rates=rates))
+            before_update(
+                TrainingStep(state=state, batch=batch, outputs=outputs, learning_rates=rates)
+            )
             adamw_step(
                 state,
                 gradients,

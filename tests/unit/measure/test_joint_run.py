@@ -15,7 +15,9 @@ from cotrain.errors import InputError
 from cotrain.measure.gradients import Gradients
 from cotrain.measure.joint_run import CHECKPOINT, Watchers, measure_joint_run
 from cotrain.measure.lookahead import Lookahead
+from cotrain.measure.point import Point
 from cotrain.measure.recorder import DataMaps
+from cotrain.population import checkpoint
 from cotrain.population.calibration import Calibration
 from cotrain.population.engine import Engine, Update
 
@@ -61,12 +63,12 @@ def results(seen: Watchers) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("killed_after", [1, 2, 3])
 def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, killed_after: int) -> None:
     whole = watchers()
-    examples = measure_joint_run(engine(tmp_path / "whole"), joint(3), whole)
+    examples, _ = measure_joint_run(engine(tmp_path / "whole"), joint(3), whole)
     with pytest.raises(Killed):
         measure_joint_run(engine(tmp_path / "run", killed_after), joint(3), watchers())
     assert (tmp_path / "run" / CHECKPOINT).exists()
     resumed = watchers()
-    assert measure_joint_run(engine(tmp_path / "run"), joint(3), resumed) == examples
+    assert measure_joint_run(engine(tmp_path / "run"), joint(3), resumed)[0] == examples
     a, b = results(whole), results(resumed)
     assert a.keys() == b.keys()
     for name in a:
@@ -100,8 +102,33 @@ def test_the_run_is_what_it_is_without_watchers(tmp_path: Path) -> None:
     assert losses == plain
 
 
-def test_a_run_that_diverges_says_where_and_keeps_its_checkpoint(tmp_path: Path) -> None:
-    at = engine(tmp_path)
-    rate = 1e30  # from the first step on
+class Breaking(Lookahead):
+    """Meets a loss that is not finite in the third round."""
+
+    def probe(self, point: Point) -> None:
+        if point.step < 13:
+            super().probe(point)
+        else:
+            super().probe(Broken(point))
+
+
+class Broken:
+    """A point where the loss of the second task is NaN."""
+
+    def __init__(self, point: Point) -> None:
+        self.step = point.step
+        self.present = point.present
+        self.losses = torch.where(torch.arange(3) == 1, torch.nan, point.losses)
+
+
+def test_a_loss_that_is_not_finite_is_named_and_the_checkpoint_stays(tmp_path: Path) -> None:
+    broken = replace(watchers(), lookahead=Breaking(tasks=TASKS))
+    with pytest.raises(InputError, match="the loss of task 'r1' is nan at step 13"):
+        measure_joint_run(engine(tmp_path), joint(3), broken)
+    _, facts, _ = checkpoint.load(RunFolder(tmp_path), CHECKPOINT)
+    assert facts["round"] == 2
+
+
+def test_a_run_that_diverges_says_where(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'b0'|'r1'|'m2'"):
-        measure_joint_run(at, joint(3, learning_rate=rate), watchers())
+        measure_joint_run(engine(tmp_path), joint(3, learning_rate=1e30), watchers())

@@ -171,11 +171,9 @@ def test_it_finds_the_planted_clusters() -> None:
         friend.append(mean[others & (home == home[task])].mean())
         foe.append(mean[home != home[task]].mean())
     assert (np.array(friend) > np.array(foe)).all()
-    cluster = np.stack([home == kind for kind in range(3)])
-    assert np.nanmean(surrogate.mean(cluster)) == pytest.approx(0.1 * np.log(4), abs=0.05)
 
 
-@pytest.mark.parametrize("noise", [0.005, 0.03])
+@pytest.mark.parametrize("noise", [0.02, 0.05])
 @pytest.mark.parametrize("kind", ["additive", "clusters"])
 @pytest.mark.parametrize("errors", [False, True])
 def test_intervals_cover(noise: float, kind: str, errors: bool) -> None:
@@ -193,8 +191,8 @@ def test_intervals_cover(noise: float, kind: str, errors: bool) -> None:
         if not errors:  # then a new measurement is what can be foretold
             held = held + rng.normal(0, noise, asked.shape)
             deviation = np.sqrt(deviation**2 + surrogate.noise**2)
-        hits.append(np.abs(mean - held)[asked] <= 1.96 * deviation[asked] + 1e-4)
-    assert 0.85 <= np.concatenate(hits).mean() <= 0.995
+        hits.append(np.abs(mean - held)[asked] <= 1.96 * deviation[asked])
+    assert 0.85 <= np.concatenate(hits).mean() <= 0.99
 
 
 def test_standard_errors_are_believed() -> None:

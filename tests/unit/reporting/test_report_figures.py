@@ -65,7 +65,7 @@ def test_the_heatmap_holds_every_affinity_at_its_names(tox21: Result) -> None:
             row, column = tox21.affinity.tasks.index(to), tox21.affinity.tasks.index(source)
             value = tox21.affinity.mean[row][column]
             drawn = figure["data"][0]["z"][i][j]
-            assert drawn is None if math.isnan(value) else drawn == value
+            assert drawn is None if math.isnan(value) else drawn == pytest.approx(value, rel=1e-3)
             assert f"<b>{to}</b><br>from {source}<br>" in figure["data"][0]["hovertext"][i][j]
 
 
