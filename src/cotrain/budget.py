@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from cotrain.errors import InputError
 from cotrain.measure.schedule import comparing_cost, looking_cost, probe_interval, probe_rows
 from cotrain.population.member import Recipe
-from cotrain.settings import Instrument, Settings
+from cotrain.settings import SAMPLED_SEEDS, Instrument, Settings
 
 FEWEST_ROUNDS = 5
 
@@ -62,7 +62,7 @@ def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, steps_in_roun
         probing += comparing_cost()
     cost = 1 + probing / (every * recipe.batch_size)
     if Instrument.SAMPLED in settings.instruments:
-        cost += min(tasks + 1 + settings.trainings, 2**tasks - 1)
+        cost += SAMPLED_SEEDS * min(tasks + 1 + settings.trainings, 2**tasks - 1)
     return math.ceil(cost)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +26,12 @@ from cotrain.measure.steps import PlainStep
 from cotrain.population.engine import Engine, Watch
 from cotrain.population.member import Member, indicator
 from cotrain.result_file import drop_working_files
-from cotrain.settings import Encoder, Instrument, Settings
+from cotrain.settings import SAMPLED_SEEDS, Encoder, Instrument, Settings
 from cotrain.stages import build_engine, claim
 
 DEFAULTS = Settings()
 FINISHED = "measured.json"
+SEEDS = range(SAMPLED_SEEDS)
 AFFINITY, GRADIENTS, DATAMAP, GAINS = (
     f"{name}.safetensors" for name in ("affinity", "gradients", "datamap", "gains")
 )
@@ -117,7 +119,9 @@ def _look_on(engine: Engine, joint: Member, settings: Settings) -> None:
     if watchers.gradients is not None:
         watchers.gradients.similarity().save(folder.path(GRADIENTS))
     if watchers.maps is not None:
-        watchers.maps.result().save(folder.path(DATAMAP))
+        found, rows = watchers.maps.result(), engine.development.train_rows
+        found = found if rows is None else dataclasses.replace(found, numbers=rows)
+        found.save(folder.path(DATAMAP))
     cost = {"trainings": 1, "examples": examples, "seconds": seconds}
     folder.write_json("joint_run.json", cost)
 
@@ -130,8 +134,9 @@ def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
     gains = sample_gains(
         objective,
         names,
-        trainings=len(names) + 1 + settings.trainings,
+        trainings=len(SEEDS) * (len(names) + 1 + settings.trainings),
         max_groups=settings.max_groups,
+        seeds=SEEDS,
     )
     gains.save(engine.folder.path(GAINS))
     cost = {

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+SAMPLED_SEEDS = 2  # of every sampled task set: two, for standard errors
+
+
 class Instrument(StrEnum):
     """What can be measured of how tasks relate."""
 
@@ -42,7 +45,8 @@ class Settings:
         probe_every: Steps between lookahead probes.
         probe_step: Step size of a lookahead probe.
         instruments: What to measure; the lookahead always is.
-        trainings: Task sets that ``sampled`` trains, besides each task alone and all together.
+        trainings: Task sets that ``sampled`` trains (from two seeds each), besides each task alone and
+            all together.
     """
 
     max_groups: int = 3
@@ -55,7 +59,7 @@ class Settings:
     probe_every: int = PROBE_EVERY
     probe_step: float = 0.1
     instruments: tuple[Instrument, ...] = (Instrument.LOOKAHEAD,)
-    trainings: int = 20
+    trainings: int = 10
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after hours of training."""

@@ -118,7 +118,7 @@ def test_recipes_are_about_1200_steps(rows: int) -> None:
         # and 341 for comparing eight samples of eight tasks
         (Settings(instruments=(Instrument.LOOKAHEAD, Instrument.GRADIENTS)), 2),
         (Settings(probe_every=1), 8),
-        (Settings(instruments=(Instrument.LOOKAHEAD, Instrument.SAMPLED), trainings=7), 22),
+        (Settings(instruments=(Instrument.LOOKAHEAD, Instrument.SAMPLED), trainings=7), 42),
     ],
 )
 def test_measuring_costs_what_the_instruments_ask_for(settings: Settings, cost: int) -> None:
@@ -127,4 +127,4 @@ def test_measuring_costs_what_the_instruments_ask_for(settings: Settings, cost: 
 
 def test_no_more_sets_than_there_are() -> None:
     settings = Settings(instruments=(Instrument.SAMPLED,), trainings=1000)
-    assert measuring_cost(3, settings, RECIPE, 40) == 2 + 7
+    assert measuring_cost(3, settings, RECIPE, 40) == 2 + 2 * 7

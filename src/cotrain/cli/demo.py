@@ -21,5 +21,5 @@ def demo(
     folder = claim_folder(out, resume=resume)
     frame = digits_table()
     schema = infer_schema(frame, targets=DIGITS_TARGETS)
-    settings = make_settings(instruments=instruments("gradients,datamap"))
+    settings = make_settings(instruments=instruments(["gradients", "datamap"]))
     run_table(frame, schema, RandomSplit(), settings, folder, "digits")

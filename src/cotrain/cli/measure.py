@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cotrain.cli import options, session
 from cotrain.cli.options import (
     Columns,
@@ -20,6 +22,26 @@ from cotrain.cli.options import (
     With,
 )
 
+if TYPE_CHECKING:
+    from cotrain.artifacts import RunFolder
+
+
+def costs(folder: RunFolder) -> list[str]:
+    """What measuring took, and what computed it."""
+    from cotrain.figures.text import compact, duration
+    from cotrain.measuring import read_measured
+
+    measured = read_measured(folder)
+    named = (("joint run", measured.joint_run), ("task sets", measured.sampling))
+    lines = [
+        f"{name}: {cost.trainings} trained, worth {compact(cost.examples)} training examples, "
+        f"{duration(cost.seconds)}"
+        for name, cost in named
+        if cost is not None
+    ]
+    engine = folder.read_json("engine.json")["chosen"]
+    return ["", *lines, f"computed by: {engine} (measured to be fastest here)"]
+
 
 def measure(
     data: Data,
@@ -30,8 +52,8 @@ def measure(
     smiles: Smiles = None,
     split: Cut = "random",
     seed: Seed = 0,
-    with_: With = "lookahead,gradients,datamap",
-    trainings: Trainings = 20,
+    with_: With = ("lookahead,gradients,datamap",),  # type: ignore[assignment]
+    trainings: Trainings = 10,
     max_groups: MaxGroups = 3,
     float32: Float32 = False,
     out: Out = None,
@@ -57,5 +79,7 @@ def measure(
         found = measure_tasks(splits, out=folder, settings=settings, title=title, watch=watch)
     for measurement in found:
         session.say(console, f"\n{measurement.title}\n{measurement}")
+    for line in costs(RunFolder(folder)):
+        session.say(console, line)
     RunFolder(folder).write_text("measure.html", render_measurements(title, found))
     session.say(console, f"\nreport: {folder / 'measure.html'}")

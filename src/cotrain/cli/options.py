@@ -29,7 +29,7 @@ BUDGET_HELP = (
     "Default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) and what "
     "measuring takes (2 to 4, and as many as there are sampled task sets)."
 )
-WITH_HELP = "Comma-separated: lookahead (always), gradients, datamap, sampled."
+WITH_HELP = "Comma-separated or repeated: lookahead (always), gradients, datamap, sampled."
 Data = Annotated[Path, typer.Argument(help="CSV, TSV, Parquet or ARFF, plain or .gz.")]
 Targets = Annotated[
     list[str], typer.Option(help="Target column or glob; comma-separated or repeated.")
@@ -48,10 +48,12 @@ Smiles = Annotated[
     str | None, typer.Option(help="Column of SMILES, made into fingerprints (extra chem).")
 ]
 Cut = Annotated[str, typer.Option(help="random | stratified | group:COLUMN | time:COLUMN")]
-With = Annotated[str, typer.Option("--with", help=WITH_HELP)]
+With = Annotated[list[str], typer.Option("--with", help=WITH_HELP)]
 Trainings = Annotated[
     int,
-    typer.Option(min=1, help="Task sets that `sampled` trains, besides each task alone and all."),
+    typer.Option(
+        min=1, help="Task sets that `sampled` trains (2 seeds), besides each alone and all."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Run folder; cotrain-NAME unless given.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
@@ -88,11 +90,11 @@ def read(
     return frame, schema, cut
 
 
-def instruments(text: str) -> tuple[Instrument, ...]:
+def instruments(given: list[str]) -> tuple[Instrument, ...]:
     """The instruments of ``--with``, each once, in their own order."""
     from cotrain.settings import Instrument
 
-    asked = {name.strip() for name in text.split(",") if name.strip()}
+    asked = {name.strip().lower() for text in given for name in text.split(",") if name.strip()}
     known = [instrument.value for instrument in Instrument]
     for name in sorted(asked - set(known)):
         raise InputError(f"--with {name!r}: there is {', '.join(known)}")

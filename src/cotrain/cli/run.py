@@ -47,8 +47,8 @@ def run(
     seeds: Seeds = 5,
     budget: Budget = None,
     max_groups: MaxGroups = 3,
-    with_: With = "lookahead",
-    trainings: Trainings = 20,
+    with_: With = ("lookahead",),  # type: ignore[assignment]
+    trainings: Trainings = 10,
     trees: WhichTrees = Trees.HIST,
     float32: Float32 = False,
     out: Out = None,

@@ -85,7 +85,11 @@ def cut(data: TaskData, assignment: NDArray[np.int8], labelled: NDArray[np.bool_
     """The three splits of the data, the last one sealed; ``labelled`` says which rows are in it."""
     train, valid, test = (data.rows(np.flatnonzero(assignment == code)) for code in range(3))
     return Splits(
-        development=Development(train=train, valid=valid),
+        development=Development(
+            train=train,
+            valid=valid,
+            train_rows=np.flatnonzero(labelled)[assignment == 0].astype(np.int64),
+        ),
         test=SealedTest(test),
         digest=digest(data, assignment),
         notes=_drop_notes(labelled),

@@ -80,10 +80,18 @@ class TaskData:
 
 @dataclass(frozen=True, kw_only=True)
 class Development:
-    """What measuring, tuning and deciding may see: the training and the validation split."""
+    """What measuring, tuning and deciding may see: the training and the validation split.
+
+    Args:
+        train: Training rows.
+        valid: Validation rows.
+        train_rows: ``[N]`` places of the training rows in the user's table, from 0; their own order if
+            None.
+    """
 
     train: TaskData
     valid: TaskData
+    train_rows: NDArray[np.int64] | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:

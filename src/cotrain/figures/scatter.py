@@ -26,6 +26,7 @@ def map_figure(
     variability: FloatArray,
     confidence: FloatArray,
     correctness: FloatArray,
+    numbers: NDArray[np.int64] | None = None,
     left_out: int = 0,
 ) -> Figure:
     """One task's examples at a time, chosen from a menu; the lines part easy, ambiguous and hard.
@@ -37,14 +38,16 @@ def map_figure(
         variability: ``[T, N]``, NaN where the example is not on the map.
         confidence: ``[T, N]``.
         correctness: ``[T, N]``, from 0 to 1.
+        numbers: ``[N]`` what to call the examples; their own order if None.
         left_out: How many further tasks the caller left out, for the title.
     """
     most = min(_MOST_OF_A_TASK, _MOST_POINTS // max(1, len(tasks)))
     on_map = [np.flatnonzero(np.isfinite(row)) for row in variability]
     drawn = [_spaced(examples, most) for examples in on_map]
     values = (variability, confidence, correctness)
+    names = np.arange(variability.shape[1]) if numbers is None else numbers
     traces = [
-        _trace(examples, *(value[t, examples] for value in values), visible=t == 0)
+        _trace(names[examples], *(value[t, examples] for value in values), visible=t == 0)
         for t, examples in enumerate(drawn)
     ]
     titles = [
@@ -63,7 +66,7 @@ def _spaced(examples: NDArray[np.intp], most: int) -> NDArray[np.intp]:
 
 
 def _trace(
-    examples: NDArray[np.intp], x: FloatArray, y: FloatArray, colour: FloatArray, *, visible: bool
+    examples: NDArray[np.int64], x: FloatArray, y: FloatArray, colour: FloatArray, *, visible: bool
 ) -> Figure:
     return {
         "type": "scatter",
@@ -84,7 +87,7 @@ def _trace(
         },
         # no name here: plotly would read %{…} in it
         "hovertemplate": (
-            "example %{customdata}<br>confidence %{y:.3f}<br>variability %{x:.3f}"
+            "row %{customdata}<br>confidence %{y:.3f}<br>variability %{x:.3f}"
             "<br>correct %{marker.color:.0%}<extra></extra>"
         ),
     }

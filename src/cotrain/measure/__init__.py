@@ -45,8 +45,10 @@ from cotrain.measure.gradients import Gradients
 from cotrain.measure.lookahead import FirstOrder, Lookahead
 from cotrain.measure.model_point import ModelPoint
 from cotrain.measure.recorder import DataMaps
+from cotrain.measure.sampled import SubsetSearch, best_groups, sample_gains
 from cotrain.measure.similarity import GradientSimilarity
 from cotrain.measure.steps import OwnStep, PlainStep
+from cotrain.measure.surrogate import Surrogate
 
 __all__ = [
     "Affinity",
@@ -61,9 +63,13 @@ __all__ = [
     "ModelPoint",
     "OwnStep",
     "PlainStep",
+    "SubsetSearch",
+    "Surrogate",
+    "best_groups",
     "exhaustive_gains",
     "judge_binary",
     "judge_classes",
     "judge_values",
+    "sample_gains",
     "stacked",
 ]

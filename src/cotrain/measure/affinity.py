@@ -36,7 +36,7 @@ class Affinity(Measurement):
     >>> samples = np.array([[[9, 1], [3, 9]], [[9, 3], [4, 9]]], dtype=np.float32)
     >>> print(Affinity.from_samples(["a", "b"], samples, samples / 2, method="lookahead"))
     2 tasks, lookahead, 2 probes
-      rank agreement: 1.00 with first order, 1.00 between two halves of the probes
+      rank agreement: 1.00 with first order, 1.00 between two halves of the probes (near 0: noise)
       a helps b: +3.5 ± 0.5
       b helps a: +2 ± 1
     """
@@ -103,7 +103,7 @@ class Affinity(Measurement):
     def _agreements(self) -> list[str]:
         named = (
             (self.agreement, "with first order"),
-            (self.reliability, "between two halves of the probes"),
+            (self.reliability, "between two halves of the probes (near 0: noise)"),
         )
         known = [f"{value:.2f} {name}" for value, name in named if np.isfinite(value)]
         return [f"  rank agreement: {', '.join(known)}"] if known else []
@@ -172,13 +172,21 @@ class GroupTransference(Measurement):
 
     def __str__(self) -> str:
         """One line a group: whom its step helps most and least."""
-        lines = [f"{len(self.groups)} groups on {len(self.tasks)} tasks, {self.method}"]
-        for group, effect in zip(self._names(), self.mean.T, strict=True):
+        lines = [
+            f"{len(self.groups)} groups on {len(self.tasks)} tasks, {self.method}, {self.probes} probes"
+        ]
+        for group, effect, error in zip(
+            self._names(), self.mean.T, self.standard_error.T, strict=True
+        ):
             if np.isfinite(effect).any():
                 best, worst = int(np.nanargmax(effect)), int(np.nanargmin(effect))
-                ends = (f"{shorten(self.tasks[t], 30)} {effect[t]:+.3g}" for t in (best, worst))
+                ends = (self._end(t, effect[t], error[t]) for t in (best, worst))
                 lines.append(f"  {group}: most to {', least to '.join(ends)}")
         return "\n".join(lines)
+
+    def _end(self, task: int, effect: float, error: float) -> str:
+        spread = f" ± {error:.2g}" if np.isfinite(error) else ""
+        return f"{shorten(self.tasks[task], 30)} {effect:+.3g}{spread}"
 
     def _names(self) -> list[str]:
         return [" + ".join(shorten(self.tasks[t], 20) for t in group) for group in self.groups]

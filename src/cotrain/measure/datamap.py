@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from cotrain.errors import InputError
 from cotrain.figures.scatter import map_figure
 from cotrain.figures.style import Figure
+from cotrain.figures.text import shorten
 from cotrain.measure.difficulty import Difficulty, extremes, table
 from cotrain.measure.measurement import Measurement
 
@@ -34,6 +35,7 @@ Levels = NDArray[np.uint16]
 STEPS, MISSING = 65534, 65535
 ARRAYS = ("confidence_levels", "variability_levels", "observed", "correct", "forgotten")
 _MOST_DRAWN = 40  # tasks in the figure's menu
+_MOST_DOUBTS, _MOST_DOUBTED = 8, 12  # examples and tasks that a print names
 _AT_ONCE = 1024  # examples compared at a time
 
 
@@ -66,6 +68,7 @@ class DataMap(Measurement):
         observed: ``[S, T, N]`` uint16, observations so far; 0 where the example has no label.
         correct: ``[S, T, N]`` uint16, how many of them were predicted correctly.
         forgotten: ``[S, T, N]`` uint16, how many followed a correct one and were wrong.
+        numbers: ``[N]`` int64, what to call the examples: their rows in the user's table, from 0.
     """
 
     title = "Data map"
@@ -81,6 +84,7 @@ class DataMap(Measurement):
     observed: Levels
     correct: Levels
     forgotten: Levels
+    numbers: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not fit together."""
@@ -90,6 +94,8 @@ class DataMap(Measurement):
             if array.ndim != 3 or array.shape != shape or array.dtype != np.uint16:
                 found = f"{array.dtype} {list(array.shape)}"
                 raise InputError(f"{name} must be uint16 [epochs, tasks, examples], found {found}")
+        if self.numbers.shape != self.observed.shape[2:]:
+            raise InputError(f"numbers must be one an example, found {list(self.numbers.shape)}")
         if not self.epochs or any(a >= b for a, b in pairwise((1, *self.epochs))):
             raise InputError(f"snapshot epochs must grow from 2 on, found {self.epochs}")
 
@@ -116,6 +122,16 @@ class DataMap(Measurement):
     def difficulty(self, snapshot: int = -1) -> Difficulty:
         """Each task's averages over its examples, with standard errors."""
         return Difficulty.from_map(self, snapshot)
+
+    def doubtful(self, task: int, most: int = 20, snapshot: int = -1) -> NDArray[np.int64]:
+        """The examples of a task whose labels the network believed least: look at these labels first.
+
+        Returns:
+            At most ``most`` numbers, the least confident first; hard ones only (μ + s < ½).
+        """
+        mean, spread = self.confidence(snapshot)[task], self.variability(snapshot)[task]
+        hard = np.flatnonzero(mean + spread < 0.5)
+        return self.numbers[hard[np.argsort(mean[hard], kind="stable")][:most]]
 
     def select(self, tasks: Sequence[int]) -> DataMap:
         """The map of some tasks, by their positions."""
@@ -154,8 +170,23 @@ class DataMap(Measurement):
         """A row for each task, the least confident first; of many tasks the extremes."""
         epochs = ", ".join(map(str, self.epochs))
         size = f"{len(self.tasks):,} tasks, {self.observed.shape[2]:,} examples"
-        title = f"Data map: {size}, snapshots after epochs {epochs}"
-        return "\n".join([title, *table(self.tasks, self.difficulty())])
+        title = f"Data map: {size}, after {'epoch' if len(self.epochs) == 1 else 'epochs'} {epochs}"
+        return "\n".join([title, *table(self.tasks, self.difficulty()), *self._doubts()])
+
+    def _doubts(self) -> list[str]:
+        """Where to look for wrong labels."""
+        found = [(task, self.doubtful(t, _MOST_DOUBTS)) for t, task in enumerate(self.tasks)]
+        lines = [
+            f"  {shorten(task, 40)}: {', '.join(map(str, rows))}"
+            for task, rows in found
+            if len(rows)
+        ]
+        if not lines:
+            return []
+        heading = (
+            "labels believed least (hard; rows of the data, from 0; .doubtful(task) has more):"
+        )
+        return [heading, *lines[:_MOST_DOUBTED]]
 
     def figure(self) -> Figure:
         """The last snapshot, one task at a time; of many tasks those with the extreme confidences."""
@@ -166,6 +197,7 @@ class DataMap(Measurement):
             variability=shown.variability(),
             confidence=shown.confidence(),
             correctness=shown.correctness(),
+            numbers=shown.numbers,
             left_out=len(self.tasks) - len(shown.tasks),
         )
 

@@ -45,8 +45,9 @@ class Gains(Measurement):
 
     title = "Gains of task sets"
     about = (
-        "What the company of a task (column) is worth to a task (row): its mean gain in the trained sets "
-        "with that company minus those without. Blue helps, red hurts. Similar tasks are neighbours."
+        "A task's (row) mean gain in the trained sets of two or more that hold the other task (column) "
+        "minus those that do not; blank where one kind was not trained. It shows what was trained, not a "
+        "cause: the surrogate tells them apart. Blue helps, red hurts. Similar tasks are neighbours."
     )
 
     sets: Sets
@@ -109,7 +110,7 @@ class Gains(Measurement):
         NaN where one kind was not trained. Averages over the sets that happen to be there: it shows what
         was measured, :class:`~cotrain.measure.surrogate.Surrogate` explains it.
         """
-        known = np.isfinite(self.gain)
+        known = np.isfinite(self.gain) & (self.sets.sum(axis=1) > 1)[:, None]
         value = np.where(known, self.gain, 0.0)
         moments = [_moments(known, value, company) for company in (self.sets, ~self.sets)]
         (mean_with, error_with), (mean_without, error_without) = moments

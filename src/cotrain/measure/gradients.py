@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.measure.point import Point, checked_losses, refuse_undefined
+from cotrain.measure.point import Point, check_names, checked_losses, refuse_undefined
 from cotrain.measure.probes import finite_mean, mean_and_error
 from cotrain.measure.schedule import MOST_DRAWN
 from cotrain.measure.similarity import GradientSimilarity, compared, conflicts, spread
@@ -56,6 +56,10 @@ class Gradients:
     between_tasks: list[Array] = field(default_factory=list, repr=False)  # S times [pairs, 2]
     between_samples: list[Array] = field(default_factory=list, repr=False)
     epochs: list[int] = field(default_factory=list, repr=False)  # probes up to each epoch's end
+
+    def __post_init__(self) -> None:
+        """Refuse names that are not distinct."""
+        check_names(self.tasks)
 
     def probe(self, point: Point) -> None:
         """Compare the tasks' gradients at one point of training, of the batch and of single samples.

@@ -23,12 +23,13 @@ from torch import Tensor
 
 from cotrain.errors import InputError
 from cotrain.measure.affinity import Affinity, GroupTransference
-from cotrain.measure.point import Point, checked_losses, refuse_undefined
+from cotrain.measure.point import Point, check_names, checked_losses, refuse_undefined
 from cotrain.measure.steps import PlainStep, Step
 
 Samples = list[NDArray[np.float32]]
 Arrays = dict[str, NDArray[Any]]
 PLAIN = PlainStep()
+NOTICED = 1e-5  # a relative change of a loss that float32 cannot hide
 WORST = 1e3  # a loss that grows more than so many times, or overflows, counts as that
 
 
@@ -61,6 +62,16 @@ class Lookahead:
     exact: Samples = field(default_factory=list, repr=False)  # S times [T, C]
     first_order: Samples = field(default_factory=list, repr=False)
 
+    def __post_init__(self) -> None:
+        """Refuse names that are not distinct and groups that are none."""
+        check_names(self.tasks)
+        for group in self.groups:
+            numbers = [t for t in group if isinstance(t, int) and 0 <= t < len(self.tasks)]
+            if not len(set(numbers)) == len(numbers) == len(group) > 0:
+                raise InputError(
+                    f"group {tuple(group)!r}: give distinct task numbers from 0 to {len(self.tasks) - 1}"
+                )
+
     def probe(self, point: Point) -> None:
         """Measure at one point of training.
 
@@ -76,6 +87,11 @@ class Lookahead:
         after = point.losses_after(moves).T / losses.unsqueeze(1)
         change = 1 - after.nan_to_num(nan=WORST, posinf=WORST).clamp(max=WORST)
         refuse_undefined(slope, known, self.tasks, point)
+        if bool((change[known] == 0).all()) and bool((slope[known].abs() > NOTICED).any()):
+            raise InputError(
+                "the losses do not change when the shared part moves: compute features and losses inside "
+                "the function that ModelPoint is given, from the inputs"
+            )
         self.first_order.append(_sample(slope, known))
         self.exact.append(_sample(change, known))
 

@@ -57,6 +57,10 @@ class ModelPoint:
         optimizer: Optimizer | None = None,
         step: int = 0,
     ) -> None:
+        if not callable(losses) or isinstance(losses, nn.Module):
+            raise InputError("losses must be a function without arguments that computes them")
+        if not isinstance(shared, nn.Module):
+            raise InputError(f"shared must be a module of the model, got {type(shared).__name__}")
         self._evaluate = Replay(losses, model)
         self._module = shared
         self._shared = {n: p for n, p in shared.named_parameters() if p.requires_grad}
@@ -135,8 +139,8 @@ class ModelPoint:
         found, dense = [], moves.dense()
         for row in range(dense.count):
             with self._moved(dense, row), torch.no_grad():
-                found.append(self._means(self._evaluate()))
-        return torch.stack(found)
+                found.append(self._evaluate())
+        return torch.stack([self._means(single) for single in found])
 
     def own_step(self, gradients: Directions) -> Dense:
         """See :class:`~cotrain.measure.point.Point`."""
@@ -198,6 +202,11 @@ class ModelPoint:
                     past, vector_jacobian_products(self._cuts[at][0], reached, vectors), strict=True
                 ):
                     columns[place] = _added(columns[place], found)
+        reached = any(column is not None for column in columns[len(leaves) :])
+        if not reached and any(scalar is not None for scalar in scalars):
+            raise InputError(
+                "no loss reaches the shared part: compute the losses with it, without detach()"
+            )
         tensors = {
             name: parameter.new_zeros(len(scalars), *parameter.shape) if column is None else column
             for (name, parameter), column in zip(

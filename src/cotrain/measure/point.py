@@ -62,6 +62,14 @@ class Point(Protocol):
         ...
 
 
+def check_names(tasks: Sequence[str]) -> None:
+    """Refuse no names, and a name given twice."""
+    twice = [name for at, name in enumerate(tasks) if name in tasks[:at]]
+    if twice or not tasks:
+        found = f"{twice[0]!r} is there twice" if twice else "there are none"
+        raise InputError(f"the instrument needs one distinct name a task: {found}")
+
+
 def refuse_undefined(values: Tensor, known: Tensor, tasks: Sequence[str], point: Point) -> None:
     """Refuse gradients that are not finite although the losses are.
 
@@ -100,7 +108,8 @@ def checked_losses(point: Point, tasks: Sequence[str]) -> Tensor:
     for name, loss, present in zip(tasks, losses.tolist(), point.present.tolist(), strict=True):
         if present and not -float("inf") < loss < float("inf"):
             raise InputError(
-                f"the loss of task {name!r} is {loss} at step {point.step}: look for infinite inputs "
-                "or targets, or lower the learning rate; give a batch without labels as masked"
+                f"the loss of task {name!r} is {loss} at step {point.step}: if labels are missing, "
+                "fill them and pass the mask; else look for infinite inputs or targets, or lower the "
+                "learning rate"
             )
     return losses

@@ -111,7 +111,8 @@ class DataMaps:
         arrays = {
             name: np.stack([each[i] for each in kept.values()]) for i, name in enumerate(ARRAYS)
         }
-        return DataMap(tasks=self.tasks, epochs=tuple(kept), **arrays)
+        numbers = np.arange(self.rows, dtype=np.int64)
+        return DataMap(tasks=self.tasks, epochs=tuple(kept), numbers=numbers, **arrays)
 
     def state(self) -> Arrays:
         """Everything needed to go on later, as plain arrays that recording does not change."""

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cotrain.errors import InputError
+
 
 class Replay:
     """Losses of a model as it is, always from the same random state and the same buffers.
@@ -36,6 +38,9 @@ class Replay:
         with torch.random.fork_rng(), _others_kept(), self._buffers_kept():
             self._rewind()
             losses = self._losses()
+        if not isinstance(losses, Tensor) or losses.dim() not in (1, 2):
+            found = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+            raise InputError(f"the losses must be a tensor [T] or [T, B], got {found}")
         return losses.unsqueeze(1) if losses.dim() == 1 else losses
 
     def _rewind(self) -> None:

@@ -83,7 +83,7 @@ class GradientSimilarity(Measurement):
         order = np.argsort(self.cosine[lower], kind="stable")[:STRONGEST]
         return [
             f"  {shorten(self.tasks[a], 40)} against {shorten(self.tasks[b], 40)}: cosine "
-            f"{self.cosine[a, b]:+.2f} ± {self.cosine_error[a, b]:.2g}, "
+            f"{self.cosine[a, b]:+.3f} ± {self.cosine_error[a, b]:.3f}, "
             f"conflicts {self.conflict[a, b]:.0%}"
             for a, b in pairs[order].tolist()
             if self.cosine[a, b] < 0

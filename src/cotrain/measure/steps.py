@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from cotrain.errors import InputError
 from cotrain.measure.directions import Directions
 from cotrain.measure.point import Point
 
@@ -28,6 +29,11 @@ class PlainStep:
     """
 
     size: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse steps that lead nowhere."""
+        if not 0 <= self.size < float("inf"):
+            raise InputError(f"a step's size must be at least 0 and finite, got {self.size}")
 
     def __call__(self, point: Point, gradients: Directions) -> Directions:
         """See :class:`Step`."""

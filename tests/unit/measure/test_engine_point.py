@@ -119,8 +119,8 @@ def test_infinite_inputs_name_the_task_and_the_step(instrument: str) -> None:
     with pytest.raises(InputError) as caught:
         INSTRUMENTS[instrument](tasks=["p", "q", "r"]).probe(point)
     assert str(caught.value) == (
-        "the loss of task 'p' is nan at step 24: look for infinite inputs or targets, or lower the "
-        "learning rate; give a batch without labels as masked"
+        "the loss of task 'p' is nan at step 24: if labels are missing, fill them "
+        "and pass the mask; else look for infinite inputs or targets, or lower the learning rate"
     )
 
 

@@ -31,11 +31,12 @@ def test_what_lies_outside_a_set_is_forgotten() -> None:
 
 def test_effects_by_hand() -> None:
     effect, error = table().effects()
-    # a: with b 2, 1, 3, without 0, -1; with c -1, 1, 3, without 0, 2. b: with c 2, without 1.
-    np.testing.assert_allclose(effect, [[NAN, 2.5, 0], [NAN, NAN, 1], [NAN, -4.5, NAN]])
-    assert error[0, 1] == pytest.approx(np.sqrt(1 / 3 + 0.5 / 2))
-    assert error[0, 2] == pytest.approx(np.sqrt(4 / 3 + 2 / 2))
-    assert np.isnan(error[1, 2])  # one set of each kind
+    # in company, a: with b 2, 1, 3, without -1; with c -1, 1, 3, without 2. b: with c 2, without 1.
+    np.testing.assert_allclose(effect, [[NAN, 3, -1], [NAN, NAN, 1], [NAN, -4.5, NAN]])
+    assert np.isnan(error[[0, 1], [1, 2]]).all()  # one set of a kind
+    more = table().extended([[1, 0, 1]], [[-2.0, 0, 1.0]]).effects()
+    assert more[0][0, 1] == pytest.approx(2 + 1.5)
+    assert more[1][0, 1] == pytest.approx(np.sqrt(1 / 3 + 0.5 / 2))
 
 
 def test_it_says_which_company_was_best() -> None:
@@ -54,7 +55,7 @@ def test_the_figure_is_the_matrix_of_effects() -> None:
     figure = table().figure()
     assert isinstance(figure["data"], list)
     drawn = [value for row in figure["data"][0]["z"] for value in row if value is not None]
-    assert sorted(drawn) == [-4.5, 0.0, 1.0, 2.5]
+    assert sorted(drawn) == [-4.5, -1.0, 1.0, 3.0]
     assert table().plot().data[0].type == "heatmap"
 
 

@@ -148,7 +148,7 @@ def test_text_of_an_affinity() -> None:
     made = Affinity.from_samples(["a", "b", "c" * 50], samples, -samples, method="lookahead")
     assert str(made).splitlines() == [
         "3 tasks, lookahead, 2 probes",
-        "  rank agreement: -1.00 with first order, 1.00 between two halves of the probes",
+        "  rank agreement: -1.00 with first order, 1.00 between two halves of the probes (near 0: noise)",
         f"  b hurts {'c' * 20}…{'c' * 19}: -2 ± 0",
         "  b helps a: +0.625 ± 0.12",
         f"  {'c' * 20}…{'c' * 19} hurts a: -0.25 ± 0",
@@ -171,7 +171,7 @@ def test_text_of_groups() -> None:
         ["a", "b", "c"], [(0, 1), (2,)], samples, samples, method="lookahead"
     )
     assert str(made).splitlines() == [
-        "2 groups on 3 tasks, lookahead",
+        "2 groups on 3 tasks, lookahead, 1 probes",
         "  a + b: most to a +1, least to c -0.25",
         "  c: most to c +2, least to a -3",
     ]
@@ -181,7 +181,7 @@ def test_text_of_groups() -> None:
 def test_a_group_that_was_never_measured_has_no_line() -> None:
     samples = np.full((0, 2, 1), np.nan, dtype=np.float32)
     made = GroupTransference.from_samples(["a", "b"], [(0, 1)], samples, samples, method="m")
-    assert str(made) == "1 groups on 2 tasks, m"
+    assert str(made) == "1 groups on 2 tasks, m, 0 probes"
     assert np.isnan(made.agreement)
 
 
@@ -198,7 +198,7 @@ def test_text_of_a_similarity() -> None:
         "  between tasks, whole batches   cosine -0.25, conflicts  50%, magnitude similarity 0.96",
         "  between tasks, same sample     cosine +0.00, conflicts  50%, magnitude similarity 0.50",
         "  between samples, same task     cosine +0.25, conflicts   0%, magnitude similarity 1.00",
-        "  b against a: cosine -0.25 ± 0.25, conflicts 50%",
+        "  b against a: cosine -0.250 ± 0.250, conflicts 50%",
     ]
 
 

@@ -58,8 +58,8 @@ def test_a_loss_that_is_not_finite_names_task_and_step(instrument: str, poison: 
     net = Net()
     net.y[1, 2] = float(poison)
     assert message(instrument, net.point()) == (
-        f"the loss of task 'b' is {poison} at step 40: look for infinite inputs or targets, or lower "
-        "the learning rate; give a batch without labels as masked"
+        f"the loss of task 'b' is {poison} at step 40: if labels are missing, fill them "
+        "and pass the mask; else look for infinite inputs or targets, or lower the learning rate"
     )
 
 

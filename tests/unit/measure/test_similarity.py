@@ -86,9 +86,9 @@ def test_only_conflicting_pairs_are_listed_worst_first_and_three_at_most() -> No
     gram = [[1, -0.5, 0.5, -0.25], [-0.5, 1, -0.75, -1], [0.5, -0.75, 1, 0], [-0.25, -1, 0, 1]]
     lines = str(gradients([gram, gram]).similarity()).splitlines()
     assert [line for line in lines if "against" in line] == [
-        "  d against b: cosine -1.00 ± 0, conflicts 100%",
-        "  c against b: cosine -0.75 ± 0, conflicts 100%",
-        "  b against a: cosine -0.50 ± 0, conflicts 100%",
+        "  d against b: cosine -1.000 ± 0.000, conflicts 100%",
+        "  c against b: cosine -0.750 ± 0.000, conflicts 100%",
+        "  b against a: cosine -0.500 ± 0.000, conflicts 100%",
     ]
 
 
