@@ -29,6 +29,10 @@ format: $(VENV)/installed
 benchmarks: $(VENV)/installed
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/probing.py
+	$(BIN)/python benchmarks/datamap.py
+	$(BIN)/python benchmarks/instruments.py
+	$(BIN)/python benchmarks/sampled_gains.py
 
 # constraints.txt pins what was tested; torch's pin also keeps pip from fetching a CUDA build here.
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -8,10 +8,10 @@ that serves them. Averages over 20 seeds.
 
 Contenders: `trained` (the best of the trained sets at face value, random sets), `ridge` (the same, and of
 the others what one ridge regression a task on own and pairwise indicators predicts, alpha 1), `random`
-(our surrogate, random sets), `active` (our surrogate, sets asked for five at a time). References: all tasks
-in one group, the published predictors HOA and TAG, every set's validation gain, every set's test gain (the
-oracle). The tables: MTG-Net (NeurIPS 2022), ETTm1 and Taskonomy, the latter one table for both roles;
-Standley et al. (ICML 2020), four settings, gain = 1 − loss / loss alone.
+(our surrogate, random sets), `active` (our surrogate, sets asked for five or one at a time). References:
+all tasks in one group, the published predictors HOA and TAG, every set's validation gain, every set's test
+gain (the oracle). The tables: MTG-Net (NeurIPS 2022), ETTm1 and Taskonomy, the latter one table for both
+roles; Standley et al. (ICML 2020), four settings, gain = 1 − loss / loss alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ from cotrain.measure.surrogate import Surrogate
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent / "results"
-SEEDS, BATCH = 20, 5
+SEEDS = 20
+BATCHES = {
+    "active by 5": (5, 80),
+    "active by 1": (1, 20),
+}  # sets asked for at once, at most trained
 TRAINED, GROUPS = (10, 20, 40, 80), (2, 3)
 STANDLEY = ("", "_large", "_small_data", "_alt")
 
@@ -143,7 +147,9 @@ def with_random_sets(predict: Callable[..., Array], table: Table, trained: int, 
     return predict(table.sets[rows], table.valid[rows], table.sets)
 
 
-def active(table: Table, trained: tuple[int, ...], groups: int, seed: int) -> list[float]:
+def active(
+    table: Table, trained: tuple[int, ...], groups: int, seed: int, at_once: int
+) -> list[float]:
     """Realised gain after each number of trained sets, all in one search."""
     tasks = table.sets.shape[1]
     names = tuple(str(t) for t in range(tasks))
@@ -153,7 +159,7 @@ def active(table: Table, trained: tuple[int, ...], groups: int, seed: int) -> li
     while len(search.gains.sets) < tasks + 1 + max(trained):
         asked = search.ask(batch)
         search.tell(asked, table.valid[[row[one.tobytes()] for one in asked]])
-        batch = BATCH
+        batch = at_once
         if len(search.gains.sets) - tasks - 1 in trained:
             plan = search.plan()
             served = [plan.groups[g] for g in plan.server]
@@ -172,7 +178,9 @@ def replay(table: Table, groups: int) -> dict[str, Any]:
         ]
         for name, predict in PREDICTORS.items()
     }
-    scores["active"] = [active(table, trained, groups, seed) for seed in range(SEEDS)]
+    for name, (at_once, most) in BATCHES.items():
+        reached = tuple(n for n in trained if n <= most)
+        scores[name] = [active(table, reached, groups, seed, at_once) for seed in range(SEEDS)]
     everyone = table.sets.all(axis=1)
     references = {
         "all together": float(table.test[everyone].mean()),
@@ -183,7 +191,7 @@ def replay(table: Table, groups: int) -> dict[str, Any]:
     summary = {
         name: {
             str(n): [float(np.mean(column)), float(np.std(column, ddof=1) / np.sqrt(SEEDS))]
-            for n, column in zip(trained, np.transpose(values), strict=True)
+            for n, column in zip(trained, np.transpose(values), strict=False)
         }
         for name, values in scores.items()
     }
@@ -191,7 +199,7 @@ def replay(table: Table, groups: int) -> dict[str, Any]:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    contenders = (*PREDICTORS, "active")
+    contenders = (*PREDICTORS, *BATCHES)
     names = ("all together", "HOA", "TAG", "validation", "oracle")
     head = ("table", "k", "N", *contenders, *names)
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
@@ -199,7 +207,8 @@ def markdown(found: dict[str, Any]) -> str:
         table, groups = key.rsplit(" k=", 1)
         known = [f"{one['references'][n]:.4f}" if n in one["references"] else "–" for n in names]
         for n in one["trained"]["ridge"]:
-            cells = ["{:.4f} ± {:.4f}".format(*one["trained"][c][n]) for c in contenders]
+            values = [one["trained"][c].get(n) for c in contenders]
+            cells = ["{:.4f} ± {:.4f}".format(*value) if value else "–" for value in values]
             lines.append(f"| {' | '.join([table, groups, n, *cells, *known])} |")
     return "\n".join(lines) + "\n"
 
@@ -213,11 +222,16 @@ def main() -> None:
             began = time.time()
             found[f"{name} k={groups}"] = replay(TABLES[name](), groups)
             print(f"{name} k={groups}: {time.time() - began:.0f} s", flush=True)
+            write(found)
+    print((RESULTS / "sampled_gains.md").read_text())
+
+
+def write(found: dict[str, Any]) -> None:
     keys = [f"{name} k={groups}" for name in TABLES for groups in GROUPS]
     ordered = {key: found[key] for key in keys if key in found}
+    path = RESULTS / "sampled_gains.json"
     path.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
     (RESULTS / "sampled_gains.md").write_text(markdown(ordered))
-    print(markdown(ordered))
 
 
 if __name__ == "__main__":

@@ -27,138 +27,12 @@ from numpy.typing import NDArray
 from scipy.optimize import fmin_l_bfgs_b
 from torch import Tensor
 
-from cotrain.measure.gains import Gains
-from cotrain.measure.set_kernel import PARTS, set_kernel
+from cotrain.measure.hyper import Hyper
+from cotrain.measure.observed import Observed
 
 MOST_SETS = 150  # that the hyper-parameters are estimated on
 FLOOR = 1e-8  # variance of the least noise, in units of the mean square gain
 _JITTER = 1e-7  # of the shared kernel's mean variance: its matrix may be singular
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observed:
-    """The measured gains as tensors, in units of their root mean square.
-
-    Args:
-        sets: ``[N, T]`` 0 and 1.
-        rows: ``[T, K]`` the sets in which each task's gain is known, filled up with others.
-        known: ``[T, K]`` 1 where the gain is known, 0 where filled up.
-        gain: ``[T, K]``, 0 where it is not known.
-        variance: ``[T, K]`` squared standard errors, 0 where not known.
-        unit: Root mean square of the gains, 1 if all are 0.
-        luck: Share of the unexplained variance that belongs to the set: 1 if every gain has a standard
-            error, else a half.
-    """
-
-    sets: Tensor
-    rows: Tensor
-    known: Tensor
-    gain: Tensor
-    variance: Tensor
-    unit: float
-    luck: float
-
-    @classmethod
-    def from_gains(cls, gains: Gains, most: int | None = None) -> Observed:
-        """Leave out the singles, which are 0 by definition, and sets without any known gain.
-
-        Args:
-            gains: N' sets.
-            most: Keep at most this many sets, evenly spaced in the order of measuring.
-        """
-        finite = np.isfinite(gains.gain)
-        kept = np.flatnonzero((gains.sets.sum(axis=1) > 1) & finite.any(axis=1))
-        known = finite[kept]
-        unit = _root_mean_square(gains.gain[kept][known])
-        replicated = bool(len(kept) and np.isfinite(gains.standard_error[kept][known]).all())
-        kept = kept[:: -(-len(kept) // most)] if most and len(kept) > most else kept
-        known, error = finite[kept], gains.standard_error[kept]
-        gain = np.where(known, gains.gain[kept], 0.0)
-        rows = np.argsort(~known.T, axis=1, kind="stable")[:, : known.sum(axis=0).max(initial=0)]
-        variance = np.where(known, np.nan_to_num(error / unit) ** 2, 0.0)
-        known_t, gain_t, variance_t = (
-            torch.from_numpy(np.take_along_axis(table.T.astype(np.float64), rows, axis=1))
-            for table in (known, gain / unit, variance)
-        )
-        return cls(
-            sets=torch.from_numpy(gains.sets[kept].astype(np.float64)),
-            rows=torch.from_numpy(rows),
-            known=known_t,
-            gain=gain_t,
-            variance=variance_t,
-            unit=unit,
-            luck=1.0 if replicated else 0.5,
-        )
-
-
-def _root_mean_square(values: NDArray[np.float64]) -> float:
-    """Of any size without overflow; 1 if all are 0."""
-    largest = float(np.abs(values).max(initial=0.0)) or 1.0
-    return largest * math.sqrt(((values / largest) ** 2).mean() if values.size else 0.0) or 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hyper:
-    """What the data decide: positive numbers, held as one vector of logarithms.
-
-    Args:
-        logs: ``[2C + 3 + T]``: own weights, shared weights, two reaches, the unexplained, scales.
-        luck: Share of the unexplained that belongs to the set.
-    """
-
-    logs: Tensor
-    luck: float
-
-    @classmethod
-    def centre(cls, observed: Observed) -> Hyper:
-        """Before any data: half of the variance own, a quarter shared, a tenth unexplained."""
-        own, shared = [math.log(0.5 / PARTS)] * PARTS, [math.log(0.25 / PARTS)] * PARTS
-        rest = [math.log(0.3), math.log(0.3), math.log(0.1)]
-        logs = [*own, *shared, *rest, *[0.0] * observed.sets.shape[1]]
-        return cls(logs=torch.tensor(logs, dtype=torch.float64), luck=observed.luck)
-
-    def spread(self) -> Tensor:
-        """How far a logarithm may be from the centre: a factor of 4.5 for variances, e for the rest."""
-        spread = torch.ones_like(self.logs)
-        spread[: 2 * PARTS] = 1.5
-        spread[2 * PARTS + 2] = 1.5
-        return spread
-
-    @property
-    def own(self) -> Tensor:
-        """``[C + 1]`` weights of the kernel of f, the last for the same set."""
-        return torch.cat([self.logs[:PARTS].exp(), (self.luck * self.unexplained)[None]])
-
-    @property
-    def shared(self) -> Tensor:
-        """``[C]`` weights of the kernel of g."""
-        return self.logs[PARTS : 2 * PARTS].exp()
-
-    @property
-    def reach(self) -> tuple[Tensor, Tensor]:
-        """Reach of the kernels of f and g."""
-        own, shared = self.logs[2 * PARTS : 2 * PARTS + 2].exp()
-        return own, shared
-
-    @property
-    def unexplained(self) -> Tensor:
-        """Variance that smooth functions leave, in units of the scale."""
-        return self.logs[2 * PARTS + 2].exp()
-
-    @property
-    def noise(self) -> Tensor:
-        """The part of it that is noise of measuring without standard errors."""
-        return (1 - self.luck) * self.unexplained
-
-    @property
-    def scale(self) -> Tensor:
-        """``[T]`` c."""
-        return self.logs[2 * PARTS + 3 :].exp()
-
-    def kernel(self, a: Tensor, b: Tensor, *, shared: bool) -> Tensor:
-        """``[A, B]`` covariance of g, or of any f_t, between two lists of sets."""
-        weights = self.shared if shared else self.own
-        return set_kernel(a, b, weights, self.reach[shared])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +118,7 @@ def log_evidence(observed: Observed, hyper: Hyper) -> Tensor:
 
 def estimate(observed: Observed) -> Hyper:
     """The hyper-parameters with the highest evidence times a broad log-normal prior."""
-    centre = Hyper.centre(observed)
+    centre = Hyper.centre(observed.sets.shape[1], observed.luck)
     spread = centre.spread()
     if not len(observed.sets):
         return centre

@@ -202,8 +202,8 @@ class ModelPoint:
                     past, vector_jacobian_products(self._cuts[at][0], reached, vectors), strict=True
                 ):
                     columns[place] = _added(columns[place], found)
-        reached = any(column is not None for column in columns[len(leaves) :])
-        if not reached and any(scalar is not None for scalar in scalars):
+        seen = any(column is not None for column in columns[len(leaves) :])
+        if not seen and any(scalar is not None for scalar in scalars):
             raise InputError(
                 "no loss reaches the shared part: compute the losses with it, without detach()"
             )

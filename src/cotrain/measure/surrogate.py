@@ -18,18 +18,16 @@ from cotrain.errors import InputError
 from cotrain.measure.evidence import (
     MOST_SETS,
     Factor,
-    Hyper,
-    Observed,
     estimate,
     factorise,
     gain_noise,
     own_covariance,
 )
 from cotrain.measure.gains import Gains, Sets, Table
-from cotrain.measure.set_kernel import own_likeness
+from cotrain.measure.hyper import Hyper
+from cotrain.measure.observed import Observed
 
 _AT_ONCE = 512  # sets whose variance is computed at a time
-_JITTER = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +108,7 @@ class Surrogate:
         """
         asked, seen, tasks = self._checked(sets), self.observed.sets, len(self.tasks)
         everything = torch.cat([asked, seen, torch.eye(tasks, dtype=asked.dtype)])
-        scores = self._prior(everything, rng, draws)
+        scores = self.hyper.draw(everything, rng, draws)
         alone = scores[range(tasks), len(asked) + len(seen) + torch.arange(tasks)]  # [T, D]
         drawn = scores[:, : len(asked) + len(seen)] - alone[:, None]
         noise = gain_noise(self.observed, self.hyper).sqrt()[:, :, None]
@@ -130,7 +128,7 @@ class Surrogate:
         k(S, S) depends on the size of a set only. Cheap and valid for all 2^T sets, not tight.
         """
         prefixes = torch.ones((len(self.tasks),) * 2, dtype=self.alpha.dtype).tril()
-        largest = [self._prior_variance(prefixes, shared=s)[:, 0].max() for s in (False, True)]
+        largest = [self.hyper.gain_variance(prefixes, shared=s)[:, 0].max() for s in (False, True)]
         noise = gain_noise(self.observed, self.hyper)
         lower = self.factor.own.mT @ self.alpha[:, :, None]
         own = lower.square().sum((1, 2)) - (noise * self.alpha.square()).sum(1)
@@ -182,8 +180,8 @@ class Surrogate:
         """``[M, T]`` posterior standard deviation."""
         own = own_covariance(self.observed, self.hyper, asked)
         white = torch.linalg.solve_triangular(self.factor.own, own, upper=False)
-        result = self._prior_variance(asked, shared=False) - white.square().sum(1).T
-        unseen = self._prior_variance(asked, shared=True)
+        result = self.hyper.gain_variance(asked, shared=False) - white.square().sum(1).T
+        unseen = self.hyper.gain_variance(asked, shared=True)
         at_asked, at_alone = self._coordinates(asked)
         for task in range(len(self.tasks)):
             direction = at_asked - at_alone[:, [task]]  # [U, M]
@@ -201,22 +199,3 @@ class Surrogate:
         known = self.hyper.kernel(both, torch.cat([asked, singles]), shared=True)
         coordinates = torch.linalg.solve_triangular(self.factor.basis, known, upper=False)
         return coordinates[:, : len(asked)], coordinates[:, len(asked) :]
-
-    def _prior_variance(self, sets: Tensor, *, shared: bool) -> Tensor:
-        """``[M, T]`` variance of the gains before any data."""
-        singles = torch.eye(len(self.tasks), dtype=sets.dtype)
-        weights = self.hyper.shared if shared else self.hyper.own
-        apart = self.hyper.kernel(sets, singles, shared=shared)
-        variance = own_likeness(sets, weights)[:, None] + own_likeness(singles, weights) - 2 * apart
-        return variance.clamp_min(0)
-
-    def _prior(self, sets: Tensor, rng: np.random.Generator, draws: int) -> Tensor:
-        """``[T, M, D]`` draws of f + g at the sets, before any data."""
-        jitter = _JITTER * torch.eye(len(sets), dtype=sets.dtype)
-        shape = (len(self.tasks), len(sets), draws)
-        result = torch.zeros(shape, dtype=sets.dtype)
-        for shared, size in ((False, shape), (True, (1, *shape[1:]))):
-            kernel = self.hyper.kernel(sets, sets, shared=shared)
-            root = torch.linalg.cholesky(kernel + jitter * kernel.diagonal().mean())
-            result = result + root @ torch.from_numpy(rng.normal(size=size))
-        return result
