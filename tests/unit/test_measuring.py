@@ -246,7 +246,7 @@ def breaking_later(features: Tensor, weight: Tensor) -> Tensor:
 
 
 LATE = pytest.mark.xfail(
-    strict=True, reason="a member that diverges before the first probe ends with no probes at all"
+    strict=True, reason="a joint run that diverges between two probes ends as if it were done"
 )
 
 
@@ -269,13 +269,28 @@ def test_an_encoder_that_diverges_is_refused_and_the_task_named(
 ) -> None:
     with pytest.raises(InputError, match=r"task '(sign|same|sum)'"):
         measure_tasks(
-            splits(),
+            splits(rows=160),
             out=tmp_path / "run",
             encoder=lambda: Features(change),
             settings=with_instruments(*instruments),
         )
     assert not (tmp_path / "run/measured.json").exists()
     assert not (tmp_path / "run/affinity.safetensors").exists()
+
+
+@LATE
+@pytest.mark.parametrize("instruments", [(LOOKAHEAD,), ALL])
+def test_a_run_that_only_validation_sees_diverge_is_refused(
+    tmp_path: Path, instruments: tuple[Instrument, ...]
+) -> None:
+    """With these rows, the weight grows beyond its limit in the last step of a round."""
+    with pytest.raises(InputError, match="diverge|not finite|is nan|is inf"):
+        measure_tasks(
+            splits(rows=80),
+            out=tmp_path / "run",
+            encoder=lambda: Features(breaking_later),
+            settings=with_instruments(*instruments),
+        )
 
 
 @pytest.mark.parametrize("instruments", [(LOOKAHEAD,), ALL])

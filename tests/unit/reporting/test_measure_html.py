@@ -279,14 +279,12 @@ def test_all_plots_are_drawn_without_a_word_on_the_console(tmp_path: Path) -> No
 
 
 @browser
-def test_hostile_names_do_nothing(
-    hostile: Result, names: list[str], tmp_path: Path
-) -> None:
+def test_hostile_names_do_nothing(hostile: Result, names: list[str], tmp_path: Path) -> None:
     """Without the policy: escaping alone has to hold."""
     text = watched(render_measurements(hostile.title, measurements(names)))
     hover = (
         "for (const number of [1, 2, 5])"
-        " Plotly.Fx.hover(`measurement-${number}`, [{curveNumber: 0, pointNumber: [1, 0]}]);"
+        " Plotly.Fx.hover(`measurement-${number}`, [{curveNumber: 0, xval: 0, yval: 1}], 'xy');"
     )
     body = dom(POLICY.sub("", text), tmp_path, hover + TELL)
     assert problems(body) == "none"
