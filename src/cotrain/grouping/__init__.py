@@ -7,8 +7,9 @@
 ((0, 1), (2,))
 """
 
+from cotrain.grouping.constraints import Constraints
 from cotrain.grouping.exact import exact_grouping
 from cotrain.grouping.grouping import Grouping
 from cotrain.grouping.large import group_tasks
 
-__all__ = ["Grouping", "exact_grouping", "group_tasks"]
+__all__ = ["Constraints", "Grouping", "exact_grouping", "group_tasks"]

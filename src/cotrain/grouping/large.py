@@ -10,7 +10,7 @@ from scipy.spatial.distance import squareform
 
 from cotrain.grouping.exact import MOST_TASKS, exact_grouping
 from cotrain.grouping.grouping import Grouping
-from cotrain.grouping.score import Matrix, clean, upper_bound
+from cotrain.grouping.score import Matrix, clean, set_scores, upper_bound
 
 SWEEPS = 20
 
@@ -60,22 +60,15 @@ def _clusters(affinity: Matrix, count: int) -> NDArray[np.bool_]:
     return np.asarray(member)
 
 
-def _scores(affinity: Matrix, alone: Matrix, member: NDArray[np.bool_]) -> Matrix:
-    """``[k, T]`` score of each task in each group, -inf outside."""
-    size = member.sum(axis=1, keepdims=True)
-    scores = (member @ affinity.T) / np.maximum(size - 1, 1)
-    return np.where(member, np.where(size == 1, alone, scores), -np.inf)
-
-
 def _objective(affinity: Matrix, alone: Matrix, member: NDArray[np.bool_]) -> float:
-    return float(_scores(affinity, alone, member).max(axis=0).mean())
+    return float(set_scores(affinity, alone, member).max(axis=0).mean())
 
 
 def _grouping(
     affinity: Matrix, alone: Matrix, member: NDArray[np.bool_], objective: float
 ) -> Grouping:
     member = member[member.any(axis=1)]
-    server = _scores(affinity, alone, member).argmax(axis=0)
+    server = set_scores(affinity, alone, member).argmax(axis=0)
     used = np.unique(server)
     return Grouping(
         groups=tuple(tuple(map(int, member[g].nonzero()[0])) for g in used),

@@ -1,7 +1,7 @@
 """The best few of many candidate sets: at most k groups, each task served by the group that scores it best.
 
 For up to ten tasks the proven optimum over the candidates (dynamic programming over served blocks, see
-:mod:`cotrain.grouping.exact`); for more, greedy choice improved by exchanging one group at a time.
+:mod:`cotrain.grouping.blocks`); for more, greedy choice improved by exchanging one group at a time.
 Letters: M candidate sets, T tasks, k groups.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.grouping.exact import _best_groups, _split
+from cotrain.grouping.blocks import best_split, numbered, table_values
 from cotrain.grouping.grouping import Grouping
 from cotrain.measure.gains import Sets, Table
 
@@ -85,14 +85,10 @@ def best_cover(sets: Sets, gain: Table, max_groups: int) -> Cover:
 
 
 def _exact(sets: Sets, scores: Table, max_groups: int) -> list[int]:
-    tasks = sets.shape[1]
-    number = sets @ (1 << np.arange(tasks))
-    table = np.full((2**tasks, tasks), -np.inf)
-    table[number] = scores
-    row = dict(zip(number.tolist(), range(len(sets)), strict=True))
-    value, group = _best_groups(table)
-    blocks, _ = _split(value, max_groups)
-    return sorted({row[int(group[block])] for block in blocks})
+    value = table_values(sets, scores)
+    blocks, _ = best_split(value, max_groups)
+    served = (scores[:, block].sum(axis=1) for block in numbered(blocks, sets.shape[1]))
+    return sorted({int(total.argmax()) for total in served})
 
 
 def _exchange(sets: Sets, scores: Table, max_groups: int) -> list[int]:
