@@ -49,10 +49,24 @@ def exact_grouping(
         return table_grouping(ScoreTable.pairwise(affinity, alone), limits)
     value = pairwise_values(affinity, alone, limits)
     blocks, total = best_split(value, limits.most_groups(tasks))
-    served = numbered(blocks, tasks)
-    pairs = zip(served, value[blocks], strict=True)
+    if total == -np.inf:
+        raise infeasible(limits, tasks)
+    pairs = zip(numbered(blocks, tasks), value[blocks], strict=True)
     groups = np.array([best_helpers(affinity, block, worth, limits) for block, worth in pairs])
-    return _proven(groups, set_scores(affinity, alone, groups), total, limits)
+    return grouping_of(affinity, alone, groups, limits)
+
+
+def grouping_of(
+    affinity: Matrix,
+    alone: Matrix,
+    groups: Sets,
+    constraints: Constraints,
+    bound: float | None = None,
+) -> Grouping:
+    """Given groups ``[k, T]`` as an answer, each costing 1."""
+    counts = constraints.counts(len(affinity))
+    scores = np.where(groups & (counts == 0), 0.0, set_scores(affinity, alone, groups))
+    return Grouping.of(groups, scores, counts=counts, bound=bound, cost=np.ones(len(groups)))
 
 
 def reference(alone: Matrix | None, tasks: int) -> Matrix:
@@ -70,26 +84,26 @@ def table_grouping(table: ScoreTable, constraints: Constraints) -> Grouping:
     """
     tasks = table.sets.shape[1]
     constraints.check(tasks)
-    allowed = table.under(constraints)
+    allowed, kept = table.under(constraints)
     value = table_values(allowed.sets, allowed.scores, partition=constraints.partition)
     blocks, total = best_split(value, constraints.most_groups(tasks))
     exactly = constraints.partition
+    if total == -np.inf:
+        raise infeasible(constraints, tasks)
     rows = [_row(allowed, block, exactly) for block in numbered(blocks, tasks)]
-    return _proven(allowed.sets[rows], allowed.scores[rows], total, constraints)
+    return Grouping.of(
+        allowed.sets[rows],
+        allowed.scores[rows],
+        counts=constraints.counts(tasks),
+        cost=allowed.cost[rows],
+        rows=kept[rows],
+    )
 
 
 def _row(table: ScoreTable, block: Sets, exactly: bool) -> int:
     """The candidate that serves a block best."""
     fits = (table.sets >= block).all(axis=1) & (~exactly | (table.sets == block).all(axis=1))
     return int(np.where(fits, table.scores[:, block].sum(axis=1), -np.inf).argmax())
-
-
-def _proven(groups: Sets, scores: Matrix, total: float, constraints: Constraints) -> Grouping:
-    if total == -np.inf:
-        raise infeasible(constraints, groups.shape[1])
-    counts = constraints.counts(groups.shape[1])
-    scores = np.where((counts == 0) & groups, 0.0, scores)
-    return Grouping.of(groups, scores, counts=counts, cost=np.ones(len(groups)))
 
 
 def best_cover(scores: Matrix, *, max_groups: int) -> Grouping:

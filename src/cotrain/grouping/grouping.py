@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from cotrain.grouping.score import Matrix, Sets
+from cotrain.grouping.score import Matrix, Numbers, Sets
 
 TIGHT = 1e-9  # relative gap that counts as none
 
@@ -23,6 +23,7 @@ class Grouping:
         bound: No grouping scores above this.
         exact: Whether ``objective`` is proven optimal.
         cost: What the groups cost in the unit of the budget, if they have a cost.
+        rows: Row of each group in the table that it was chosen from, if it was.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -31,6 +32,7 @@ class Grouping:
     bound: float
     exact: bool
     cost: float | None = None
+    rows: tuple[int, ...] | None = None
 
     @classmethod
     def of(
@@ -41,6 +43,7 @@ class Grouping:
         counts: Matrix | None = None,
         bound: float | None = None,
         cost: Matrix | None = None,
+        rows: Numbers | None = None,
     ) -> Self:
         """Serve every task by its best group; groups that serve nobody are dropped.
 
@@ -50,6 +53,7 @@ class Grouping:
             counts: ``[T]`` 1 where a task counts in the objective, 0 where not; 1 unless given.
             bound: No choice scores above; proven optimal if not given.
             cost: ``[k]``.
+            rows: ``[k]`` where the sets stand in their table.
         """
         counts = np.ones(sets.shape[1]) if counts is None else counts
         best = scores.argmax(axis=0)
@@ -64,6 +68,7 @@ class Grouping:
             bound=objective if exact else bound,
             exact=exact,
             cost=None if cost is None else float(cost[used].sum()),
+            rows=None if rows is None else tuple(rows[used].tolist()),
         )
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 
 from cotrain.errors import InputError
 from cotrain.grouping.constraints import Constraints
-from cotrain.grouping.score import Matrix, Sets, all_sets, clean, set_scores
+from cotrain.grouping.score import Matrix, Numbers, Sets, all_sets, clean, set_scores
 
 if TYPE_CHECKING:
     from cotrain.measure.gains import Gains
@@ -82,10 +82,10 @@ class ScoreTable:
         prices = np.broadcast_to(np.asarray(cost, dtype=np.float64), len(gains.sets))
         return cls.of(sets=sets, scores=scores, cost=np.concatenate([prices, np.ones(len(alone))]))
 
-    def under(self, constraints: Constraints) -> Self:
-        """The sets that may be groups; auxiliary tasks score 0."""
-        rows = constraints.allowed(self.sets)
+    def under(self, constraints: Constraints) -> tuple[Self, Numbers]:
+        """The sets that may be groups, auxiliary tasks scoring 0, and where they stand in this table."""
+        rows = np.flatnonzero(constraints.allowed(self.sets))
         scores = self.scores[rows]
         counts = constraints.counts(scores.shape[1])
         scores = np.where((counts == 0) & (scores > -np.inf), 0.0, scores)
-        return type(self)(sets=self.sets[rows], scores=scores, cost=self.cost[rows])
+        return type(self)(sets=self.sets[rows], scores=scores, cost=self.cost[rows]), rows
