@@ -10,6 +10,6 @@
 from cotrain.grouping.constraints import Constraints
 from cotrain.grouping.exact import exact_grouping
 from cotrain.grouping.grouping import Grouping
-from cotrain.grouping.large import group_tasks
+from cotrain.grouping.solve import group_tasks
 
 __all__ = ["Constraints", "Grouping", "exact_grouping", "group_tasks"]

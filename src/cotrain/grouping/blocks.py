@@ -61,7 +61,9 @@ def table_values(sets: Sets, scores: Matrix, *, partition: bool = False) -> Matr
         for bit, one in zip((1 << members).T[:, :, None], each.T[:, :, None], strict=True):
             served = number + bit, total + one
             number, total = (
-                served if partition else (np.hstack([number, served[0]]), np.hstack([total, served[1]]))
+                served
+                if partition
+                else (np.hstack([number, served[0]]), np.hstack([total, served[1]]))
             )
         np.maximum.at(value, number.ravel(), total.ravel())
     value[0] = 0.0

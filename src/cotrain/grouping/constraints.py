@@ -129,6 +129,17 @@ class Constraints:
             raise InputError(f"budget {self.budget:g} buys no group: each costs 1")
         return most
 
+    def permuted(self, order: Numbers) -> Self:
+        """For tasks that were put in another order."""
+        place = np.argsort(order).tolist()
+        return replace(
+            self,
+            together=tuple((place[a], place[b]) for a, b in self.together),
+            apart=tuple((place[a], place[b]) for a, b in self.apart),
+            auxiliary=tuple(place[t] for t in self.auxiliary),
+            names=tuple(self.names[t] for t in order) if self.names else (),
+        )
+
     def name(self, task: int) -> str:
         """A task in a message."""
         return repr(self.names[task]) if self.names else str(task)

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from cotrain.grouping.blocks import best_helpers, best_split, numbered, pairwise_values, table_values
+from cotrain.grouping.blocks import (
+    best_helpers,
+    best_split,
+    numbered,
+    pairwise_values,
+    table_values,
+)
 from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.grouping import Grouping
 from cotrain.grouping.score import Matrix, Sets, clean, set_scores
