@@ -15,8 +15,8 @@ LEAST = 1e-12  # relative difference that counts
 def pairwise_values(affinity: Matrix, alone: Matrix, constraints: Constraints) -> Matrix:
     """``[2^T]`` F(S) = max over g ⊇ S of the sum of the published scores of S in g, in O(2^T T log T).
 
-    With r helpers, F is (Σ_{a,b∈S} Z[a,b] + Σ_{b helps} c_b) / (|S| + r − 1), c_b = Σ_{a∈S} Z[a,b]: the best
-    r helpers are those of largest c_b. Holds without ``together`` and ``apart``.
+    With r helpers, F is (Σ_{a,b∈S} Z[a,b] + Σ_{b helps} c_b) / (|S| + r − 1), c_b = Σ_{a∈S} Z[a,b]: the
+    best r helpers are those of largest c_b. Holds without ``together`` and ``apart``.
     """
     tasks = len(affinity)
     member, counts = all_sets(tasks), constraints.counts(tasks)
@@ -105,7 +105,7 @@ def _one_more(value: Matrix, best: Matrix) -> Matrix:
 
 
 def _sums(value: Matrix, best: Matrix, sets: Numbers) -> tuple[Numbers, Matrix]:
-    """``[M, 2^(n-1)]`` the subsets with its first task of M sets of size n, and what splitting them off gives."""
+    """``[M, 2^(n-1)]`` subsets with the first task of M sets of size n, and what splitting them off gives."""
     tasks = len(value).bit_length() - 1
     member = (sets[:, None] >> np.arange(tasks)) & 1
     bits = 1 << np.nonzero(member)[1].reshape(len(sets), -1)

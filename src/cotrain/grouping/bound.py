@@ -45,11 +45,11 @@ def _most_in_a_group(constraints: Constraints, tasks: int) -> int:
 def _lowest(best: Matrix, known: Matrix, most: int) -> float:
     """The least D(π) that subgradient steps (Polyak) find from the known solution's own scores."""
     price, target = best.max(axis=1), float(known.sum())
-    lowest, start, stretch = float(price.sum()), price, 1.0
+    lowest, stretch = float(price.sum()), 1.0
     for _ in range(STEPS):
         total, slope = _dual(best, price, most)
         if total < lowest - 1e-6 * abs(lowest):
-            lowest, start = total, price
+            lowest = total
         else:
             stretch *= 0.97
         if not slope.any() or total <= target:

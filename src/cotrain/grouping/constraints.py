@@ -108,7 +108,7 @@ class Constraints:
                     f"tasks {self.name(a)} and {self.name(b)} must be apart, but together holds them "
                     "in one group: drop one of the two"
                 )
-        for members in (np.flatnonzero(label == c) for c in np.unique(label)):
+        for members in (np.flatnonzero(label == c).tolist() for c in np.unique(label)):
             if self.max_size is not None and len(members) > self.max_size:
                 named = ", ".join(self.name(t) for t in members)
                 raise InputError(
@@ -163,7 +163,7 @@ class Constraints:
             fine &= sets[:, a] == sets[:, b]
         for a, b in self.apart:
             fine &= ~(sets[:, a] & sets[:, b])
-        return fine
+        return np.asarray(fine)
 
 
 def infeasible(constraints: Constraints, tasks: int) -> InputError:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cotrain.grouping.score import Matrix, Numbers, Sets
 
-TIGHT = 1e-9  # relative gap that counts as none
+TIGHT = 1e-6  # relative gap that counts as none: the tolerance of the LP solver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Grouping:
         server: ``[T]`` index of the group that serves each task.
         objective: Mean over tasks of the score of the serving group; auxiliary tasks left out.
         bound: No grouping scores above this.
-        exact: Whether ``objective`` is proven optimal.
+        exact: Whether ``objective`` is proven optimal, to a millionth.
         cost: What the groups cost in the unit of the budget, if they have a cost.
         rows: Row of each group in the table that it was chosen from, if it was.
     """
@@ -65,7 +65,7 @@ class Grouping:
             groups=tuple(tuple(np.flatnonzero(sets[g]).tolist()) for g in used),
             server=tuple(used.index(g) for g in best.tolist()),
             objective=objective,
-            bound=objective if exact else bound,
+            bound=bound,
             exact=exact,
             cost=None if cost is None else float(cost[used].sum()),
             rows=None if rows is None else tuple(rows[used].tolist()),

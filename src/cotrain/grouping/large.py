@@ -5,13 +5,15 @@ The answer is not proven optimal; its bound is stated (:mod:`cotrain.grouping.bo
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from cotrain.grouping.bound import relaxed_bound
+from cotrain.grouping.columns import Columns
 from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.exact import grouping_of, reference
 from cotrain.grouping.grouping import Grouping
@@ -20,6 +22,7 @@ from cotrain.grouping.search import improved, iterated, placed, value
 from cotrain.grouping.state import Problem
 
 WORK = 2e9  # about the elementary steps that are spent on restarts
+SECONDS = 60.0
 
 
 def local_search(
@@ -42,39 +45,100 @@ def local_search(
     Raises:
         InputError: If no groups were found that keep the constraints.
     """
-    limits = (Constraints() if constraints is None else constraints).at_most(max_groups)
-    limits.check(len(affinity))
-    affinity, alone = clean(affinity), reference(alone, len(affinity))
-    groups = searched(affinity, alone, limits, _rounds(len(affinity)) if rounds is None else rounds)
-    bound = relaxed_bound(affinity, alone, limits, groups)
-    return replace(grouping_of(affinity, alone, groups, limits, bound), exact=False)
+    search = Search.of(affinity, alone, constraints, max_groups)
+    groups = search.groups(_rounds(len(affinity)) if rounds is None else rounds)
+    return replace(search.answer(groups, search.relaxed(groups)), exact=False)
 
 
-def searched(affinity: Matrix, alone: Matrix, limits: Constraints, rounds: int) -> Sets:
-    """``[k, T]`` the best groups that were found."""
-    order = _own_order(affinity)  # the order that the tasks came in is moot
-    counts = limits.counts(len(affinity))
-    problem = Problem(
-        affinity=(affinity * counts[:, None])[np.ix_(order, order)],
-        alone=_finite(np.where(counts > 0, alone, np.minimum(alone, 0)), affinity)[order],
-        constraints=limits.permuted(order),
-        most=limits.most_groups(len(affinity)),
+def narrowed(
+    affinity: Matrix,
+    *,
+    max_groups: int | None = None,
+    alone: Matrix | None = None,
+    constraints: Constraints | None = None,
+    seconds: float = SECONDS,
+) -> Grouping:
+    """:func:`local_search`, then column generation that improves groups and bound. Up to 62 tasks.
+
+    Arguments as there, and ``seconds``: time for closing the gap.
+    """
+    search = Search.of(affinity, alone, constraints, max_groups)
+    groups = search.groups(_rounds(len(affinity)))
+    counted = float(search.limits.counts(len(affinity)).sum())
+    columns = Columns(
+        problem=search.problem,
+        groups=groups[:, search.order],
+        bound=search.relaxed(groups) * counted,
+        seconds=seconds,
     )
-    groups = max(_starts(problem), key=lambda found: value(problem, found), default=None)
-    if groups is None:
-        raise infeasible(limits, len(affinity))
-    groups = iterated(problem, groups, rounds, seed=0)
-    if value(problem, groups) < _hopeless(affinity):
-        raise infeasible(limits, len(affinity))
-    return groups[:, np.argsort(order)]
+    columns.run()
+    groups = columns.groups[:, np.argsort(search.order)]
+    return search.answer(groups, columns.bound / counted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A problem in an order of its own, so that the order that the tasks came in is moot.
+
+    Args:
+        affinity: ``[T, T]``, clean.
+        alone: ``[T]``.
+        limits: What the groups must keep.
+        order: ``[T]`` the tasks as ``problem`` has them.
+        problem: Ready to be searched.
+    """
+
+    affinity: Matrix
+    alone: Matrix
+    limits: Constraints
+    order: Numbers
+    problem: Problem
+
+    @classmethod
+    def of(
+        cls,
+        affinity: Matrix,
+        alone: Matrix | None,
+        constraints: Constraints | None,
+        max_groups: int | None,
+    ) -> Self:
+        """From what a user gives."""
+        limits = (Constraints() if constraints is None else constraints).at_most(max_groups)
+        limits.check(len(affinity))
+        affinity, alone = clean(affinity), reference(alone, len(affinity))
+        counts = limits.counts(len(affinity))
+        order = np.lexsort((affinity.sum(axis=0), affinity.sum(axis=1)))
+        problem = Problem(
+            affinity=(affinity * counts[:, None])[np.ix_(order, order)],
+            alone=_finite(np.where(counts > 0, alone, np.minimum(alone, 0)), affinity)[order],
+            constraints=limits.permuted(order),
+            most=limits.most_groups(len(affinity)),
+        )
+        return cls(affinity=affinity, alone=alone, limits=limits, order=order, problem=problem)
+
+    def groups(self, rounds: int) -> Sets:
+        """``[k, T]`` the best groups that were found."""
+        starts = _starts(self.problem)
+        if not starts:
+            raise infeasible(self.limits, len(self.affinity))
+        best = max(starts, key=lambda found: value(self.problem, found))
+        best = iterated(self.problem, best, rounds, seed=0)
+        if value(self.problem, best) < _hopeless(self.affinity):
+            raise infeasible(self.limits, len(self.affinity))
+        return best[:, np.argsort(self.order)]
+
+    def relaxed(self, groups: Sets) -> float:
+        """A bound, given known groups."""
+        return relaxed_bound(self.affinity, self.alone, self.limits, groups)
+
+    def answer(self, groups: Sets, bound: float) -> Grouping:
+        """Groups with a bound."""
+        groups = groups[groups.any(axis=1)]
+        return grouping_of(self.affinity, self.alone, groups, self.limits, bound)
 
 
 def _rounds(tasks: int) -> int:
     return int(np.clip(WORK / tasks**3 / 40, 5, 200))
-
-
-def _own_order(affinity: Matrix) -> Numbers:
-    return np.lexsort((affinity.sum(axis=0), affinity.sum(axis=1)))
 
 
 def _hopeless(affinity: Matrix) -> float:

@@ -57,7 +57,7 @@ def _solve(table: ScoreTable, rows: Numbers, limits: Constraints, seconds: float
     worth = np.where(counts[task] > 0, table.scores[group, task] / scale, 0.0)
     found = milp(
         c=np.concatenate([np.zeros(len(table.cost)), -worth]),
-        integrality=np.concatenate([np.ones(len(table.cost)), np.zeros(len(group))]),
+        integrality=np.repeat([1, 0], [len(table.cost), len(group)]),
         bounds=Bounds(0, 1),
         constraints=_rows(table, limits, group, task),
         options={"time_limit": seconds, "mip_rel_gap": 1e-9},

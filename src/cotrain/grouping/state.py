@@ -1,4 +1,4 @@
-"""Groups under construction: what flipping one task's membership does to the objective, for all tasks at once.
+"""Groups under construction: what each flip of one task's membership does to the objective, all at once.
 
 Tasks that must stay together flip together: a unit is such a class of tasks, most often one task.
 Letters: T tasks, k groups, U units, n members.
@@ -79,7 +79,8 @@ class Problem:
         after[count == 1] = self.alone[members]
         gain = np.maximum(after, floor[members]) - np.maximum(now, floor)[members]
         gain[self.label[members], np.arange(len(members))] = 0.0  # its own change is counted apart
-        return self._own(group, floor, unserved, now, inside) + gain.sum(axis=1)
+        own = self._own(group, floor, unserved, now, inside)
+        return np.asarray(own + gain.sum(axis=1))
 
     def _own(
         self, group: Sets, floor: Matrix, unserved: Matrix, now: Matrix, inside: Sets
