@@ -40,7 +40,9 @@ def best_helpers(affinity: Matrix, block: Sets, value: float, constraints: Const
     counted = block * constraints.counts(len(affinity))
     help_to = counted @ affinity
     order = np.argsort(np.where(block, np.inf, -help_to), kind="stable")
-    for count in range(len(block) - int(block.sum()) + 1):
+    largest = constraints.max_size or len(block)
+    largest = int(block.sum()) if constraints.partition else min(largest, len(block))
+    for count in range(largest - int(block.sum()) + 1):
         group = block.copy()
         group[order[:count]] = True
         total = help_to[group].sum() / max(group.sum() - 1, 1)
@@ -105,7 +107,7 @@ def _one_more(value: Matrix, best: Matrix) -> Matrix:
 
 
 def _sums(value: Matrix, best: Matrix, sets: Numbers) -> tuple[Numbers, Matrix]:
-    """``[M, 2^(n-1)]`` subsets with the first task of M sets of size n, and what splitting them off gives."""
+    """``[M, 2^(n-1)]`` subsets with the first task of M sets of size n, and what splitting off gives."""
     tasks = len(value).bit_length() - 1
     member = (sets[:, None] >> np.arange(tasks)) & 1
     bits = 1 << np.nonzero(member)[1].reshape(len(sets), -1)

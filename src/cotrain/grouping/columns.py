@@ -117,11 +117,13 @@ class Columns:
             b_eq=np.ones(len(cover)),
             method="highs",
         )
+        if solved.x is None:  # the known groups are a solution, so only numbers can be the cause
+            raise RuntimeError(f"the linear program failed: {solved.message}")
         price, group_price = -solved.eqlin.marginals, -solved.ineqlin.marginals[0]
         used = [
             g for (_, _, g), x in zip(self._blocks.values(), solved.x, strict=True) if x > LEAST
         ]
-        return price, group_price, -float(solved.fun), used
+        return price, float(group_price), float(worth @ solved.x), used
 
     def _improving(self, price: Matrix, active: list[Sets], least: float) -> list[Sets]:
         """Groups worth more than ``least``, from local search."""

@@ -1,7 +1,7 @@
 """The most valuable group at given prices, by branch and bound: the hard step of column generation.
 
 At prices π a group g is worth Σ_{a∈g} (score(a, g) − π_a)⁺ (without the plus in a partition). A node fixes
-a size n, tasks inside and tasks outside; each undecided or inside task is bounded by its best n − 1 partners
+a size n, tasks inside and tasks outside; each task not outside is bounded by its best n − 1 partners
 that are not outside, and the bound adds the best n tasks. Nodes of all sizes are expanded best first, many
 at once, so that stopping early leaves a valid bound: the best open node. ``together`` and ``apart`` are
 ignored here, which only raises the bound. Letters: B nodes, T ≤ 62 tasks.
