@@ -18,7 +18,17 @@ BUDGETS = [1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5]
 LOSSES = {
     "": [0.50278, 0.46132, 0.45224, 0.44612, 0.44235, 0.43932, 0.43555, 0.43555, 0.43481],
     "_large": [0.35989, 0.35478, 0.31733, 0.3145, 0.30606, 0.3049, 0.3019, 0.3019, 0.30167],
-    "_small_data": [0.42998, 0.42275, 0.40857, 0.38776, 0.38352, 0.38352, 0.38249, 0.38249, 0.38249],
+    "_small_data": [
+        0.42998,
+        0.42275,
+        0.40857,
+        0.38776,
+        0.38352,
+        0.38352,
+        0.38249,
+        0.38249,
+        0.38249,
+    ],
     "_alt": [0.68404, 0.6787, 0.6746, 0.67107, 0.6697, 0.6697, 0.66899, 0.66899, 0.66899],
 }
 
@@ -27,7 +37,9 @@ def table(name: str) -> ScoreTable:
     path = FOLDER / f"results{name}.txt"
     if not path.exists():
         pytest.skip(f"the published tables are not at {FOLDER}")
-    cells = [(line.split("\t") + [""] * 5)[:5] for line in path.read_text().splitlines() if line.strip()]
+    cells = [
+        (line.split("\t") + [""] * 5)[:5] for line in path.read_text().splitlines() if line.strip()
+    ]
     loss = np.array([[float(cell) if cell.strip() else np.nan for cell in row] for row in cells])
     half = np.where(np.eye(5, dtype=bool), loss[0], np.nan)
     loss = np.concatenate([half, loss[1:]])

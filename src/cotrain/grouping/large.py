@@ -21,7 +21,8 @@ from cotrain.grouping.score import Matrix, Numbers, Sets, clean
 from cotrain.grouping.search import improved, iterated, placed, value
 from cotrain.grouping.state import Problem
 
-WORK = 2e9  # about the elementary steps that are spent on restarts
+WORK = 2e8  # rounds times T³ that are spent on restarts
+ROUNDS = (60, 200)
 SECONDS = 60.0
 
 
@@ -138,7 +139,7 @@ class Search:
 
 
 def _rounds(tasks: int) -> int:
-    return int(np.clip(WORK / tasks**3 / 40, 5, 200))
+    return int(np.clip(WORK / tasks**3, *ROUNDS))
 
 
 def _hopeless(affinity: Matrix) -> float:

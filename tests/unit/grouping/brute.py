@@ -24,7 +24,9 @@ def brute_force(table: ScoreTable, limits: Constraints) -> float:
     """The best mean score of the tasks that count; -inf if nothing is allowed."""
     tasks = table.sets.shape[1]
     counts = [t for t in range(tasks) if t not in limits.auxiliary]
-    rows = [r for r in range(len(table.sets)) if allowed(set(np.flatnonzero(table.sets[r])), limits)]
+    rows = [
+        r for r in range(len(table.sets)) if allowed(set(np.flatnonzero(table.sets[r])), limits)
+    ]
     best = -np.inf
     for size in range(1, min(limits.max_groups or tasks, tasks) + 1):
         for choice in combinations(rows, size):

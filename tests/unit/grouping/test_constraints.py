@@ -48,8 +48,10 @@ def problems(
         "blocks": lambda: np.kron(np.eye(tasks), np.ones((2, 2)))[:tasks, :tasks],
     }[kind]()
     alone = draw(st.sampled_from(["zero", "any"]))
-    return z, np.zeros(tasks) if alone == "zero" else rng.normal(size=tasks), draw(
-        demands(tasks, groups)
+    return (
+        z,
+        np.zeros(tasks) if alone == "zero" else rng.normal(size=tasks),
+        draw(demands(tasks, groups)),
     )
 
 
@@ -72,7 +74,7 @@ def compare(
     return found
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(problems())
 def test_exact(problem: tuple[np.ndarray, np.ndarray, Constraints]) -> None:
     z, alone, limits = problem
@@ -80,7 +82,33 @@ def test_exact(problem: tuple[np.ndarray, np.ndarray, Constraints]) -> None:
     compare(table, limits, lambda: exact_grouping(z, alone=alone, constraints=limits))
 
 
+@pytest.mark.slow
+@settings(max_examples=5000, deadline=None)
+@given(problems(most=5, groups=3))
+def test_exact_thousands_of_times(
+    problem: tuple[np.ndarray, np.ndarray, Constraints],
+) -> None:
+    z, alone, limits = problem
+    table = ScoreTable.pairwise(z, alone)
+    compare(table, limits, lambda: exact_grouping(z, alone=alone, constraints=limits))
+
+
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
+@given(problems(most=8, groups=2))
+def test_exact_to_eight_tasks(problem: tuple[np.ndarray, np.ndarray, Constraints]) -> None:
+    z, alone, limits = problem
+    table = ScoreTable.pairwise(z, alone)
+    compare(table, limits, lambda: exact_grouping(z, alone=alone, constraints=limits))
+    compare(
+        table,
+        limits,
+        lambda: narrowed(z, alone=alone, constraints=limits, seconds=5.0),
+        proves=False,
+    )
+
+
+@settings(max_examples=200, deadline=None)
 @given(problems())
 def test_table(problem: tuple[np.ndarray, np.ndarray, Constraints]) -> None:
     z, alone, limits = problem
@@ -88,7 +116,7 @@ def test_table(problem: tuple[np.ndarray, np.ndarray, Constraints]) -> None:
     compare(table, limits, lambda: group_table(table, constraints=limits))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(problems(most=4, groups=2))
 def test_mixed_integer_program(problem: tuple[np.ndarray, np.ndarray, Constraints]) -> None:
     z, alone, limits = problem
@@ -101,7 +129,7 @@ def test_mixed_integer_program(problem: tuple[np.ndarray, np.ndarray, Constraint
     compare(table, limits, answer)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.integers(1, 4), st.integers(0, 10**6), st.sampled_from([0.5, 1.0, 1.5, 2.5, 3.0]))
 def test_budget_with_half_size_networks(tasks: int, seed: int, budget: float) -> None:
     rng = np.random.default_rng(seed)
@@ -130,7 +158,7 @@ def test_local_search_keeps_the_constraints(
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(problems(most=5, groups=2))
 def test_column_generation_bounds(problem: tuple[np.ndarray, np.ndarray, Constraints]) -> None:
     z, alone, limits = problem
