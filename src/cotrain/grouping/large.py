@@ -21,8 +21,7 @@ from cotrain.grouping.score import Matrix, Numbers, Sets, clean
 from cotrain.grouping.search import improved, iterated, placed, value
 from cotrain.grouping.state import Problem
 
-WORK = 2e8  # rounds times T³ that are spent on restarts
-ROUNDS = (60, 200)
+WORK = 1e9  # rounds times T³ that are spent on restarts, between 60 and 10 T rounds
 SECONDS = 60.0
 
 
@@ -139,7 +138,7 @@ class Search:
 
 
 def _rounds(tasks: int) -> int:
-    return int(np.clip(WORK / tasks**3, *ROUNDS))
+    return int(max(60, min(WORK / tasks**3, 10 * tasks)))
 
 
 def _hopeless(affinity: Matrix) -> float:
