@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from cotrain.grouping import Grouping, exact_grouping, group_tasks
-from cotrain.grouping.large import local_search
+from cotrain.grouping.large import local_search, narrowed
 from cotrain.grouping.score import clean, group_score
 
 Array = NDArray[np.float64]
@@ -70,12 +70,57 @@ def test_no_task_is_worse_off_than_alone_when_groups_are_plenty(affinity: Array)
     assert min(scores) >= -1e-9
 
 
-@pytest.mark.parametrize(("tasks", "exact"), [(1, True), (15, True), (16, False), (40, False)])
-def test_the_solver_fits_the_number_of_tasks(tasks: int, exact: bool) -> None:
+@pytest.mark.parametrize(("tasks", "gap"), [(1, 0), (15, 0), (16, 0.02), (40, np.inf)])
+def test_the_solver_fits_the_number_of_tasks(tasks: int, gap: float) -> None:
     affinity = np.random.default_rng(0).normal(size=(tasks, tasks))
-    grouping = group_tasks(affinity, max_groups=2 if exact else 4)
+    grouping = group_tasks(affinity, max_groups=4)
     check(affinity, grouping, 4)
-    assert grouping.exact == exact
+    assert grouping.gap <= gap * grouping.objective
+    assert grouping.exact or gap > 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(matrices(2, 9), st.integers(1, 4))
+def test_no_bound_is_below_the_optimum(affinity: Array, groups: int) -> None:
+    best = exact_grouping(affinity, max_groups=groups)
+    for found in (
+        local_search(affinity, max_groups=groups, rounds=3),
+        narrowed(affinity, max_groups=groups, seconds=2.0),
+    ):
+        check(affinity, found, groups)
+        slack = 1e-6 * max(1.0, abs(best.objective))
+        assert found.objective - slack <= best.objective <= found.bound + slack
+
+
+def test_column_generation_finds_the_optimum_of_twelve_tasks() -> None:
+    for seed in range(3):
+        affinity = np.random.default_rng(seed).normal(size=(12, 12))
+        best = exact_grouping(affinity, max_groups=3)
+        found = narrowed(affinity, max_groups=3)
+        assert found.gap <= 0.02 * found.objective
+        assert found.objective == pytest.approx(best.objective, rel=0.02)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(16, 40), st.integers(0, 10**6))
+def test_permuting_many_tasks_permutes_the_answer(tasks: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    affinity, order = rng.normal(size=(tasks, tasks)), rng.permutation(tasks)
+    a = local_search(affinity, max_groups=3, rounds=2)
+    b = local_search(affinity[np.ix_(order, order)], max_groups=3, rounds=2)
+    assert b.objective == pytest.approx(a.objective, abs=1e-9)
+    assert b.bound == pytest.approx(a.bound, rel=1e-6)
+    assert {tuple(sorted(int(order[t]) for t in group)) for group in b.groups} == set(a.groups)
+
+
+@pytest.mark.parametrize("tasks", [6, 18])
+def test_duplicated_and_unconnected_tasks(tasks: int) -> None:
+    home = np.arange(tasks) // 3  # triples of the same task three times; nothing between them
+    affinity = np.where(np.equal.outer(home, home), 1.0, 0.0)
+    grouping = group_tasks(affinity, max_groups=tasks // 3)
+    check(affinity, grouping, tasks // 3)
+    assert grouping.objective == pytest.approx(1.0)
+    assert set(grouping.groups) == {tuple(range(t, t + 3)) for t in range(0, tasks, 3)}
 
 
 def test_the_input_is_left_alone() -> None:

@@ -8,6 +8,7 @@ is the value alone: minus the loss, or accuracy minus 100.
 from __future__ import annotations
 
 import json
+import time
 from itertools import combinations
 from pathlib import Path
 
@@ -69,6 +70,17 @@ def test_published_optimum(study: str, kind: str, groups: int, optimum: float) -
         letter = [name[0].replace("e", "t") for name in names]
         letters = {"".join(sorted(letter[t] for t in group)) for group in found.groups}
         assert letters == SETS[kind, groups]
+
+
+def test_published_optima_take_milliseconds() -> None:
+    for study, kind, groups, _ in OPTIMA:
+        _, affinity, alone = table(study, kind)
+        seconds = []
+        for _ in range(5):
+            began = time.perf_counter()
+            exact_grouping(affinity, max_groups=groups, alone=alone)
+            seconds.append(time.perf_counter() - began)
+        assert min(seconds) < 0.05
 
 
 @pytest.mark.parametrize(("study", "kind", "groups", "optimum"), OPTIMA)

@@ -7,8 +7,22 @@
 ((0, 1), (2,))
 """
 
+from cotrain.grouping.constraints import Constraints
 from cotrain.grouping.exact import exact_grouping
 from cotrain.grouping.grouping import Grouping
-from cotrain.grouping.large import group_tasks
+from cotrain.grouping.milp import group_table
+from cotrain.grouping.solve import group_tasks
+from cotrain.grouping.table import ScoreTable
+from cotrain.grouping.uncertainty import Stability, robust, stability
 
-__all__ = ["Grouping", "exact_grouping", "group_tasks"]
+__all__ = [
+    "Constraints",
+    "Grouping",
+    "ScoreTable",
+    "Stability",
+    "exact_grouping",
+    "group_table",
+    "group_tasks",
+    "robust",
+    "stability",
+]

@@ -1,38 +1,115 @@
-"""The optimum of the published objective by dynamic programming over task sets, for up to 15 tasks.
+"""The optimum by dynamic programming over task sets, for up to 15 tasks.
 
 Every task is served by one group, so a solution splits the tasks into served blocks S₁ … S_k, block S
 inside its group g. With F(S) = max over g ⊇ S of Σ_{a∈S} score(a, g), the optimum is the best split into
-at most k blocks: best(k, S) = max over B ⊆ S of F(B) + best(k−1, S∖B). Both steps visit 3^T pairs.
+at most k blocks (:mod:`cotrain.grouping.blocks`).
 """
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
 
+import numpy as np
+
+from cotrain.grouping.blocks import (
+    best_helpers,
+    best_split,
+    numbered,
+    pairwise_values,
+    table_values,
+)
+from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.grouping import Grouping
-from cotrain.grouping.score import Matrix, all_scores, clean
+from cotrain.grouping.score import Matrix, Sets, clean, set_scores
+from cotrain.grouping.table import ScoreTable
 
 MOST_TASKS = 15
 
 
-def exact_grouping(affinity: Matrix, *, max_groups: int, alone: Matrix | None = None) -> Grouping:
-    """The best at most ``max_groups`` groups.
+def exact_grouping(
+    affinity: Matrix,
+    *,
+    max_groups: int | None = None,
+    alone: Matrix | None = None,
+    constraints: Constraints | None = None,
+) -> Grouping:
+    """The best groups by the published objective.
 
     Args:
         affinity: ``[T, T]``, row = recipient; NaN counts as no help; the diagonal is not used.
-        max_groups: k ≥ 1.
+        max_groups: k ≥ 1; as many as there are tasks unless given here or in ``constraints``.
         alone: ``[T]`` score of training alone; zero unless given; -inf forbids singletons, as TAG does.
+        constraints: What else the groups must keep; every group costs 1.
 
     >>> z = np.array([[0, 3, -1, -1], [3, 0, -1, -1], [-1, -1, 0, 2], [-1, -1, 2, 0]], dtype=float)
     >>> exact_grouping(z, max_groups=2).groups
     ((0, 1), (2, 3))
+    >>> exact_grouping(z, constraints=Constraints(max_groups=3, apart=((0, 1),))).groups
+    ((0,), (1,), (2, 3))
     """
-    affinity = clean(affinity)
-    tasks = len(affinity)
+    affinity, tasks = clean(affinity), len(affinity)
     if tasks > MOST_TASKS:
         raise ValueError(f"exact grouping serves at most {MOST_TASKS} tasks, got {tasks}")
-    return best_cover(
-        all_scores(affinity, np.zeros(tasks) if alone is None else alone), max_groups=max_groups
+    limits = (Constraints() if constraints is None else constraints).at_most(max_groups)
+    limits.check(tasks)
+    alone = reference(alone, tasks)
+    if limits.together or limits.apart:
+        return table_grouping(ScoreTable.pairwise(affinity, alone), limits)
+    value = pairwise_values(affinity, alone, limits)
+    blocks, total = best_split(value, limits.most_groups(tasks))
+    if total == -np.inf:
+        raise infeasible(limits, tasks)
+    pairs = zip(numbered(blocks, tasks), value[blocks], strict=True)
+    groups = np.array([best_helpers(affinity, block, worth, limits) for block, worth in pairs])
+    return grouping_of(affinity, alone, groups, limits)
+
+
+def grouping_of(
+    affinity: Matrix,
+    alone: Matrix,
+    groups: Sets,
+    constraints: Constraints,
+    bound: float | None = None,
+) -> Grouping:
+    """Given groups ``[k, T]`` as an answer, each costing 1."""
+    counts = constraints.counts(len(affinity))
+    scores = np.where(groups & (counts == 0), 0.0, set_scores(affinity, alone, groups))
+    return Grouping.of(groups, scores, counts=counts, bound=bound, cost=np.ones(len(groups)))
+
+
+def reference(alone: Matrix | None, tasks: int) -> Matrix:
+    """``[T]`` scores of training alone. The only task there is may be alone, whatever it scores."""
+    given = np.zeros(tasks) if alone is None else np.asarray(alone, dtype=np.float64)
+    return np.maximum(given, -np.finfo(float).max) if tasks == 1 else given
+
+
+def table_grouping(table: ScoreTable, constraints: Constraints) -> Grouping:
+    """The best groups among candidates that cost 1 each.
+
+    >>> table = ScoreTable.of(sets=[[1, 0], [0, 1], [1, 1]], scores=[[0, 0], [0, 0], [2, -1]])
+    >>> [table_grouping(table, Constraints(max_groups=k)).groups for k in (1, 2)]
+    [((0, 1),), ((0, 1), (1,))]
+    """
+    tasks = table.sets.shape[1]
+    constraints.check(tasks)
+    allowed, kept = table.under(constraints)
+    value = table_values(allowed.sets, allowed.scores, partition=constraints.partition)
+    blocks, total = best_split(value, constraints.most_groups(tasks))
+    exactly = constraints.partition
+    if total == -np.inf:
+        raise infeasible(constraints, tasks)
+    rows = [_row(allowed, block, exactly) for block in numbered(blocks, tasks)]
+    return Grouping.of(
+        allowed.sets[rows],
+        allowed.scores[rows],
+        counts=constraints.counts(tasks),
+        cost=allowed.cost[rows],
+        rows=kept[rows],
     )
+
+
+def _row(table: ScoreTable, block: Sets, exactly: bool) -> int:
+    """The candidate that serves a block best."""
+    fits = (table.sets >= block).all(axis=1) & (~exactly | (table.sets == block).all(axis=1))
+    return int(np.where(fits, table.scores[:, block].sum(axis=1), -np.inf).argmax())
 
 
 def best_cover(scores: Matrix, *, max_groups: int) -> Grouping:
@@ -48,65 +125,7 @@ def best_cover(scores: Matrix, *, max_groups: int) -> Grouping:
     >>> best_cover(scores, max_groups=2).groups, best_cover(scores, max_groups=1).groups
     (((0, 1), (1,)), ((0, 1),))
     """
-    tasks = scores.shape[1]
-    value, group = _best_groups(scores)
-    blocks, total = _split(value, max_groups)
-    serving = [next(int(group[b]) for b in blocks if b >> t & 1) for t in range(tasks)]
-    chosen = list(dict.fromkeys(serving))  # two blocks may share a group
-    objective = total / tasks
-    return Grouping(
-        groups=tuple(tuple(t for t in range(tasks) if g >> t & 1) for g in chosen),
-        server=tuple(chosen.index(g) for g in serving),
-        objective=objective,
-        bound=objective,
-        exact=True,
+    sets = (np.arange(len(scores))[:, None] >> np.arange(scores.shape[1])) & 1
+    return table_grouping(
+        ScoreTable.of(sets=sets, scores=scores), Constraints(max_groups=max_groups)
     )
-
-
-def _subsets(bits: list[int]) -> NDArray[np.int64]:
-    """All sums of a set of bits: the subsets of a task set, as set numbers."""
-    subsets = np.zeros(1, dtype=np.int64)
-    for bit in bits:
-        subsets = np.concatenate([subsets, subsets + bit])
-    return subsets
-
-
-def _best_groups(scores: Matrix) -> tuple[Matrix, NDArray[np.int64]]:
-    """F(S) and the group that reaches it, for every set S."""
-    sets, tasks = scores.shape
-    value = np.full(sets, -np.inf)
-    group = np.arange(sets, dtype=np.int64)
-    for g in range(1, sets):
-        members = [t for t in range(tasks) if g >> t & 1]
-        subsets, sums = _subsets([1 << t for t in members]), np.zeros(1)
-        for t in members:
-            sums = np.concatenate([sums, sums + scores[g, t]])
-        better = sums > value[subsets]
-        value[subsets[better]] = sums[better]
-        group[subsets[better]] = g
-    value[0] = 0.0
-    return value, group
-
-
-def _split(value: Matrix, max_groups: int) -> tuple[list[int], float]:
-    """The blocks of the best split of all tasks, and its total."""
-    sets = len(value)
-    best = [value]
-    first = [np.arange(sets, dtype=np.int64)]  # the block that is split off
-    tasks = sets.bit_length() - 1
-    for _ in range(min(max_groups, tasks) - 1):
-        total, block = best[-1].copy(), np.zeros(sets, dtype=np.int64)
-        for s in range(1, sets):
-            subsets = _subsets([1 << t for t in range(tasks) if s >> t & 1])
-            sums = value[subsets] + best[-1][s - subsets]
-            at = int(sums.argmax())
-            total[s], block[s] = sums[at], subsets[at]
-        best.append(total)
-        first.append(block)
-    blocks: list[int] = []
-    rest = sets - 1
-    for step in range(len(best) - 1, -1, -1):
-        split_off = rest if step == 0 else int(first[step][rest])
-        blocks.append(split_off)
-        rest -= split_off
-    return [b for b in blocks if b], float(best[-1][sets - 1])

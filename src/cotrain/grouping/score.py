@@ -2,12 +2,15 @@
 
 score(a, g) = mean over b ∈ g∖a of Z[a, b], row = recipient. A task alone scores ``alone[a]``: TAG forbids
 singletons, we give them a reference, because a method that cannot say "train alone" is wrong for us.
+Letters: M sets, T tasks.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+Sets = NDArray[np.bool_]
+Numbers = NDArray[np.intp]
 
 
 def clean(affinity: Matrix) -> Matrix:
@@ -28,15 +31,22 @@ def group_score(affinity: Matrix, alone: Matrix, group: tuple[int, ...], task: i
     return float(affinity[task, others].mean()) if others else float(alone[task])
 
 
+def set_scores(affinity: Matrix, alone: Matrix, sets: Sets) -> Matrix:
+    """``[M, T]`` score of each task in each of ``[M, T]`` sets, -inf outside; zero diagonal assumed."""
+    size = sets.sum(axis=1, keepdims=True)
+    scores = (sets @ affinity.T) / np.maximum(size - 1, 1)
+    return np.where(sets, np.where(size == 1, alone, scores), -np.inf)
+
+
+def all_sets(tasks: int) -> Sets:
+    """``[2^T, T]`` every set, bit t of the row number = task t; the first is empty."""
+    member = (np.arange(2**tasks)[:, None] >> np.arange(tasks)) & 1 == 1
+    return np.asarray(member)
+
+
 def all_scores(affinity: Matrix, alone: Matrix) -> Matrix:
     """``[2^T, T]`` score of every task in every set (bit t of the row number = task t); -inf outside."""
-    tasks = len(affinity)
-    sets = np.arange(2**tasks)
-    member = (sets[:, None] >> np.arange(tasks)) & 1 == 1
-    size = member.sum(axis=1, keepdims=True)
-    scores = (member @ affinity.T) / np.maximum(size - 1, 1)
-    scores = np.where(size == 1, alone, scores)
-    return np.where(member, scores, -np.inf)
+    return set_scores(affinity, alone, all_sets(len(affinity)))
 
 
 def upper_bound(affinity: Matrix, alone: Matrix) -> float:

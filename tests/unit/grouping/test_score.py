@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotrain.grouping import Grouping, exact_grouping
@@ -15,6 +15,7 @@ def test_clean_counts_unmeasured_pairs_as_no_help() -> None:
     np.testing.assert_array_equal(found, [[0.0, 0.0], [2.0, 0.0]])
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(0, 10**6))
 def test_all_scores_are_group_scores(tasks: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -31,6 +32,7 @@ def test_all_scores_are_group_scores(tasks: int, seed: int) -> None:
                 assert scores[g, t] == -np.inf
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(0, 10**6))
 def test_the_bound_is_reached_with_a_group_for_each_task(tasks: int, seed: int) -> None:
     affinity = clean(np.random.default_rng(seed).normal(size=(tasks, tasks)))

@@ -1,0 +1,43 @@
+"""One entry for any number of tasks: which solver answers, and what it proves."""
+
+from __future__ import annotations
+
+from cotrain.grouping.constraints import Constraints
+from cotrain.grouping.exact import MOST_TASKS, exact_grouping
+from cotrain.grouping.grouping import Grouping
+from cotrain.grouping.large import SECONDS, local_search, narrowed
+from cotrain.grouping.score import Matrix
+
+MOST_NARROWED = 30  # tasks; beyond, an hour would not close the gap on noise
+
+
+def group_tasks(
+    affinity: Matrix,
+    *,
+    max_groups: int | None = None,
+    alone: Matrix | None = None,
+    constraints: Constraints | None = None,
+    seconds: float = SECONDS,
+) -> Grouping:
+    """The best groups that the time allows, and how good any others can be.
+
+    Up to 15 tasks the proven optimum by dynamic programming, up to 30 column generation with a proven gap,
+    beyond that local search with a looser bound.
+
+    Args:
+        affinity: ``[T, T]``, row = recipient; NaN counts as no help.
+        max_groups: k ≥ 1; as many as there are tasks unless given here or in ``constraints``.
+        alone: ``[T]`` score of training alone; zero unless given; -inf forbids singletons.
+        constraints: What else the groups must keep; every group costs 1.
+        seconds: Time for closing the gap, from 16 to 30 tasks; most problems need a few seconds.
+
+    Raises:
+        InputError: If the constraints contradict each other.
+    """
+    if len(affinity) <= MOST_TASKS:
+        return exact_grouping(affinity, max_groups=max_groups, alone=alone, constraints=constraints)
+    if len(affinity) <= MOST_NARROWED:
+        return narrowed(
+            affinity, max_groups=max_groups, alone=alone, constraints=constraints, seconds=seconds
+        )
+    return local_search(affinity, max_groups=max_groups, alone=alone, constraints=constraints)
