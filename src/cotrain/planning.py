@@ -22,10 +22,9 @@ from cotrain.contenders import (
     train_tuned,
 )
 from cotrain.data.taskdata import Splits
-from cotrain.grouping import Grouping, group_tasks
+from cotrain.deciding import decide
 from cotrain.ledger import Ledger
-from cotrain.measure.sampled import best_groups
-from cotrain.measuring import Measured, measure
+from cotrain.measuring import measure
 from cotrain.population.batches import batch_count
 from cotrain.population.engine import Watch
 from cotrain.population.trained import merge
@@ -103,7 +102,7 @@ def plan(
     ledger.measured("measure: joint run", **asdict(measured.joint_run))
     if measured.sampling is not None:
         ledger.measured("measure: task sets", **asdict(measured.sampling))
-    grouping, decided_by = _decide(measured, settings.max_groups)
+    grouping, decided_by = decide(folder, measured, settings.max_groups)
     groups = group_vectors(grouping, len(tasks), list(vectors.values()))
     if groups:
         group_tuning, tuned_groups = train_tuned(engine, "tune-groups", groups, grid)
@@ -153,13 +152,6 @@ def plan(
     ship(folder, engine, trained, forest, choice, grouping, settings, splits.preparation, encoder)
     write_result(folder, result)
     return read_result(folder), load(out, encoder=encoder)
-
-
-def _decide(measured: Measured, max_groups: int) -> tuple[Grouping, str]:
-    """The groups, and what they were decided by: trained task sets where there are some."""
-    if measured.gains is not None:
-        return best_groups(measured.gains, max_groups=max_groups), "sampled gains"
-    return group_tasks(measured.affinity.mean, max_groups=max_groups), "transference"
 
 
 def _allowance(splits: Splits, settings: Settings) -> Allowance:

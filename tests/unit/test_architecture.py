@@ -27,6 +27,7 @@ ORDER = (
     ),
     ("prove", "answer", "summary", "stages", "predictor"),
     ("measuring",),
+    ("deciding",),
     ("planning",),
     ("reporting",),
     ("cli",),
