@@ -264,9 +264,9 @@ def ledger(folder: Path) -> dict[str, float]:
     return {stage: own for stage, own in runs.items() if not stage.startswith("trees")}
 
 
-@pytest.mark.parametrize("budget", [12, 26])
-def test_a_run_with_all_instruments_keeps_its_budget(tmp_path: Path, budget: int) -> None:
-    """26 pays for the whole protocol with one setting, 12 for shorter trainings only."""
+def test_a_run_with_all_instruments_keeps_its_budget(tmp_path: Path) -> None:
+    """So small a budget that trainings are shorter; the sampled gains decide."""
+    budget = 10
     table, folder = write_table(tmp_path / "t.csv", small_table(80)), tmp_path / "run"
     options = ("--seeds", "2", "--max-groups", "1", "--float32", "--budget", str(budget))
     outcome = cotrain("run", table, *TARGETS, *options, *FURTHER, "--out", folder)
@@ -281,20 +281,11 @@ def test_a_run_with_all_instruments_keeps_its_budget(tmp_path: Path, budget: int
     page = (folder / "report.html").read_text()
     assert [title for title in TITLES if f"<h2>{title}</h2>" in page] == TITLES[1:]
     assert "sampled gains" in page
-    assert {path.name for path in folder.iterdir()} == {
-        "affinity.safetensors",
-        "datamap.safetensors",
-        "engine.json",
-        "gains.safetensors",
-        "gradients.safetensors",
-        "joint_run.json",
-        "model",
-        "preparation",
-        "report.html",
-        "result.json",
-        "run.json",
-        "sampling.json",
+    kept = {path.name for path in folder.iterdir()}
+    assert {"affinity", "datamap", "gains", "gradients"} == {
+        name.removesuffix(".safetensors") for name in kept if name.endswith(".safetensors")
     }
+    assert kept.isdisjoint({"population", "scores", "trees"})
 
 
 def test_a_run_without_them_decides_by_transference(tmp_path: Path) -> None:

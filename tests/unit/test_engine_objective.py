@@ -246,9 +246,10 @@ def test_killed_while_a_population_is_put_away(
             raise Killed
         original(self, *given)
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(owner, method, kill)
-        search(searching(tmp_path))
+        with pytest.raises(Killed):
+            search(searching(tmp_path))
     assert (tmp_path / "population/sampled-0-0.safetensors").exists()
     assert (tmp_path / "scores/sampled-0.safetensors").exists() == (method == "forget")
     resumed = searching(tmp_path)

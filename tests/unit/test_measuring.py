@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from cotrain import InputError, Settings, from_arrays, plan
 from cotrain.artifacts import RunFolder
-from cotrain.budget import measuring_cost, recipe_for
 from cotrain.data.taskdata import SealedTest, Splits
 from cotrain.measure.affinity import Affinity
 from cotrain.measure.datamap import DataMap
@@ -23,7 +22,6 @@ from cotrain.measure.gains import Gains
 from cotrain.measure.measurement import Measurement
 from cotrain.measure.similarity import GradientSimilarity
 from cotrain.measuring import measure_tasks, read_measured
-from cotrain.population.batches import batch_count
 from cotrain.population.engine import Engine, Update
 from cotrain.settings import Instrument
 
@@ -254,7 +252,6 @@ LATE = pytest.mark.xfail(
     ("change", "instruments"),
     [
         pytest.param(never_finite, (LOOKAHEAD,), marks=LATE),
-        pytest.param(never_finite, (LOOKAHEAD, GRADIENTS), marks=LATE),
         (never_finite, ALL),
         (overflowing, (LOOKAHEAD,)),
         (overflowing, ALL),
@@ -284,7 +281,7 @@ def test_a_run_that_only_validation_sees_diverge_is_refused(
     tmp_path: Path, instruments: tuple[Instrument, ...]
 ) -> None:
     """With these rows, the weight grows beyond its limit in the last step of a round."""
-    with pytest.raises(InputError, match="diverge|not finite|is nan|is inf"):
+    with pytest.raises(InputError, match=r"diverge|not finite|is nan|is inf"):
         measure_tasks(
             splits(rows=80),
             out=tmp_path / "run",
@@ -318,35 +315,55 @@ def test_an_encoder_of_ones_own(tmp_path: Path) -> None:
 
 OVERDRAWN = pytest.mark.xfail(
     strict=True,
+    raises=AssertionError,
     reason="the budget forgets that short runs are probed more often, and uneven batches",
 )
+PROBING = {"instruments": (LOOKAHEAD, GRADIENTS)}
 
 
-@pytest.mark.parametrize(
-    ("rows", "budget", "changes"),
-    [
-        (80, None, {}),
-        (80, None, {"probe_every": 1}),
-        (80, 4.0, {"probe_every": 1}),
-        pytest.param(80, 1.0, {"instruments": (LOOKAHEAD, GRADIENTS)}, marks=OVERDRAWN),
-        pytest.param(34, None, {"probe_every": 1}, marks=OVERDRAWN),
-    ],
-)
-def test_the_budget_is_never_exceeded(
-    tmp_path: Path, rows: int, budget: float | None, changes: dict[str, object]
-) -> None:
-    """Law 8; and the instruments take no more than was set aside for them."""
-    given = {"instruments": ALL, "seeds": 2, "max_groups": 1, "widths": (16,), **changes}
-    settings = with_instruments(**given, budget=budget)  # type: ignore[arg-type]
-    x, y = arrays(3, rows)
-    data = from_arrays(x, y, names=["sign", "same", "sum"])
-    result, _ = plan(data, out=tmp_path / "run", settings=settings)
+def spent(out: Path, data: Splits, settings: Settings) -> tuple[float, float, float]:
+    """Joint runs of a plan: granted, in all, and of the measuring."""
+    result, _ = plan(data, out=out, settings=settings)
     runs = {line.stage: line.joint_runs for line in result.costs}
     networks = {stage: own for stage, own in runs.items() if not math.isnan(own)}
     assert len(networks) == len(runs) - 1  # all but the trees
-    assert sum(networks.values()) <= result.budget
-    trained = len(data.development.train)
-    recipe = recipe_for(trained, seed=0)
-    aside = measuring_cost(3, settings, recipe, batch_count(trained, recipe.batch_size))
     measuring = sum(own for stage, own in networks.items() if stage.startswith("measure: "))
-    assert 0 < measuring <= min(aside, result.budget)
+    assert measuring > 0
+    return result.budget, sum(networks.values()), measuring
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes"),
+    [
+        (80, {"instruments": ALL}),
+        (80, PROBING | {"probe_every": 1}),
+        pytest.param(42, PROBING | {"probe_every": 1}, marks=OVERDRAWN),
+    ],
+)
+def test_the_whole_protocol_keeps_its_budget(
+    tmp_path: Path, rows: int, changes: dict[str, object]
+) -> None:
+    """Law 8: of 42 rows 33 are for training, three batches of 11 instead of 16."""
+    given = {"seeds": 2, "max_groups": 1, **changes}
+    granted, total, measuring = spent(tmp_path, splits(rows=rows), with_instruments(**given))  # type: ignore[arg-type]
+    assert total <= granted
+    assert measuring <= granted - 5 * 4  # five vectors, three settings and one more seed
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(PROBING, marks=OVERDRAWN),
+        {"instruments": (LOOKAHEAD,), "probe_every": 1},
+    ],
+)
+def test_the_least_budget_is_kept(tmp_path: Path, changes: dict[str, object]) -> None:
+    """Law 8, in runs as short as they can be."""
+    given = {"seeds": 2, "max_groups": 1, **changes}
+    with pytest.raises(InputError) as caught:
+        plan(splits(), out=tmp_path, settings=with_instruments(**given, budget=1e-3))  # type: ignore[arg-type]
+    least = re.search(r"the least is (\d+) joint run", str(caught.value))
+    assert least
+    settings = with_instruments(**given, budget=float(least[1]))  # type: ignore[arg-type]
+    granted, total, _ = spent(tmp_path, splits(), settings)
+    assert total <= granted == float(least[1])
