@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from cotrain.errors import InputError
 from cotrain.measure.schedule import comparing_cost, looking_cost, probe_interval, probe_rows
+from cotrain.population.batches import batch_count
 from cotrain.population.member import Recipe
 from cotrain.settings import SAMPLED_SEEDS, Instrument, Settings
 
@@ -46,21 +48,22 @@ class Allowance:
     full_rounds: int
 
 
-def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, steps_in_round: int) -> float:
-    """Joint runs that the instruments may take: the joint run they look on at, probes, sampled sets.
+def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) -> float:
+    """Runs of the recipe that the instruments may take: the joint run, its probes, sampled sets.
 
     Args:
         tasks: T.
         settings: Which instruments, how often they look, how many task sets are sampled.
-        recipe: The full recipe.
-        steps_in_round: Optimiser steps in a round.
+        recipe: As trained: short runs are probed more often.
+        rows: Training rows.
     """
-    rows = min(probe_rows(tasks), recipe.batch_size)
-    every = probe_interval(settings.probe_every, recipe.rounds * steps_in_round)
-    probing = looking_cost(tasks, rows)
+    steps = batch_count(rows, recipe.batch_size)
+    in_step = rows // steps
+    every = probe_interval(settings.probe_every, recipe.rounds * steps)
+    probing = looking_cost(tasks, min(probe_rows(tasks), in_step))
     if Instrument.GRADIENTS in settings.instruments:
         probing += comparing_cost()
-    cost = 1 + probing / (every * recipe.batch_size)
+    cost = 1 + probing / (every * in_step)
     if Instrument.SAMPLED in settings.instruments:
         cost += SAMPLED_SEEDS * min(tasks + 1 + settings.trainings, 2**tasks - 1)
     return math.ceil(cost)
@@ -84,7 +87,7 @@ def allot(
     max_groups: int,
     candidates: int,
     seeds: int,
-    measuring: float,
+    measuring: Callable[[Recipe], float],
     recipe: Recipe,
 ) -> Allowance:
     """Spend the budget evenly: fewer candidates first, then shorter trainings; never fewer seeds.
@@ -95,27 +98,36 @@ def allot(
         max_groups: k.
         candidates: Candidates each contender would like to try.
         seeds: Seeds each contender is trained from.
-        measuring: Joint runs that measuring takes.
+        measuring: Runs of a recipe that measuring takes.
         recipe: The full recipe.
     """
     vectors = tasks + 1 + max_groups if tasks > 1 else 1
-    full = full_cost(vectors, candidates, seeds, measuring)
+    measured = measuring(recipe)
+    full = full_cost(vectors, candidates, seeds, measured)
     granted = full if budget is None else budget
     if not granted > 0:
         raise InputError(f"--budget {granted:g}: give a number of joint runs above 0")
-    costs = {c: full_cost(vectors, c, seeds, measuring) for c in range(candidates, 0, -1)}
+    costs = {c: full_cost(vectors, c, seeds, measured) for c in range(candidates, 0, -1)}
     affordable = [c for c, cost in costs.items() if cost <= granted]
     if affordable:
         return Allowance(
             budget=granted, candidates=affordable[0], recipe=recipe, full_rounds=recipe.rounds
         )
-    cheapest = costs[1]
-    rounds = int(recipe.rounds * granted / cheapest)
-    if rounds < FEWEST_ROUNDS:
-        least = math.ceil(cheapest * FEWEST_ROUNDS / recipe.rounds)
+    shorter = {
+        rounds: replace(recipe, rounds=rounds, patience=max(3, rounds // 3))
+        for rounds in range(FEWEST_ROUNDS, recipe.rounds)
+    }
+    shares = {
+        rounds: full_cost(vectors, 1, seeds, measuring(short)) * rounds / recipe.rounds
+        for rounds, short in shorter.items()
+    }
+    paid = [rounds for rounds, cost in shares.items() if cost <= granted]
+    if not paid:
+        least = math.ceil(min([*shares.values(), costs[1]]))
         raise InputError(
             f"--budget {granted:g} is too small for {tasks} tasks and {seeds} seeds: "
             f"the least is {least} joint run{'s' * (least > 1)}, the full protocol takes {full:.0f}"
         )
-    shorter = replace(recipe, rounds=rounds, patience=max(3, rounds // 3))
-    return Allowance(budget=granted, candidates=1, recipe=shorter, full_rounds=recipe.rounds)
+    return Allowance(
+        budget=granted, candidates=1, recipe=shorter[paid[-1]], full_rounds=recipe.rounds
+    )

@@ -44,11 +44,14 @@ class EngineObjective:
         """See :class:`~cotrain.objective.Objective`."""
         file = f"scores/{self.stage}-{self._calls}.safetensors"
         asked = torch.from_numpy(np.column_stack([weights, seeds]).astype(np.float64))
+        stage = f"{self.stage}-{self._calls}"
+        members = self._members(stage, asked)
         if not self.engine.folder.has(file):
-            self._train(file, asked)
+            self._train(file, asked, stage, members)
         tensors, facts = self.engine.folder.read_tensors(file)
         if not torch.equal(tensors["asked"], asked):
             raise InputError(f"{self.engine.folder.path(file)} holds other task sets: start afresh")
+        self.engine.forget(stage, members)  # a kill may have come before
         self._calls += 1
         self.trainings += len(asked)
         self.examples += facts["examples"]
@@ -56,9 +59,8 @@ class EngineObjective:
         scores: Scores = tensors["scores"].numpy()
         return scores
 
-    def _train(self, file: str, asked: torch.Tensor) -> None:
-        stage = f"{self.stage}-{self._calls}"
-        members = [
+    def _members(self, stage: str, asked: torch.Tensor) -> list[Member]:
+        return [
             Member(
                 name=f"{stage}/{row}",
                 weights=tuple(map(float, line[:-1])),
@@ -68,9 +70,10 @@ class EngineObjective:
             )
             for row, line in enumerate(asked.tolist())
         ]
+
+    def _train(self, file: str, asked: torch.Tensor, stage: str, members: Sequence[Member]) -> None:
         trained = self.engine.train(stage, members)
         scores = member_scores(trained, self.engine.development.valid)
         facts = {"examples": self.engine.examples(trained), "seconds": trained.seconds}
         tensors = {"asked": asked, "scores": torch.from_numpy(scores)}
         self.engine.folder.write_tensors(file, tensors, facts)
-        self.engine.forget(stage, members)

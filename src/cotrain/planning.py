@@ -25,7 +25,6 @@ from cotrain.data.taskdata import Splits
 from cotrain.deciding import decide
 from cotrain.ledger import Ledger
 from cotrain.measuring import measure
-from cotrain.population.batches import batch_count
 from cotrain.population.engine import Watch
 from cotrain.population.trained import merge
 from cotrain.predictor import Predictor, load, ship
@@ -157,13 +156,12 @@ def plan(
 def _allowance(splits: Splits, settings: Settings) -> Allowance:
     rows, tasks = len(splits.development.train), len(splits.tasks)
     recipe = recipe_for(rows, seed=settings.seed)
-    steps = batch_count(rows, recipe.batch_size)
     return allot(
         settings.budget,
         tasks=tasks,
         max_groups=settings.max_groups,
         candidates=len(SETTINGS),
         seeds=settings.seeds,
-        measuring=measuring_cost(tasks, settings, recipe, steps),
+        measuring=lambda short: measuring_cost(tasks, settings, short, rows),
         recipe=recipe,
     )

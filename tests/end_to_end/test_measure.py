@@ -235,7 +235,6 @@ def test_hostile_task_names_are_only_text(tmp_path: Path) -> None:
         assert f"  {name}: best" in outcome.out
 
 
-@pytest.mark.xfail(strict=True, reason="what the columns are taken for is printed as it stands")
 def test_a_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
     name = "\x1b[31mred"
     table = hostile_table(tmp_path / "t.csv", name)

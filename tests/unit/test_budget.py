@@ -24,7 +24,13 @@ RECIPE = Recipe(rounds=100, patience=33)
 
 
 def spend(budget: float | None, **changes: int) -> Allowance:
-    wishes = {"tasks": 12, "max_groups": 3, "candidates": 3, "seeds": 5, "measuring": 3} | changes
+    wishes = {
+        "tasks": 12,
+        "max_groups": 3,
+        "candidates": 3,
+        "seeds": 5,
+        "measuring": lambda _: 3,
+    } | changes
     return allot(budget, recipe=RECIPE, **wishes)  # type: ignore[arg-type]
 
 
@@ -122,9 +128,9 @@ def test_recipes_are_about_1200_steps(rows: int) -> None:
     ],
 )
 def test_measuring_costs_what_the_instruments_ask_for(settings: Settings, cost: int) -> None:
-    assert measuring_cost(12, settings, RECIPE, 40) == cost
+    assert measuring_cost(12, settings, RECIPE, 40 * 256) == cost
 
 
 def test_no_more_sets_than_there_are() -> None:
     settings = Settings(instruments=(Instrument.SAMPLED,), trainings=1000)
-    assert measuring_cost(3, settings, RECIPE, 40) == 2 + 2 * 7
+    assert measuring_cost(3, settings, RECIPE, 40 * 256) == 2 + 2 * 7

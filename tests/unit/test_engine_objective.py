@@ -225,9 +225,6 @@ def test_killed_within_a_population(
         "write_tensors",
         pytest.param(
             "forget",
-            marks=pytest.mark.xfail(
-                strict=True, reason="scores read back do not make the engine forget the models"
-            ),
         ),
     ],
 )

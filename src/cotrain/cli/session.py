@@ -55,5 +55,7 @@ def watched(console: Console, folder: Path) -> Iterator[Watch]:
 
 
 def say(console: Console, line: str) -> None:
-    """One line, as it stands."""
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    """One line as it stands, but for characters that would steer the terminal."""
+    from cotrain.figures.text import block
+
+    console.print(block(line), highlight=False, markup=False, soft_wrap=True)

@@ -48,6 +48,8 @@ def exhaustive_gains(objective: Objective, tasks: Sequence[str], *, seeds: int) 
            [nan,  0.],
            [ 1.,  1.]])
     """
+    if seeds < 1 or not tasks:
+        raise InputError(f"all sets need tasks and seeds, found {len(tasks)} and {seeds}")
     if len(tasks) > MOST_TASKS:
         raise InputError(
             f"all sets of {len(tasks)} tasks are {2 ** len(tasks) - 1:,} trainings a seed: choose at most "

@@ -137,8 +137,9 @@ class Gradients:
         )
 
     def _parts(self) -> list[slice]:
-        """The probes of each epoch, empty epochs left out."""
-        ends = sorted({0, *self.epochs, len(self.grams)})
+        """The probes of each epoch; those after the last closed one are an epoch, too."""
+        tail = [len(self.grams)] if len(self.grams) > (self.epochs or [0])[-1] else []
+        ends = [0, *self.epochs, *tail]
         return [slice(a, b) for a, b in pairwise(ends)]
 
     def _single_samples(self, point: Point, losses: Tensor) -> tuple[Array, Array]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
+from cotrain.errors import InputError
 from cotrain.measure.confidence import judge
 from cotrain.measure.engine_point import EnginePoint
 from cotrain.measure.gradients import Gradients
@@ -108,6 +110,11 @@ def measure_joint_run(engine: Engine, member: Member, watchers: Watchers) -> tup
         after_round=looking.after_round,
         before_update=looking.before_update,
     )
+    if progress.diverged:
+        raise InputError(
+            f"the joint run diverged: a validation loss is not finite after round {progress.round}; lower "
+            "the learning rate, or look for infinite inputs or targets"
+        )
     engine.folder.remove(CHECKPOINT)
     seen = int(progress.rounds_run[0]) * engine.examples_in_round
     examples = seen + round(_probing(watchers, looking.rows))
@@ -132,13 +139,14 @@ class _Looking:
         tasks, recipe = engine.development.tasks, engine.recipe
         self.losses = TaskLosses(tasks)
         self.net = engine.architecture.build(seed=0)
-        self.rows = min(probe_rows(len(tasks)), recipe.batch_size)
+        self.rows = min(probe_rows(len(tasks)), engine.examples_in_round // engine.batches_in_round)
         steps = recipe.rounds * engine.batches_in_round
         self.every = probe_interval(self.watchers.every, steps)
 
     def before_update(self, step: TrainingStep) -> None:
+        batch = step.batch
+        self._refuse_undefined(step)
         if self.watchers.maps is not None:
-            batch = step.batch
             judged = judge(self.losses, step.outputs[0], batch.targets, batch.shares > 0)
             self.watchers.maps.record(batch.rows, *judged)
         if step.state.step % self.every == 0 and step.state.step > 0:
@@ -147,6 +155,16 @@ class _Looking:
             self.watchers.probe(
                 EnginePoint(self.net, self.losses, self.engine.executor, part, weight_decay=decay)
             )
+
+    def _refuse_undefined(self, step: TrainingStep) -> None:
+        """A loss that is not finite ends the run here: validation would stop it without a word."""
+        losses = self.losses.means(step.outputs[0], step.batch.targets, step.batch.shares)
+        for task, loss in zip(self.engine.development.tasks, losses.tolist(), strict=True):
+            if not math.isfinite(loss):
+                raise InputError(
+                    f"the loss of task {task.name!r} is {loss} at step {step.state.step}: look for "
+                    "infinite inputs or targets, or lower the learning rate"
+                )
 
     def after_round(self, progress: Progress) -> None:
         self.watchers.end_epoch()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -112,10 +113,14 @@ def test_probes_after_the_last_closed_epoch_form_one_more() -> None:
     np.testing.assert_allclose(found.batches[:, 0, 0], [1, 0.5], atol=1e-6)
 
 
-@pytest.mark.parametrize("ends", [[1, 1, 2], [1, 2, 2, 2]])
-def test_epochs_without_probes_are_left_out(ends: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("ends", "means"),
+    [([1, 1, 2], [1, np.nan, 0.5]), ([1, 2, 2, 2], [1, 0.5, np.nan, np.nan])],
+)
+def test_epochs_without_probes_keep_their_place(ends: list[int], means: list[float]) -> None:
     found = probed([pair(0), pair(60)], ends=ends).similarity()
-    np.testing.assert_allclose(found.batches[:, 0, 0], [1, 0.5], atol=1e-6)
+    np.testing.assert_allclose(found.batches[:, 0, 0], means, atol=1e-6)
+    go.Figure(found.figure())
 
 
 def test_no_probe_at_all_has_an_answer() -> None:
@@ -124,8 +129,9 @@ def test_no_probe_at_all_has_an_answer() -> None:
     found = gradients.similarity()
     assert found.probes == 0
     assert np.isnan(found.cosine).all()
-    assert found.norms.shape == (0, 3)
-    assert found.batches.shape == found.inter_task.shape == found.inter_sample.shape == (0, 2, 5)
+    assert found.norms.shape == (1, 3)
+    assert found.batches.shape == found.inter_task.shape == found.inter_sample.shape == (1, 2, 5)
+    assert np.isnan(found.batches).all()
     assert str(found) == "3 tasks, gradients of the shared parameters, 0 probes"
 
 
