@@ -1,6 +1,6 @@
 """What looking costs: probes every 10 steps against plain training, and against the obvious ways.
 
-    OMP_NUM_THREADS=1 python benchmarks/probing.py    # writes benchmarks/results/probing.md and .json
+    python benchmarks/probing.py    # writes benchmarks/results/probing.md and .json
 
 One joint network 1024-256-256, batch 256, in bfloat16 as the engine chooses. In one process, interleaved,
 medians: ten plain steps of the engine; ten steps of a plain PyTorch loop; one probe of each kind. A
@@ -299,7 +299,7 @@ def page(table: list[dict[str, object]], agreed: dict[str, object], many: dict[s
         "# What looking costs",
         "",
         "Seconds of a probe every 10 steps, as the ratio (10 steps + probe) / (10 steps), to the",
-        "engine's own steps and to a plain PyTorch loop. `OMP_NUM_THREADS=1 python benchmarks/probing.py`",
+        "engine's own steps and to a plain PyTorch loop. `python benchmarks/probing.py`",
         "",
         "| tasks | rows of a probe | lookahead: engine | lookahead: PyTorch | first order: engine | "
         "gradients: engine | lookahead / first order |",
