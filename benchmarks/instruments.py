@@ -36,10 +36,10 @@ from cotrain.contenders import SETTINGS, member_scores
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.grouping.exact import best_cover
 from cotrain.grouping.score import all_scores, clean
-from cotrain.measure.exhaustive import all_sets
 from cotrain.measure.gradients import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.lookahead import Lookahead
+from cotrain.measure.pool import every_set
 from cotrain.measure.probes import rank_correlation
 from cotrain.measure.recorder import DataMaps
 from cotrain.measure.sampled import SubsetSearch
@@ -112,7 +112,7 @@ def make_engine(development: Development, folder: str) -> Engine:
 def train_all_sets(name: str) -> None:
     """Train every set from every seed; keep its validation and its test scores."""
     development, test = CASES[name]()
-    sets = all_sets(len(development.tasks))
+    sets = every_set(len(development.tasks))
     with tempfile.TemporaryDirectory() as folder:
         engine = make_engine(development, folder)
         valid, tested, examples, began = [], [], 0, time.monotonic()
@@ -228,7 +228,7 @@ def pairwise_scores(matrix: Array) -> Array:
 
 def trained_opinions(truth: Truth, seed: int) -> dict[str, Opinion]:
     """Everything that learns from validation scores of trained sets."""
-    sets, gains = all_sets(len(truth.tasks)), truth.valid[seed]
+    sets, gains = every_set(len(truth.tasks)), truth.valid[seed]
     sizes = sets.sum(axis=1)
     singles = int((sizes == 1).sum())
     pairs = np.full((len(truth.tasks), len(truth.tasks)), np.nan)
@@ -260,7 +260,7 @@ def judged(opinion: Opinion, truth: Truth, seed: int | None = None) -> dict[str,
     An instrument that worked with a seed is judged by the networks of the other seeds.
     """
     others = [each for each in range(SEEDS) if each != seed]
-    sets, gains = all_sets(len(truth.tasks)), truth.test[others].mean(axis=0)
+    sets, gains = every_set(len(truth.tasks)), truth.test[others].mean(axis=0)
     company = sets & (sets.sum(axis=1) > 1)[:, None]
     scores = np.where(sets, np.nan_to_num(opinion.scores, nan=0.0), -np.inf)
     found = {
@@ -283,7 +283,7 @@ def plan_gain(scores: Array, gains: Array, k: int) -> float:
 def judge_case(name: str) -> dict[str, object]:
     """All instruments, each repeated from every seed."""
     truth = Truth.read(name)
-    sets, gains = all_sets(len(truth.tasks)), truth.test.mean(axis=0)
+    sets, gains = every_set(len(truth.tasks)), truth.test.mean(axis=0)
     company = sets & (sets.sum(axis=1) > 1)[:, None]
     verdicts: dict[str, list[dict[str, float]]] = {}
     for seed in range(SEEDS):

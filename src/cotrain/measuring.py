@@ -151,12 +151,11 @@ def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
 
 def _watchers(engine: Engine, settings: Settings) -> Watchers:
     names = [task.name for task in engine.development.tasks]
-    gradients = Gradients(tasks=names)
-    maps = DataMaps(names, rows=len(engine.development.train))
+    rows, asked = len(engine.development.train), settings.instruments
     return Watchers(
         lookahead=Lookahead(tasks=names, step=PlainStep(size=settings.probe_step)),
-        gradients=gradients if Instrument.GRADIENTS in settings.instruments else None,
-        maps=maps if Instrument.DATAMAP in settings.instruments else None,
+        gradients=Gradients(tasks=names) if Instrument.GRADIENTS in asked else None,
+        maps=DataMaps(names, rows=rows) if Instrument.DATAMAP in asked else None,
         every=settings.probe_every,
     )
 

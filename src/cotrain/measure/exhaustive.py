@@ -11,22 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from cotrain.errors import InputError
-from cotrain.measure.gains import Gains, Sets
+from cotrain.measure.gains import Gains
+from cotrain.measure.pool import every_set
 from cotrain.objective import Objective
 
 MOST_TASKS = 8
-
-
-def all_sets(tasks: int) -> Sets:
-    """``[2^T − 1, T]`` bool, row n − 1 is the set number n (bit t = task t).
-
-    >>> all_sets(2).astype(int)
-    array([[1, 0],
-           [0, 1],
-           [1, 1]])
-    """
-    numbers = np.arange(1, 2**tasks)
-    return np.asarray((numbers[:, None] >> np.arange(tasks)) & 1 == 1)
 
 
 def exhaustive_gains(objective: Objective, tasks: Sequence[str], *, seeds: int) -> Gains:
@@ -55,7 +44,7 @@ def exhaustive_gains(objective: Objective, tasks: Sequence[str], *, seeds: int) 
             f"all sets of {len(tasks)} tasks are {2 ** len(tasks) - 1:,} trainings a seed: choose at most "
             f"{MOST_TASKS} tasks, or sample sets instead"
         )
-    sets = all_sets(len(tasks))
+    sets = every_set(len(tasks))
     weights = np.repeat(sets, seeds, axis=0).astype(np.float64)
     scores = objective(weights, list(range(seeds)) * len(sets)).reshape(len(sets), seeds, -1)
     alone = np.stack([scores[2**t - 1, :, t] for t in range(len(tasks))], axis=-1)

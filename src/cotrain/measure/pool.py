@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from cotrain.grouping.score import all_sets
 from cotrain.measure.gains import Sets
 
 MOST_SETS = 1023  # so up to ten tasks have all of their sets
 
 
 def every_set(tasks: int) -> Sets:
-    """``[2^T - 1, T]`` all sets of a few tasks.
+    """``[2^T - 1, T]`` all sets of a few tasks; row n - 1 is the set number n (bit t = task t).
 
     >>> every_set(2).astype(int)
     array([[1, 0],
            [0, 1],
            [1, 1]])
     """
-    return np.asarray((np.arange(1, 2**tasks)[:, None] >> np.arange(tasks)) & 1 == 1)
+    return all_sets(tasks)[1:]
 
 
 def fixed_sets(tasks: int) -> Sets:

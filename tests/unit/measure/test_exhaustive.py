@@ -14,7 +14,8 @@ from cotrain.artifacts import RunFolder
 from cotrain.contenders import Setting, member_scores
 from cotrain.engine_objective import EngineObjective
 from cotrain.errors import InputError
-from cotrain.measure.exhaustive import all_sets, exhaustive_gains
+from cotrain.measure.exhaustive import exhaustive_gains
+from cotrain.measure.pool import every_set
 from cotrain.measure.sampled import sample_gains
 from cotrain.population.calibration import Calibration
 from cotrain.population.engine import Engine
@@ -104,13 +105,13 @@ def test_eight_tasks_and_no_more() -> None:
 
 
 def test_one_task_has_one_set() -> None:
-    assert all_sets(1).tolist() == [[True]]
+    assert every_set(1).tolist() == [[True]]
     found = exhaustive_gains(noise, ["only"], seeds=2)
     assert (found.gain.tolist(), found.standard_error.tolist()) == ([[0.0]], [[0.0]])
 
 
 def test_every_task_is_in_half_of_the_sets() -> None:
-    sets = all_sets(5)
+    sets = every_set(5)
     assert sets.dtype == np.bool_
     assert sets.sum(axis=0).tolist() == [16] * 5
     assert sets[0b10110 - 1].tolist() == [False, True, True, False, True]
