@@ -7,6 +7,7 @@ import typer
 
 from cotrain import __version__
 from cotrain.cli.demo import demo
+from cotrain.cli.group import group
 from cotrain.cli.measure import measure
 from cotrain.cli.predict import predict
 from cotrain.cli.run import run
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(measure)
+app.command()(group)
 app.command()(predict)
 app.command()(demo)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cotrain.grouping import Grouping
+from cotrain.grouping import Membership
 from cotrain.measure.affinity import Affinity
 from cotrain.prove import SHIPPED, Proof
 from cotrain.result import Contender, Interval, TaskResult
@@ -16,7 +16,7 @@ NAMES_SHOWN = 6
 STRONGEST = 3
 
 
-def answer(proof: Proof, grouping: Grouping) -> str:
+def answer(proof: Proof, membership: Membership) -> str:
     """One sentence: what to train together, and what that is worth on the test split."""
     names = [task.name for task in proof.tasks]
     shipped, together = proof.overall["shipped - single"], proof.overall["networks - single"]
@@ -28,7 +28,7 @@ def answer(proof: Proof, grouping: Grouping) -> str:
         return (
             f"One task, nothing to train together: {names[0]} is served by {_by(proof)}; {worth}."
         )
-    advice = _together(proof, grouping, names)
+    advice = _together(proof, membership, names)
     if not advice:
         return f"Train no tasks together: on validation the choice was {_by(proof)}; {worth}."
     if together.low > 0:
@@ -94,11 +94,13 @@ def _helpers(affinity: Affinity) -> list[str]:
     return lines
 
 
-def _together(proof: Proof, grouping: Grouping, names: Sequence[str]) -> str:
+def _together(proof: Proof, membership: Membership, names: Sequence[str]) -> str:
     """The sets of tasks whose joint training serves somebody, in words; empty if there are none."""
     phrases = []
-    for group in grouping.groups:
-        served = [t for t in grouping.serves(grouping.groups.index(group)) if _uses_group(proof, t)]
+    for group in membership.groups:
+        served = [
+            t for t in membership.serves(membership.groups.index(group)) if _uses_group(proof, t)
+        ]
         if len(group) > 1 and served:
             phrases.append(f"{{{_list([names[t] for t in group])}}}")
     if any(_uses(task, Contender.JOINT) for task in proof.tasks):

@@ -61,10 +61,10 @@ def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) ->
     in_step = rows // steps
     every = probe_interval(settings.probe_every, recipe.rounds * steps)
     probing = looking_cost(tasks, min(probe_rows(tasks), in_step))
-    if Instrument.GRADIENTS in settings.instruments:
+    if settings.measures(Instrument.GRADIENTS):
         probing += comparing_cost()
     cost = 1 + probing / (every * in_step)
-    if Instrument.SAMPLED in settings.instruments:
+    if settings.measures(Instrument.SAMPLED):
         cost += SAMPLED_SEEDS * min(tasks + 1 + settings.trainings, 2**tasks - 1)
     return math.ceil(cost)
 

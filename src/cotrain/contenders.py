@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from cotrain.data.taskdata import TaskData
-from cotrain.grouping import Grouping
+from cotrain.grouping import Membership
 from cotrain.models.losses import predictions
 from cotrain.population.engine import Engine
 from cotrain.population.member import Member, indicator, one_hot
-from cotrain.population.trained import Trained
+from cotrain.population.trained import Trained, mixed
 from cotrain.result import Contender
-from cotrain.tasks import Task, score
+from cotrain.tasks import Task, output_slices, score
 
 Array = NDArray[np.float64]
 Weights = tuple[float, ...]
@@ -47,9 +47,9 @@ def single_and_joint(tasks: int) -> dict[str, Weights]:
     return vectors
 
 
-def group_vectors(grouping: Grouping, tasks: int, known: Sequence[Weights]) -> dict[str, Weights]:
+def group_vectors(membership: Membership, known: Sequence[Weights]) -> dict[str, Weights]:
     """Names and weight vectors of the groups that are not baselines anyway."""
-    vectors = {f"group/{g}": indicator(group, tasks) for g, group in enumerate(grouping.groups)}
+    vectors = {f"group/{g}": weights for g, weights in enumerate(membership.weights)}
     return {name: vector for name, vector in vectors.items() if vector not in known}
 
 
@@ -83,13 +83,18 @@ def replicas(best: Sequence[Member], seeds: int) -> list[Member]:
 
 
 def tuned(trained: Trained, valid: TaskData) -> tuple[Member, ...]:
-    """The member of each weight vector with the best mean validation score over its tasks."""
+    """The member of each weight vector with the best mean validation score, weighted as its tasks are."""
     best: dict[Weights, tuple[float, Member]] = {}
     scores = member_scores(trained, valid)
     for member, own in zip(trained.members, scores, strict=True):
-        value = float(np.nanmean(own)) if np.isfinite(own).any() else -np.inf
+        known = np.isfinite(own)
+        value = (
+            np.average(own[known], weights=np.array(member.weights)[known])
+            if known.any()
+            else -np.inf
+        )
         if member.weights not in best or value > best[member.weights][0]:
-            best[member.weights] = (value, member)
+            best[member.weights] = (float(value), member)
     return tuple(member for _, member in best.values())
 
 
@@ -104,17 +109,28 @@ def member_scores(trained: Trained, valid: TaskData) -> Array:
     return scores
 
 
-def weights_of(contender: Contender, task: int, tasks: int, grouping: Grouping) -> Weights:
-    """The weight vector by which a network contender serves a task."""
+def speakers(
+    contender: Contender, task: int, membership: Membership
+) -> tuple[tuple[float, Weights], ...]:
+    """Share and weight vector of every network by which a contender predicts a task."""
+    tasks = len(membership.shares)
     if contender is Contender.SINGLE:
-        return one_hot(task, tasks)
+        return ((1.0, one_hot(task, tasks)),)
     if contender is Contender.JOINT:
-        return indicator(set(range(tasks)), tasks)
-    return indicator(grouping.group_of(task), tasks)
+        return ((1.0, indicator(set(range(tasks)), tasks)),)
+    return membership.speakers(task)
+
+
+def member_shares(
+    members: Sequence[Member], contender: Contender, task: int, membership: Membership
+) -> torch.Tensor:
+    """``[P]`` share of each member in a contender's prediction of a task, the same for every seed."""
+    share = {weights: share for share, weights in speakers(contender, task, membership)}
+    return torch.tensor([share.get(member.weights, 0.0) for member in members])
 
 
 def network_predictions(
-    tasks: Sequence[Task], trained: Trained, outputs: torch.Tensor, grouping: Grouping
+    tasks: Sequence[Task], trained: Trained, outputs: torch.Tensor, membership: Membership
 ) -> list[dict[Contender, Array]]:
     """For each task: network contender → ``[S, N, ...]`` predictions of its seeds.
 
@@ -122,16 +138,15 @@ def network_predictions(
         tasks: The T tasks.
         trained: The final population.
         outputs: ``[P, O, N]`` its outputs on the rows asked for.
-        grouping: Which group serves which task.
+        membership: Which models share the prediction of which task.
     """
-    by_task = predictions(tasks, outputs)
+    seeds = [member.seed for member in trained.members]
     found = []
-    for t in range(len(tasks)):
+    for t, (task, columns) in enumerate(zip(tasks, output_slices(tasks), strict=True)):
         own = {}
         for contender in (Contender.SINGLE, Contender.JOINT, Contender.GROUPS):
-            weights = weights_of(contender, t, len(tasks), grouping)
-            rows = [p for p, member in enumerate(trained.members) if member.weights == weights]
-            own[contender] = by_task[t][rows]
+            share = member_shares(trained.members, contender, t, membership)
+            own[contender] = predictions([task], mixed(outputs[:, columns], share, seeds))[0]
         found.append(own)
     return found
 

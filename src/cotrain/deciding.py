@@ -1,32 +1,187 @@
-"""The deciding stage of a run: from what was measured to groups, kept in the run folder."""
+"""The deciding stage: from what was measured to the models that are trained, and what else could be."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from pydantic import TypeAdapter
+
 from cotrain.artifacts import RunFolder
-from cotrain.grouping import Grouping, group_tasks
+from cotrain.errors import InputError
+from cotrain.grouping import (
+    Constraints,
+    Grouping,
+    Membership,
+    ScoreTable,
+    Stability,
+    cluster_tasks,
+    group_table,
+    group_tasks,
+    stability,
+)
+from cotrain.grouping.large import local_search
+from cotrain.measure.affinity import Affinity
+from cotrain.measure.datamap import DataMap
+from cotrain.measure.gains import Gains, Sets
+from cotrain.measure.pool import distinct, every_set, fixed_sets, random_sets
 from cotrain.measure.sampled import best_groups
+from cotrain.measure.surrogate import Surrogate
 from cotrain.measuring import Measured
+from cotrain.result import Alternative
+from cotrain.settings import Instrument, Settings
+
+Found = TypeVar("Found")
 
 PLAN = "plan.json"
-FIELDS = ("groups", "server", "objective", "bound", "exact")
+MORE = 3  # alternatives with so many models more than allowed
+MANY = 100  # tasks; beyond, only alternatives with fewer models: every one takes minutes
+_MOST_SETS = 2000  # candidates for gains under constraints, of more tasks than have all their sets
+_ALL_SETS = 12  # tasks that have
+_SECONDS = 20.0  # for choosing among them
+MOST_EXACT, MOST_REDRAWN = 14, 100  # tasks whose groups are found in tenths of a second, in seconds
 
 
-def decide(folder: RunFolder, measured: Measured, max_groups: int) -> tuple[Grouping, str]:
-    """The groups, and what they were decided by: trained task sets where there are some.
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Which models are trained, why, and what else could have been chosen.
 
-    A resumed run reads them back: solvers with a time limit need not find the same groups twice.
+    Args:
+        membership: The models.
+        by: The instrument that decided.
+        objective: Mean over tasks of what a group is worth by it; of data maps the mean silhouette.
+        bound: No groups score above; NaN where nothing is proven.
+        exact: Whether the objective is proven optimal.
+        alternatives: With fewer and more models, in this order.
+    """
+
+    membership: Membership
+    by: Instrument
+    objective: float
+    bound: float
+    exact: bool
+    alternatives: tuple[Alternative, ...]
+
+
+def decide(folder: RunFolder, measured: Measured, settings: Settings) -> Decision:
+    """The decision of a run, kept in its folder.
+
+    A resumed run reads it back: solvers with a time limit need not find the same groups twice.
     """
     if not folder.has(PLAN):
-        grouping, decided_by = _decide(measured, max_groups)
-        facts = {name: getattr(grouping, name) for name in FIELDS}
-        folder.write_json(PLAN, facts | {"decided_by": decided_by})
-    facts = folder.read_json(PLAN)
-    decided_by = facts.pop("decided_by")
-    groups = tuple(map(tuple, facts.pop("groups")))
-    return Grouping(groups=groups, server=tuple(facts.pop("server")), **facts), decided_by
+        limits = Constraints.named(
+            measured.affinity.tasks,
+            max_groups=settings.max_groups,
+            together=settings.together,
+            apart=settings.apart,
+        )
+        folder.write_json(PLAN, asdict(propose(measured, settings.group_by, limits)))
+    return TypeAdapter(Decision).validate_python(folder.read_json(PLAN))
 
 
-def _decide(measured: Measured, max_groups: int) -> tuple[Grouping, str]:
-    if measured.gains is not None:
-        return best_groups(measured.gains, max_groups=max_groups), "sampled gains"
-    return group_tasks(measured.affinity.mean, max_groups=max_groups), "transference"
+def propose(measured: Measured, by: Instrument | None, limits: Constraints) -> Decision:
+    """The best models by an instrument.
+
+    Args:
+        measured: What there is to decide by.
+        by: The instrument; unless given, trained task sets where there are some, else transference.
+        limits: What the groups must keep; ``max_groups`` is the most models.
+
+    Raises:
+        InputError: If the instrument was not used, or cannot keep the limits.
+    """
+    by = by or (Instrument.LOOKAHEAD if measured.gains is None else Instrument.SAMPLED)
+    if by is Instrument.DATAMAP:
+        return _by_datamap(_known(measured.datamap, by), limits)
+    solve: Callable[[Constraints], Grouping] = {
+        Instrument.LOOKAHEAD: lambda own: group_tasks(measured.affinity.mean, constraints=own),
+        Instrument.GRADIENTS: lambda own: group_tasks(
+            _known(measured.gradients, by).cosine, constraints=own
+        ),
+        Instrument.SAMPLED: lambda own: _by_gains(_known(measured.gains, by), own),
+    }[by]
+    return _by_objective(solve, by, limits, len(measured.affinity.tasks))
+
+
+def steadiness(affinity: Affinity, limits: Constraints) -> Stability | None:
+    """How often tasks stay together by transference within its errors; None for many tasks."""
+    tasks = len(affinity.tasks)
+    if tasks == 1 or tasks > MOST_REDRAWN:
+        return None
+    solve = group_tasks if tasks <= MOST_EXACT else local_search
+    draws = 100 if tasks <= MOST_EXACT else 20
+    return stability(affinity, lambda z: solve(z, constraints=limits), draws=draws)
+
+
+def _known(found: Found | None, by: Instrument) -> Found:
+    if found is None:
+        raise InputError(f"{by} was not measured: measure again with --with {by}")
+    return found
+
+
+def _by_objective(
+    solve: Callable[[Constraints], Grouping],
+    by: Instrument,
+    limits: Constraints,
+    tasks: int,
+) -> Decision:
+    """Solve for every number of models; one more never hurts, whatever a solver's time limit says."""
+    allowed = limits.most_groups(tasks)
+    best = solve(limits)
+    alternatives = []
+    for models in range(1, (min(tasks, allowed + MORE) if tasks <= MANY else allowed) + 1):
+        try:
+            found = solve(replace(limits, max_groups=models, budget=None))
+        except InputError:  # too few models for what must be apart
+            continue
+        alternatives.append(
+            Alternative(models=models, objective=found.objective, bound=found.bound)
+        )
+        if found.exact and len(found.groups) < models:
+            break
+    return Decision(
+        membership=Membership.hard(best),
+        by=by,
+        objective=best.objective,
+        bound=best.bound,
+        exact=best.exact,
+        alternatives=tuple(alternatives),
+    )
+
+
+def _by_gains(gains: Gains, limits: Constraints) -> Grouping:
+    """By predicted gains; under further constraints among the sets that keep them."""
+    tasks = len(gains.tasks)
+    plain = Constraints(max_groups=limits.max_groups, names=limits.names)
+    if limits == plain:
+        return best_groups(gains, max_groups=limits.most_groups(tasks))
+    sets = every_set(tasks) if tasks <= _ALL_SETS else _some_sets(gains)
+    table = ScoreTable.of(sets=sets, scores=Surrogate.fit(gains).mean(sets))
+    return group_table(table, constraints=limits, seconds=_SECONDS)
+
+
+def _some_sets(gains: Gains) -> Sets:
+    drawn = random_sets(len(gains.tasks), _MOST_SETS, np.random.default_rng(0))
+    return distinct(np.concatenate([fixed_sets(len(gains.tasks)), gains.sets, drawn]))
+
+
+def _by_datamap(maps: DataMap, limits: Constraints) -> Decision:
+    if limits.together or limits.apart or limits.max_size is not None or limits.auxiliary:
+        raise InputError("clusters of data maps keep no constraints but the number of groups")
+    most = limits.most_groups(len(maps.tasks))
+    found = cluster_tasks(maps.distances(), most=most)
+    value = found.silhouette.get(found.memberships.shape[1], 0.0)
+    nan = float("nan")
+    return Decision(
+        membership=found.membership(),
+        by=Instrument.DATAMAP,
+        objective=value,
+        bound=nan,
+        exact=False,
+        alternatives=tuple(
+            Alternative(models=models, objective=silhouette, bound=nan)
+            for models, silhouette in found.silhouette.items()
+        ),
+    )

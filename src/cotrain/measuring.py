@@ -12,6 +12,7 @@ from cotrain.budget import recipe_for
 from cotrain.contenders import SETTINGS, Setting
 from cotrain.data.taskdata import Splits
 from cotrain.engine_objective import EngineObjective
+from cotrain.errors import InputError
 from cotrain.measure.affinity import Affinity
 from cotrain.measure.datamap import DataMap
 from cotrain.measure.gains import Gains
@@ -93,13 +94,21 @@ def measure(engine: Engine, joint: Member, settings: Settings) -> Measured:
     """
     if not engine.folder.has("joint_run.json"):
         _look_on(engine, joint, settings)
-    if Instrument.SAMPLED in settings.instruments and not engine.folder.has("sampling.json"):
+    if settings.measures(Instrument.SAMPLED) and not engine.folder.has("sampling.json"):
         _sample(engine, joint, settings)
     return read_measured(engine.folder)
 
 
 def read_measured(folder: RunFolder) -> Measured:
-    """What the instruments left in a run folder."""
+    """What the instruments left in a run folder.
+
+    Raises:
+        InputError: If they left nothing.
+    """
+    if not folder.has("joint_run.json"):
+        raise InputError(
+            f"{folder.root} holds no measurements: give the --out folder of cotrain run or measure"
+        )
     return Measured(
         affinity=Affinity.load(folder.path(AFFINITY)),
         gradients=GradientSimilarity.load(folder.path(GRADIENTS))
@@ -151,11 +160,11 @@ def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
 
 def _watchers(engine: Engine, settings: Settings) -> Watchers:
     names = [task.name for task in engine.development.tasks]
-    rows, asked = len(engine.development.train), settings.instruments
+    rows = len(engine.development.train)
     return Watchers(
         lookahead=Lookahead(tasks=names, step=PlainStep(size=settings.probe_step)),
-        gradients=Gradients(tasks=names) if Instrument.GRADIENTS in asked else None,
-        maps=DataMaps(names, rows=rows) if Instrument.DATAMAP in asked else None,
+        gradients=Gradients(tasks=names) if settings.measures(Instrument.GRADIENTS) else None,
+        maps=DataMaps(names, rows=rows) if settings.measures(Instrument.DATAMAP) else None,
         every=settings.probe_every,
     )
 

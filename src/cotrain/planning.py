@@ -101,8 +101,9 @@ def plan(
     ledger.measured("measure: joint run", **asdict(measured.joint_run))
     if measured.sampling is not None:
         ledger.measured("measure: task sets", **asdict(measured.sampling))
-    grouping, decided_by = decide(folder, measured, settings.max_groups)
-    groups = group_vectors(grouping, len(tasks), list(vectors.values()))
+    decision = decide(folder, measured, settings)
+    membership = decision.membership
+    groups = group_vectors(membership, known=list(vectors.values()))
     if groups:
         group_tuning, tuned_groups = train_tuned(engine, "tune-groups", groups, grid)
         ledger.population("tune groups", "deciding", group_tuning)
@@ -121,26 +122,26 @@ def plan(
     # Choose on validation; then open the test split, once.
     labels = [development.valid.labels(t) for t in range(len(tasks))]
     valid = with_trees(
-        network_predictions(tasks, trained, trained.outputs, grouping),
+        network_predictions(tasks, trained, trained.outputs, membership),
         tree_predictions(settings.trees, forest, development.valid),
     )
     choice = choose(tasks, seed_mean(valid), labels, settings.seed)
     test = splits.test.open_for(choice)
     on_test = with_trees(
-        network_predictions(tasks, trained, engine.predict(trained, test.inputs), grouping),
+        network_predictions(tasks, trained, engine.predict(trained, test.inputs), membership),
         tree_predictions(settings.trees, forest, test),
     )
     train_labels = development.train.mask.sum(dim=0).tolist()
-    proof = prove(choice, test, on_test, grouping, train_labels, settings.seed)
+    proof = prove(choice, test, on_test, membership, train_labels, settings.seed)
 
     result = Result(
         title=title,
-        answer=answer(proof, grouping),
+        answer=answer(proof, membership),
         details=(*budget_notes(allowance), *details(proof, affinity), *splits.notes),
         tasks=proof.tasks,
         mean_test=proof.mean_test,
         overall=proof.overall,
-        grouping=grouping_summary(grouping, tasks, decided_by),
+        grouping=grouping_summary(decision, affinity.tasks),
         affinity=affinity_summary(affinity),
         costs=ledger.lines(),
         rows=row_counts(splits),
@@ -148,7 +149,7 @@ def plan(
         budget=allowance.budget,
         settings=settings_summary(settings, allowance, engine, best),
     )
-    ship(folder, engine, trained, forest, choice, grouping, settings, splits.preparation, encoder)
+    ship(folder, engine, trained, forest, choice, membership, settings, splits.preparation, encoder)
     write_result(folder, result)
     return read_result(folder), load(out, encoder=encoder)
 

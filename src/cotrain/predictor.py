@@ -17,9 +17,9 @@ from torch import Tensor
 from cotrain.artifacts import RunFolder
 from cotrain.baselines.trees import HistTrees, LightGBMTrees, Model, TreeLearner
 from cotrain.choice import Choice, blend
-from cotrain.contenders import weights_of
+from cotrain.contenders import member_shares
 from cotrain.errors import InputError
-from cotrain.grouping import Grouping
+from cotrain.grouping import Membership
 from cotrain.models.losses import TaskLosses, predictions
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
@@ -27,11 +27,11 @@ from cotrain.population.checkpoint import split_models
 from cotrain.population.engine import Engine
 from cotrain.population.executor import Executor
 from cotrain.population.sequential import SequentialExecutor
-from cotrain.population.trained import Models, Trained, predict
+from cotrain.population.trained import Models, Trained, mixed, predict
 from cotrain.result import Contender
 from cotrain.result_file import is_finished
 from cotrain.settings import Encoder, Settings
-from cotrain.tasks import Kind, Task
+from cotrain.tasks import Kind, Task, output_slices
 
 if TYPE_CHECKING:
     from cotrain.data import Preparation
@@ -49,6 +49,8 @@ class Predictor:
         served_by: ``[T]`` who serves each task.
         models: Networks by (member row, round).
         best_round: ``[P, T]`` which network of each member speaks for a task; 0 = not used.
+        shares: ``[P, T]`` of each member in a task's prediction by its seed's members.
+        seeds: ``[P]`` seed of each member.
         input_shape: Shape of one row of inputs.
         executor: Runs the networks.
         learner: The trees' library.
@@ -60,6 +62,8 @@ class Predictor:
     served_by: tuple[Contender, ...]
     models: Models
     best_round: Tensor
+    shares: Tensor
+    seeds: tuple[int, ...]
     input_shape: tuple[int, ...]
     executor: Executor
     learner: TreeLearner
@@ -99,14 +103,15 @@ class Predictor:
         """Per task ``[N]`` or ``[N, classes]`` probabilities, or ``[N]`` values in the user's units."""
         inputs, columns = self._read(rows)
         outputs = predict(self.models, self.best_round, self.executor, inputs, self.tasks)
-        networks = predictions(self.tasks, outputs)
-        return [self._task(t, networks[t], columns) for t in range(len(self.tasks))]
+        slices = output_slices(self.tasks)
+        return [self._task(t, outputs[:, slices[t]], columns) for t in range(len(self.tasks))]
 
-    def _task(self, t: int, network: Array, columns: Array) -> Array:
-        task, speakers = self.tasks[t], (self.best_round[:, t] > 0).numpy()
+    def _task(self, t: int, outputs: Tensor, columns: Array) -> Array:
+        task, share = self.tasks[t], self.shares[:, t] * (self.best_round[:, t] > 0)
         parts = []
-        if speakers.any():
-            parts.append(network[speakers].mean(axis=0))
+        if share.any():
+            network = predictions([task], mixed(outputs, share, self.seeds))[0]
+            parts.append(network.mean(axis=0))
         if t in self.forest:
             trees = [self.learner.predict(task, model, columns) for model in self.forest[t]]
             parts.append(np.mean(trees, axis=0))
@@ -135,20 +140,22 @@ def ship(
     trained: Trained,
     forest: Sequence[Sequence[Model]],
     choice: Choice,
-    grouping: Grouping,
+    membership: Membership,
     settings: Settings,
     preparation: Preparation | None,
     encoder: Encoder | None,
 ) -> None:
     """Write what :func:`load` needs: the networks, trees and preparation that serve some task."""
     tasks = engine.development.tasks
-    best_round, models = trained.serving(_used(trained, choice, grouping, len(tasks)))
-    tensors = {"best_round": best_round}
+    shares = _shares(trained, choice, membership)
+    best_round, models = trained.serving(shares > 0)
+    tensors = {"best_round": best_round, "shares": shares}
     for (row, round), model in models.items():
         tensors |= {f"{row}/{round}/{name}": tensor for name, tensor in model.items()}
     description = {
         "tasks": [dataclasses.asdict(task) for task in tasks],
         "served_by": list(choice.served_by),
+        "seeds": [member.seed for member in trained.members],
         "trees": settings.trees.name,
         "input_shape": list(engine.architecture.sample.shape[1:]),
         "widths": list(settings.widths) if encoder is None else None,
@@ -165,15 +172,14 @@ def ship(
         preparation.save(folder.path("preparation"))
 
 
-def _used(trained: Trained, choice: Choice, grouping: Grouping, tasks: int) -> Tensor:
-    """``[P, T]`` whether a member speaks for a task."""
-    used = torch.zeros(len(trained.members), tasks, dtype=torch.bool)
+def _shares(trained: Trained, choice: Choice, membership: Membership) -> Tensor:
+    """``[P, T]`` share of each member in what is shipped for a task."""
+    shares = torch.zeros(len(trained.members), len(choice.tasks))
     for t, (server, network) in enumerate(zip(choice.served_by, choice.network, strict=True)):
         if server is not Contender.TREES:
             speaker = network if server is Contender.BLEND else server
-            weights = weights_of(speaker, t, tasks, grouping)
-            used[:, t] = torch.tensor([member.weights == weights for member in trained.members])
-    return used
+            shares[:, t] = member_shares(trained.members, speaker, t, membership)
+    return shares
 
 
 def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
@@ -193,13 +199,15 @@ def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
     if facts["widths"] is None and encoder is None:
         raise InputError(f"the run in {path} was trained with your own encoder: pass encoder=...")
     tasks = tuple(_task(fields) for fields in facts["tasks"])
-    best_round = tensors.pop("best_round")
+    best_round, shares = tensors.pop("best_round"), tensors.pop("shares")
     learner = next(learner for learner in LEARNERS if learner.name == facts["trees"])
     return Predictor(
         tasks=tasks,
         served_by=tuple(Contender(server) for server in facts["served_by"]),
         models=split_models(tensors),
         best_round=best_round,
+        shares=shares,
+        seeds=tuple(facts["seeds"]),
         input_shape=tuple(facts["input_shape"]),
         executor=_executor(facts, tasks, encoder),
         learner=learner,

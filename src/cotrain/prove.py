@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cotrain.choice import Choice
 from cotrain.data.taskdata import TaskData
-from cotrain.grouping import Grouping
+from cotrain.grouping import Membership
 from cotrain.result import Contender, Interval, TaskResult
 from cotrain.statistics import bootstrap, contender_scores, interval
 from cotrain.tasks import score
@@ -63,7 +63,7 @@ def prove(
     choice: Choice,
     test: TaskData,
     predictions: Sequence[Mapping[Contender, Array]],
-    grouping: Grouping,
+    membership: Membership,
     train_labels: Sequence[int],
     seed: int,
 ) -> Proof:
@@ -73,13 +73,13 @@ def prove(
         choice: Who serves which task, decided without the test split.
         test: The opened test split, N rows.
         predictions: For each task, contender → ``[S, N, ...]`` predictions of S seeds.
-        grouping: For naming each task's partners.
+        membership: For naming each task's partners.
         train_labels: ``[T]`` training labels of each task.
         seed: Seeds the bootstrap.
     """
     table = _score_all(choice, test, predictions, seed)
     rows = tuple(
-        _row(t, table, choice, test, predictions[t], grouping, train_labels[t])
+        _row(t, table, choice, test, predictions[t], membership, train_labels[t])
         for t in range(len(test.tasks))
     )
     pairs = [(NETWORKS, Contender.SINGLE), *((SHIPPED, base) for base in BASELINES)]
@@ -118,7 +118,7 @@ def _row(
     choice: Choice,
     test: TaskData,
     predictions: Mapping[Contender, Array],
-    grouping: Grouping,
+    membership: Membership,
     train_labels: int,
 ) -> TaskResult:
     task = test.tasks[t]
@@ -131,7 +131,7 @@ def _row(
         test_labels=len(rows),
         served_by=choice.served_by[t],
         blends=choice.network[t],
-        partners=tuple(test.tasks[b].name for b in grouping.group_of(t)),
+        partners=tuple(test.tasks[b].name for b in membership.group_of(t)),
         valid=choice.valid[t],
         test={Contender(c): float(v[t]) for c, v in table.value.items() if c in set(Contender)},
         seed_std={

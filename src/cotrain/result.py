@@ -58,6 +58,16 @@ class Group:
 
     tasks: tuple[str, ...]
     serves: tuple[str, ...]
+    weights: tuple[float, ...]  # loss weight of each of the tasks; 1 in hard groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """The best that at most so many models reach."""
+
+    models: int
+    objective: float  # as of the grouping
+    bound: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +75,12 @@ class GroupingSummary:
     """The decided groups with the objective they were chosen by."""
 
     groups: tuple[Group, ...]
-    decided_by: str  # "transference" or "sampled gains"
-    objective: float  # mean over tasks of the best group score, in units of what decided
-    bound: float  # no grouping can score above this
+    decided_by: str  # "transference", "sampled gains", "gradient cosine" or "data maps"
+    unit: str  # what the objective is
+    objective: float
+    bound: float  # no grouping can score above this; NaN where nothing is proven
     exact: bool
+    alternatives: tuple[Alternative, ...]  # with fewer and more models
 
     @property
     def gap(self) -> float:

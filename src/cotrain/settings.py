@@ -47,6 +47,10 @@ class Settings:
         instruments: What to measure; the lookahead always is.
         trainings: Task sets that ``sampled`` trains (from two seeds each), besides each task alone and
             all together.
+        group_by: The instrument that decides the groups; unless given, trained task sets where there are
+            some, else transference. It is measured, whatever ``instruments`` says.
+        together: Pairs of task names: a group has both or neither.
+        apart: Pairs that no group may have both of.
     """
 
     max_groups: int = 3
@@ -60,6 +64,13 @@ class Settings:
     probe_step: float = 0.1
     instruments: tuple[Instrument, ...] = (Instrument.LOOKAHEAD,)
     trainings: int = 10
+    group_by: Instrument | None = None
+    together: tuple[tuple[str, str], ...] = ()
+    apart: tuple[tuple[str, str], ...] = ()
+
+    def measures(self, instrument: Instrument) -> bool:
+        """Whether an instrument is asked for, or needed to decide."""
+        return instrument in (Instrument.LOOKAHEAD, *self.instruments, self.group_by)
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after hours of training."""

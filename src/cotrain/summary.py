@@ -8,30 +8,43 @@ import numpy as np
 
 from cotrain.budget import Allowance
 from cotrain.data.taskdata import Splits
-from cotrain.grouping import Grouping
+from cotrain.deciding import Decision
 from cotrain.measure.affinity import Affinity
 from cotrain.population.engine import Engine
 from cotrain.population.member import Member
 from cotrain.result import AffinitySummary, Group, GroupingSummary
-from cotrain.settings import Settings
-from cotrain.tasks import Task
+from cotrain.settings import Instrument, Settings
+
+WORDS = {
+    Instrument.LOOKAHEAD: ("transference", "mean transference in a group"),
+    Instrument.GRADIENTS: ("gradient cosine", "mean cosine in a group"),
+    Instrument.SAMPLED: ("sampled gains", "predicted mean gain over training alone"),
+    Instrument.DATAMAP: ("data maps", "mean silhouette of the clusters"),
+}
 
 
-def grouping_summary(grouping: Grouping, tasks: Sequence[Task], decided_by: str) -> GroupingSummary:
+def grouping_summary(decision: Decision, tasks: Sequence[str]) -> GroupingSummary:
     """Groups by task names."""
 
     def names(at: Sequence[int]) -> tuple[str, ...]:
-        return tuple(tasks[t].name for t in at)
+        return tuple(tasks[t] for t in at)
 
+    membership = decision.membership
     return GroupingSummary(
         groups=tuple(
-            Group(tasks=names(group), serves=names(grouping.serves(g)))
-            for g, group in enumerate(grouping.groups)
+            Group(
+                tasks=names(group),
+                serves=names(membership.serves(g)),
+                weights=tuple(membership.weights[g][t] for t in group),
+            )
+            for g, group in enumerate(membership.groups)
         ),
-        decided_by=decided_by,
-        objective=grouping.objective,
-        bound=grouping.bound,
-        exact=grouping.exact,
+        decided_by=WORDS[decision.by][0],
+        unit=WORDS[decision.by][1],
+        objective=decision.objective,
+        bound=decision.bound,
+        exact=decision.exact,
+        alternatives=decision.alternatives,
     )
 
 
@@ -89,6 +102,8 @@ def settings_summary(
         "seed": str(settings.seed),
         "trees": settings.trees.name,
         "instruments": ", ".join(settings.instruments),
+        "groups decided by": settings.group_by
+        or "trained task sets if measured, else transference",
         "lookahead": f"a step of {settings.probe_step:g} every {settings.probe_every} steps",
         "rounds at most": f"{recipe.rounds} of {allowance.full_rounds}",
         "batch size": str(recipe.batch_size),

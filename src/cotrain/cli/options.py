@@ -59,6 +59,16 @@ Out = Annotated[Path | None, typer.Option(help="Run folder; cotrain-NAME unless 
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
 Budget = Annotated[float | None, typer.Option(help=BUDGET_HELP, show_default=False)]
 MaxGroups = Annotated[int, typer.Option(min=1, help="At most so many groups.")]
+GROUP_BY_HELP = (
+    "What decides the groups: lookahead, gradients, sampled or datamap (soft clusters). "
+    "Default: sampled if measured, else lookahead."
+)
+PAIR_HELP = "Two targets A,B that {}; may be repeated."
+GroupBy = Annotated[str | None, typer.Option(help=GROUP_BY_HELP, show_default=False)]
+Together = Annotated[
+    list[str] | None, typer.Option(help=PAIR_HELP.format("must be in the same groups"))
+]
+Apart = Annotated[list[str] | None, typer.Option(help=PAIR_HELP.format("no group may both have"))]
 Seeds = Annotated[int, typer.Option(min=2, help="Seeds of every contender.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seeds the split, the row order and the bootstrap.")]
 WhichTrees = Annotated[Trees, typer.Option(help="Trees to compare with (lightgbm: extra gbm).")]
@@ -99,6 +109,27 @@ def instruments(given: list[str]) -> tuple[Instrument, ...]:
     for name in sorted(asked - set(known)):
         raise InputError(f"--with {name!r}: there is {', '.join(known)}")
     return tuple(i for i in Instrument if i.value in asked or i is Instrument.LOOKAHEAD)
+
+
+def instrument(name: str | None, option: str) -> Instrument | None:
+    """The instrument that an option names."""
+    from cotrain.settings import Instrument
+
+    known = [instrument.value for instrument in Instrument]
+    if name is not None and name.strip().lower() not in known:
+        raise InputError(f"{option} {name!r}: there is {', '.join(known)}")
+    return None if name is None else Instrument(name.strip().lower())
+
+
+def pairs(given: list[str] | None, option: str) -> tuple[tuple[str, str], ...]:
+    """The pairs of ``--together`` and ``--apart``."""
+    found = []
+    for text in given or []:
+        names = [part.strip() for part in text.split(",")]
+        if len(names) != 2 or not all(names):
+            raise InputError(f"{option} {text!r}: write two targets, A,B")
+        found.append((names[0], names[1]))
+    return tuple(found)
 
 
 def make_settings(*, trees: Trees = Trees.HIST, float32: bool = False, **given: Any) -> Settings:

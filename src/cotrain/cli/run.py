@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from cotrain.cli import options, session
 from cotrain.cli.options import (
+    Apart,
     Budget,
     Columns,
     Cut,
     Data,
     Float32,
+    GroupBy,
     Ignore,
     Kinds,
     MaxGroups,
@@ -22,6 +24,7 @@ from cotrain.cli.options import (
     Seeds,
     Smiles,
     Targets,
+    Together,
     Trainings,
     Trees,
     WhichTrees,
@@ -47,6 +50,9 @@ def run(
     seeds: Seeds = 5,
     budget: Budget = None,
     max_groups: MaxGroups = 3,
+    group_by: GroupBy = None,
+    together: Together = None,
+    apart: Apart = None,
     with_: With = ("lookahead",),  # type: ignore[assignment]
     trainings: Trainings = 10,
     trees: WhichTrees = Trees.HIST,
@@ -62,6 +68,9 @@ def run(
         seeds=seeds,
         budget=budget,
         max_groups=max_groups,
+        group_by=options.instrument(group_by, "--group-by"),
+        together=options.pairs(together, "--together"),
+        apart=options.pairs(apart, "--apart"),
         instruments=options.instruments(with_),
         trainings=trainings,
         trees=trees,

@@ -9,17 +9,23 @@
 
 from cotrain.grouping.constraints import Constraints
 from cotrain.grouping.exact import exact_grouping
+from cotrain.grouping.fuzzy import Clusters, cluster_points, cluster_tasks
 from cotrain.grouping.grouping import Grouping
+from cotrain.grouping.membership import Membership
 from cotrain.grouping.milp import group_table
 from cotrain.grouping.solve import group_tasks
 from cotrain.grouping.table import ScoreTable
 from cotrain.grouping.uncertainty import Stability, robust, stability
 
 __all__ = [
+    "Clusters",
     "Constraints",
     "Grouping",
+    "Membership",
     "ScoreTable",
     "Stability",
+    "cluster_points",
+    "cluster_tasks",
     "exact_grouping",
     "group_table",
     "group_tasks",

@@ -165,20 +165,27 @@ class Constraints:
             fine &= ~(sets[:, a] & sets[:, b])
         return np.asarray(fine)
 
+    def describe(self) -> list[str]:
+        """The demands in words, one each."""
+        found = [
+            f"{name} {getattr(self, name):g}"
+            for name in ("max_groups", "budget", "max_size")
+            if getattr(self, name) is not None
+        ]
+        for kind in ("together", "apart"):
+            pairs = getattr(self, kind)
+            named = (f"{self.name(a)} and {self.name(b)}" for a, b in pairs[:3])
+            found += (
+                [f"{kind} {', '.join(named)}{', …' if len(pairs) > 3 else ''}"] if pairs else []
+            )
+        if self.auxiliary:
+            found.append(f"auxiliary {', '.join(self.name(t) for t in self.auxiliary)}")
+        return found + (["partition"] if self.partition else [])
+
 
 def infeasible(constraints: Constraints, tasks: int) -> InputError:
     """The error for demands that no choice of groups meets together."""
-    given = [
-        f"{name} {getattr(constraints, name):g}"
-        for name in ("max_groups", "budget", "max_size")
-        if getattr(constraints, name) is not None
-    ]
-    for kind in ("together", "apart"):
-        pairs = getattr(constraints, kind)
-        named = (f"{constraints.name(a)} and {constraints.name(b)}" for a, b in pairs[:3])
-        given += [f"{kind} {', '.join(named)}{', …' if len(pairs) > 3 else ''}"] if pairs else []
-    given += ["partition"] if constraints.partition else []
     return InputError(
-        f"no groups serve all {tasks} tasks under {'; '.join(given) or 'these scores'}: "
-        "loosen one of them"
+        f"no groups serve all {tasks} tasks under "
+        f"{'; '.join(constraints.describe()) or 'these scores'}: loosen one of them"
     )

@@ -99,6 +99,29 @@ def predict(
     return outputs
 
 
+def mixed(outputs: Tensor, share: Tensor, seeds: Sequence[int]) -> Tensor:
+    """``[S, O, N]`` outputs of each seed's models, added up by their shares.
+
+    Args:
+        outputs: ``[P, O, N]``.
+        share: ``[P]``, 0 for models that say nothing; those of a seed are made to sum to 1.
+        seeds: ``[P]`` seed of each model.
+
+    >>> mixed(torch.tensor([[[8.0]], [[4.0]], [[6.0]]]), torch.tensor([0.5, 0.5, 1.0]), [0, 0, 1])
+    tensor([[[6.]],
+    <BLANKLINE>
+            [[6.]]])
+    """
+    rows: dict[int, list[int]] = {}
+    for row in share.nonzero().flatten().tolist():
+        rows.setdefault(seeds[row], []).append(row)
+    parts = [
+        (share[own, None, None] / share[own].sum() * outputs[own]).sum(dim=0)
+        for _, own in sorted(rows.items())
+    ]
+    return torch.stack(parts)
+
+
 def from_progress(cohort: Sequence[Member], progress: Progress, seconds: float) -> Trained:
     """The result of a cohort that has come to its end."""
     return Trained(

@@ -14,7 +14,13 @@ The HTML file needs no network: plotly.js is embedded once and a content securit
 every request. plotly is imported when the first page is rendered, not when this package is.
 """
 
-from cotrain.reporting.html import render_html, render_measurements
-from cotrain.reporting.terminal import print_result
+from cotrain.reporting.html import render_grouping, render_html, render_measurements
+from cotrain.reporting.terminal import print_grouping, print_result
 
-__all__ = ["print_result", "render_html", "render_measurements"]
+__all__ = [
+    "print_grouping",
+    "print_result",
+    "render_grouping",
+    "render_html",
+    "render_measurements",
+]

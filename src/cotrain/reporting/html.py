@@ -26,9 +26,10 @@ from cotrain.figures.text import (
 )
 from cotrain.measure.measurement import Measurement
 from cotrain.reporting import ledger
+from cotrain.reporting.alternatives import alternatives_figure
 from cotrain.reporting.gains import gains_figure
 from cotrain.reporting.ranking import UNDEFINED, best, by_gain, contenders, verdict
-from cotrain.result import Result
+from cotrain.result import GroupingSummary, Result
 
 _WIDE_HEATMAP = 24  # tasks; from here on the heatmap takes the whole width
 
@@ -55,6 +56,24 @@ def render_measurements(title: str, measurements: Sequence[Measurement]) -> str:
         measurements: What was measured.
     """
     return _page("measure.html", {"title": title, "measurements": measurements})
+
+
+def render_grouping(
+    title: str,
+    grouping: GroupingSummary,
+    limits: str,
+    measurements: Sequence[Measurement] = (),
+) -> str:
+    """Render groups that were decided again, as one self-contained HTML file.
+
+    Args:
+        title: Name of the data set.
+        grouping: The groups.
+        limits: What they had to keep, in words.
+        measurements: What else is known of them.
+    """
+    context = {"title": title, "grouping": grouping, "limits": limits, "measurements": measurements}
+    return _page("group.html", context | {"figures": _grouping_figures(grouping)})
 
 
 def _block(text: object) -> Markup:
@@ -96,7 +115,12 @@ def _figures(result: Result) -> dict[str, Figure]:
             np.array(result.affinity.mean),
             np.array(result.affinity.standard_error),
         )
-    return figures
+    return figures | _grouping_figures(result.grouping)
+
+
+def _grouping_figures(grouping: GroupingSummary) -> dict[str, Figure]:
+    many = len(grouping.alternatives) > 1
+    return {"alternatives": alternatives_figure(grouping)} if many else {}
 
 
 @cache
@@ -113,7 +137,7 @@ def _environment() -> Environment:
     filters = (*formats, best, verdict, sortable)
     environment.filters |= {function.__name__: function for function in filters}
     environment.filters["block"] = _block
-    environment.globals |= {"nan": math.nan, "no_interval": UNDEFINED}
+    environment.globals |= {"nan": math.nan, "no_interval": UNDEFINED, "zip": zip}
     return environment
 
 

@@ -22,8 +22,9 @@ from cotrain.figures.text import (
 )
 from cotrain.reporting import ledger
 from cotrain.reporting.ranking import UNDEFINED, best, contenders, extremes, verdict
-from cotrain.result import Contender, GroupingSummary, Interval, Result, TaskResult
+from cotrain.result import Contender, Group, GroupingSummary, Interval, Result, TaskResult
 
+_WHOLE = 0.9995  # a weight that is printed as 100 %
 _MOST_ROWS, _EXTREMES, _MOST_NAMES, _LEAST_NAME = 40, 15, 12, 8
 _STYLES = {"gain": "green", "loss": "red", "unclear": "dim", "undefined": "dim"}
 _SHORT_METRICS = {"balanced accuracy": "bal. acc."}
@@ -45,6 +46,35 @@ def print_result(result: Result, console: Console) -> None:
         ("Details", [Text(readable(sentence)) for sentence in result.details]),
     ):
         _print_section(console, title, lines)
+
+
+def print_grouping(grouping: GroupingSummary, console: Console) -> None:
+    """Print groups that were decided again: who is in them, what they reach, what others would."""
+    tasks = len({name for group in grouping.groups for name in group.tasks})
+    for title, lines in (
+        (f"Groups by {grouping.decided_by}", _group_lines(grouping, tasks)),
+        (f"Objective: {grouping.unit}", [Text(_certificate(grouping))]),
+        ("Alternatives", _alternative_lines(grouping)),
+    ):
+        _print_section(console, title, lines)
+
+
+def _certificate(grouping: GroupingSummary) -> str:
+    value = f"{grouping.objective:.4f}"
+    if grouping.exact:
+        return f"{value}, proven optimal"
+    if math.isnan(grouping.bound):
+        return f"{value}; a heuristic, nothing is proven"
+    return f"{value}; no groups score above {grouping.bound:.4f}"
+
+
+def _alternative_lines(grouping: GroupingSummary) -> list[Text]:
+    return [
+        Text(
+            f"{each.models:>2} {'models' if each.models > 1 else 'model '}  {each.objective:.4f}"
+        ).append("  chosen" if each.models == len(grouping.groups) else "", style="bold")
+        for each in grouping.alternatives
+    ]
 
 
 def _print_section(console: Console, title: str, lines: Sequence[Text]) -> None:
@@ -137,9 +167,17 @@ def _group_lines(grouping: GroupingSummary, tasks: int) -> list[Text]:
     if tasks == 1:
         return [Text("one task: nothing to group")]
     return [
-        Text(f"{_names(group.tasks)}: serves {_served(group.tasks, group.serves)}")
+        Text(f"{_weighted(group)}: serves {_served(group.tasks, group.serves)}")
         for group in grouping.groups
     ]
+
+
+def _weighted(group: Group) -> str:
+    """The tasks, with their weights where these are not all 1."""
+    if min(group.weights) > _WHOLE:
+        return _names(group.tasks)
+    pairs = zip(group.tasks, group.weights, strict=True)
+    return _names([name if w > _WHOLE else f"{name} ({w:.0%})" for name, w in pairs])
 
 
 def _served(tasks: Sequence[str], serves: Sequence[str]) -> str:

@@ -1,0 +1,63 @@
+"""``cotrain group``: decide again from what a run has measured, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cotrain.cli import options, session
+from cotrain.cli.options import Apart, Together
+
+
+def group(
+    run: Annotated[Path, typer.Argument(help="Folder of cotrain run or cotrain measure.")],
+    max_groups: Annotated[int, typer.Option(min=1, help="At most so many models.")] = 3,
+    by: Annotated[str | None, typer.Option(help=options.GROUP_BY_HELP, show_default=False)] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Inference cost of all models together; a joint network costs 1."),
+    ] = None,
+    max_size: Annotated[int | None, typer.Option(min=1, help="Most tasks in a group.")] = None,
+    together: Together = None,
+    apart: Apart = None,
+    auxiliary: Annotated[
+        list[str] | None, typer.Option(help="Target that may help but counts nothing; repeatable.")
+    ] = None,
+) -> None:
+    """Decide the groups again under other demands, in seconds, without training."""
+    from dataclasses import asdict
+
+    from cotrain.artifacts import RunFolder
+    from cotrain.deciding import propose, steadiness
+    from cotrain.grouping import Constraints
+    from cotrain.measuring import read_measured
+    from cotrain.reporting import print_grouping, render_grouping
+    from cotrain.settings import Instrument
+    from cotrain.summary import grouping_summary
+
+    folder, console = RunFolder(run), session.make_console()
+    measured = read_measured(folder)
+    tasks = measured.affinity.tasks
+    limits = Constraints.named(
+        tasks,
+        max_groups=max_groups,
+        budget=budget,
+        max_size=max_size,
+        together=options.pairs(together, "--together"),
+        apart=options.pairs(apart, "--apart"),
+        auxiliary=auxiliary or (),
+    )
+    decision = propose(measured, options.instrument(by, "--by"), limits)
+    found = grouping_summary(decision, tasks)
+    print_grouping(found, console)
+    steady = steadiness(measured.affinity, limits) if decision.by is Instrument.LOOKAHEAD else None
+    if steady is not None:
+        session.say(console, f"\n{steady.title}\n{steady}")
+    folder.write_json("group.json", asdict(found))
+    title = folder.read_json("run.json")["title"]
+    kept = f"Kept: {'; '.join(limits.describe())}."
+    page = render_grouping(title, found, kept, [steady] if steady else [])
+    folder.write_text("group.html", page)
+    session.say(console, f"\nreport: {run / 'group.html'}")
