@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
@@ -65,19 +65,30 @@ class Decision:
     alternatives: tuple[Alternative, ...]
 
 
-def decide(folder: RunFolder, measured: Measured, settings: Settings) -> Decision:
+def demands(tasks: Sequence[str], settings: Settings) -> Constraints:
+    """What a run's groups must keep.
+
+    Raises:
+        InputError: If that cannot be kept, before anything is trained.
+    """
+    limits = Constraints.named(
+        tasks, max_groups=settings.max_groups, together=settings.together, apart=settings.apart
+    )
+    limits.check(len(tasks))
+    if settings.group_by is Instrument.DATAMAP:
+        _refuse_demands(limits)
+    return limits
+
+
+def decide(
+    folder: RunFolder, measured: Measured, by: Instrument | None, limits: Constraints
+) -> Decision:
     """The decision of a run, kept in its folder.
 
     A resumed run reads it back: solvers with a time limit need not find the same groups twice.
     """
     if not folder.has(PLAN):
-        limits = Constraints.named(
-            measured.affinity.tasks,
-            max_groups=settings.max_groups,
-            together=settings.together,
-            apart=settings.apart,
-        )
-        folder.write_json(PLAN, asdict(propose(measured, settings.group_by, limits)))
+        folder.write_json(PLAN, asdict(propose(measured, by, limits)))
     return TypeAdapter(Decision).validate_python(folder.read_json(PLAN))
 
 
@@ -168,8 +179,7 @@ def _some_sets(gains: Gains) -> Sets:
 
 
 def _by_datamap(maps: DataMap, limits: Constraints) -> Decision:
-    if limits.together or limits.apart or limits.max_size is not None or limits.auxiliary:
-        raise InputError("clusters of data maps keep no constraints but the number of groups")
+    _refuse_demands(limits)
     most = limits.most_groups(len(maps.tasks))
     found = cluster_tasks(maps.distances(), most=most)
     value = found.silhouette.get(found.memberships.shape[1], 0.0)
@@ -185,3 +195,11 @@ def _by_datamap(maps: DataMap, limits: Constraints) -> Decision:
             for models, silhouette in found.silhouette.items()
         ),
     )
+
+
+def _refuse_demands(limits: Constraints) -> None:
+    if limits.together or limits.apart or limits.max_size is not None or limits.auxiliary:
+        raise InputError(
+            "clusters of data maps keep no demand but the number of groups: drop the others, or "
+            "group by another instrument"
+        )

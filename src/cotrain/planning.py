@@ -22,7 +22,7 @@ from cotrain.contenders import (
     train_tuned,
 )
 from cotrain.data.taskdata import Splits
-from cotrain.deciding import decide
+from cotrain.deciding import decide, demands
 from cotrain.ledger import Ledger
 from cotrain.measuring import measure
 from cotrain.population.engine import Watch
@@ -81,6 +81,7 @@ def plan(
     folder = RunFolder(Path(out))
     development, tasks = splits.development, splits.tasks
     allowance = _allowance(splits, settings)
+    limits = demands([task.name for task in tasks], settings)
     claim(folder, splits, settings, title, verb="run")
     if is_finished(folder):
         drop_working_files(folder)
@@ -101,7 +102,7 @@ def plan(
     ledger.measured("measure: joint run", **asdict(measured.joint_run))
     if measured.sampling is not None:
         ledger.measured("measure: task sets", **asdict(measured.sampling))
-    decision = decide(folder, measured, settings)
+    decision = decide(folder, measured, settings.group_by, limits)
     membership = decision.membership
     groups = group_vectors(membership, known=list(vectors.values()))
     if groups:

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from cotrain.choice import choose
 from cotrain.data.taskdata import Development, TaskData
-from cotrain.grouping import group_tasks
+from cotrain.grouping import Membership, group_tasks
 from cotrain.models.losses import TaskLosses
 from cotrain.population.member import Member
 from cotrain.population.training import Progress
@@ -216,7 +216,11 @@ def one_task_proof(positives: int) -> float:
     labels = [data.labels(0)]
     choice = choose(data.tasks, {c: [p.mean(axis=0)] for c, p in made_up.items()}, labels, 0)
     grouping = group_tasks(np.zeros((1, 1)), max_groups=1)
-    return prove(choice, data, [made_up], grouping, [10], seed=0).overall["shipped - single"].low
+    return (
+        prove(choice, data, [made_up], Membership.hard(grouping), [10], seed=0)
+        .overall["shipped - single"]
+        .low
+    )
 
 
 def test_proof_of_one_task(monkeypatch: pytest.MonkeyPatch) -> None:

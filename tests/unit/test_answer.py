@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cotrain.answer import answer, details, signed
-from cotrain.grouping import Grouping
+from cotrain.grouping import Grouping, Membership
 from cotrain.measure.affinity import Affinity
 from cotrain.prove import Proof
 from cotrain.result import Contender, Interval, TaskResult
@@ -62,8 +62,9 @@ def proof_of(
     return Proof(tasks=tasks, mean_test={"shipped": 0.8125}, overall=overall)
 
 
-def groups_of(*groups: tuple[int, ...], server: tuple[int, ...]) -> Grouping:
-    return Grouping(groups=groups, server=server, objective=0.0, bound=0.0, exact=True)
+def groups_of(*groups: tuple[int, ...], server: tuple[int, ...]) -> Membership:
+    grouping = Grouping(groups=groups, server=server, objective=0.0, bound=0.0, exact=True)
+    return Membership.hard(grouping)
 
 
 PAIRS = groups_of((0, 1), (2, 3), server=(0, 0, 1, 1))

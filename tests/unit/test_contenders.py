@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,18 +18,23 @@ from cotrain.contenders import (
     network_predictions,
     replicas,
     single_and_joint,
+    speakers,
     tuned,
-    weights_of,
 )
-from cotrain.grouping import Grouping
+from cotrain.grouping import Grouping, Membership
 from cotrain.models.losses import predictions
 from cotrain.population.member import Member
 from cotrain.population.trained import Trained, from_progress
 from cotrain.result import Contender
 from cotrain.tasks import score
 
-GROUPING = Grouping(
-    groups=((0, 1), (1, 2), (0, 1, 2)), server=(0, 1, 2), objective=0.0, bound=0.0, exact=True
+MEMBERSHIP = Membership.hard(
+    Grouping(
+        groups=((0, 1), (1, 2), (0, 1, 2)), server=(0, 1, 2), objective=0.0, bound=0.0, exact=True
+    )
+)
+SOFT = Membership(
+    weights=((1.0, 0.25, 0.0), (0.0, 0.75, 1.0)), shares=((1.0, 0.0), (0.25, 0.75), (0.0, 1.0))
 )
 
 
@@ -42,7 +49,7 @@ def test_baselines() -> None:
 
 def test_groups_that_are_baselines_are_not_trained_twice() -> None:
     known = list(single_and_joint(3).values())
-    found = group_vectors(GROUPING, 3, known)
+    found = group_vectors(MEMBERSHIP, known)
     assert found == {"group/0": (1.0, 1.0, 0.0), "group/1": (0.0, 1.0, 1.0)}
 
 
@@ -92,21 +99,43 @@ def test_tuning_names_a_member_even_if_all_diverged() -> None:
     assert tuned(lost, development.valid) == tuple(members)
 
 
-def test_weights_of_a_contender() -> None:
-    assert weights_of(Contender.SINGLE, 1, 3, GROUPING) == (0.0, 1.0, 0.0)
-    assert weights_of(Contender.JOINT, 1, 3, GROUPING) == (1.0, 1.0, 1.0)
-    assert [weights_of(Contender.GROUPS, t, 3, GROUPING) for t in range(3)] == [
-        (1.0, 1.0, 0.0),
-        (0.0, 1.0, 1.0),
-        (1.0, 1.0, 1.0),
+def test_tuning_weighs_scores_as_the_member_weighs_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With weights 1 and ¼, scores .5 and .9 average .58, and .6 and .52 .584: less than .7 and .56."""
+    members = [
+        Member(name="soft", weights=(1.0, 0.25), learning_rate=rate) for rate in (1e-3, 3e-3)
     ]
+    scores = np.array([[0.5, 0.9], [0.6, 0.52]])
+    monkeypatch.setattr("cotrain.contenders.member_scores", lambda trained, valid: scores)
+    trained, _ = population([(1.0, 0.25)] * 2, [0, 0])
+    trained = replace(trained, members=tuple(members))
+    assert tuned(trained, make_development("bb").valid) == (members[1],)
+    scores[0, 1] = 1.0  # .6
+    assert tuned(trained, make_development("bb").valid) == (members[0],)
 
 
-def test_network_predictions_find_the_members() -> None:
-    weights = [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)]
-    members = tuple(Member(name=str(at), weights=w, seed=at) for at, w in enumerate(weights))
-    outputs = torch.arange(6.0)[:, None, None].expand(6, 2, 4)  # member p says p
-    nothing = torch.zeros(6, 2)
+def test_who_speaks_for_a_contender() -> None:
+    assert speakers(Contender.SINGLE, 1, MEMBERSHIP) == ((1.0, (0.0, 1.0, 0.0)),)
+    assert speakers(Contender.JOINT, 1, MEMBERSHIP) == ((1.0, (1.0, 1.0, 1.0)),)
+    assert [speakers(Contender.GROUPS, t, MEMBERSHIP) for t in range(3)] == [
+        ((1.0, (1.0, 1.0, 0.0)),),
+        ((1.0, (0.0, 1.0, 1.0)),),
+        ((1.0, (1.0, 1.0, 1.0)),),
+    ]
+    assert speakers(Contender.GROUPS, 1, SOFT) == (
+        (0.25, (1.0, 0.25, 0.0)),
+        (0.75, (0.0, 0.75, 1.0)),
+    )
+
+
+def population(weights: list[tuple[float, ...]], seeds: list[int]) -> tuple[Trained, torch.Tensor]:
+    """Member p says p, for every task and row."""
+    members = tuple(
+        Member(name=str(at), weights=w, seed=seed)
+        for at, (w, seed) in enumerate(zip(weights, seeds, strict=True))
+    )
+    tasks = len(weights[0])
+    outputs = torch.arange(float(len(members)))[:, None, None].expand(-1, tasks, 4)
+    nothing = torch.zeros(len(members), tasks)
     trained = Trained(
         members=members,
         loss=nothing,
@@ -116,10 +145,30 @@ def test_network_predictions_find_the_members() -> None:
         models={},
         seconds=0.0,
     )
+    return trained, outputs
+
+
+def said(found: list[dict[Contender, np.ndarray]]) -> list[dict[Contender, list[float]]]:
+    return [{c: own[c][:, 0].tolist() for c in own} for own in found]
+
+
+def test_network_predictions_find_the_members() -> None:
+    weights = [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)]
+    trained, outputs = population(weights, [0, 0, 0, 1, 1, 1])
     grouping = Grouping(groups=((0, 1), (1,)), server=(0, 1), objective=0.0, bound=0.0, exact=True)
-    found = network_predictions(make_tasks("rr"), trained, outputs, grouping)
-    said = [{c: own[c][:, 0].tolist() for c in own} for own in found]
-    assert said == [
+    found = network_predictions(make_tasks("rr"), trained, outputs, Membership.hard(grouping))
+    assert said(found) == [
         {Contender.SINGLE: [0, 4], Contender.JOINT: [2, 3], Contender.GROUPS: [2, 3]},
         {Contender.SINGLE: [1, 5], Contender.JOINT: [2, 3], Contender.GROUPS: [1, 5]},
     ]
+
+
+def test_soft_predictions_add_up_outputs_by_shares_within_each_seed() -> None:
+    singles = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 1.0)]
+    weights = [*singles, *SOFT.weights, SOFT.weights[1], *singles, SOFT.weights[0]]
+    trained, outputs = population(weights, [0] * 6 + [1] * 6)
+    found = network_predictions(make_tasks("rbr"), trained, outputs, SOFT)
+    assert said(found)[0][Contender.GROUPS] == [4, 11]
+    logits = np.array([0.25 * 4 + 0.75 * 5, 0.25 * 11 + 0.75 * 6])  # mixed before the sigmoid
+    assert said(found)[1][Contender.GROUPS] == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-12)
+    assert said(found)[2][Contender.GROUPS] == [5, 6]

@@ -10,7 +10,7 @@ from tiny import make_tasks, task_data
 
 from cotrain.choice import Choice
 from cotrain.data.taskdata import TaskData
-from cotrain.grouping import exact_grouping
+from cotrain.grouping import Membership, exact_grouping
 from cotrain.prove import Proof, prove
 from cotrain.result import Contender, Interval
 from cotrain.statistics import bootstrap, contender_scores, interval
@@ -165,7 +165,7 @@ def proven(served: tuple[Contender, ...]) -> tuple[Proof, TaskData, list[dict[Co
     p = [{c: y[:, t] + s * rng.normal(size=(3, 60)) for c, s in noise.items()} for t in range(2)]
     z = np.array([[0.0, 1.0], [1.0, 0.0]])
     grouping = exact_grouping(z, max_groups=1)
-    return prove(choice_of(*served), data, p, grouping, [100, 70], seed=0), data, p
+    return prove(choice_of(*served), data, p, Membership.hard(grouping), [100, 70], seed=0), data, p
 
 
 def test_proof_traces_every_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from cotrain.result import (
     AffinitySummary,
+    Alternative,
     Contender,
     CostLine,
     Group,
@@ -130,7 +131,10 @@ def make_result(names: Sequence[str], seed: int = 0) -> Result:
     tasks = tuple(make_task(name, rng, chunks[i // 5]) for i, name in enumerate(names))
     means = {c.value: sum(task.test[c] for task in tasks) / len(tasks) for c in tasks[0].test}
     means["shipped"] = sum(task.shipped for task in tasks) / len(tasks)
-    helped = [Group(tasks=chunk, serves=chunk[: max(1, len(chunk) - 1)]) for chunk in chunks]
+    helped = [
+        Group(tasks=chunk, serves=chunk[: max(1, len(chunk) - 1)], weights=(1.0,) * len(chunk))
+        for chunk in chunks
+    ]
     return Result(
         title=f"Tox21 {names[0]}",
         answer=f"Train {names[0]} with {len(names) - 1} others: the mean ROC AUC rises from "
@@ -152,6 +156,11 @@ def make_result(names: Sequence[str], seed: int = 0) -> Result:
             objective=0.801,
             bound=0.804,
             exact=False,
+            unit="mean transference in a group",
+            alternatives=tuple(
+                Alternative(models=k, objective=0.7 + 0.05 * k, bound=0.71 + 0.05 * k)
+                for k in range(1, len(chunks) + 3)
+            ),
         ),
         affinity=make_affinity(names, rng),
         costs=make_costs(),

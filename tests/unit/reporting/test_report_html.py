@@ -122,7 +122,7 @@ def test_hostile_names_stay_text(hostile: Result) -> None:
     assert not any(mark in text for mark in ("\x1b", "\x00", "\u202e"))
     assert text.encode("utf-8")
     scripts = [attrs for tag, attrs in Cells(text).tags if tag == "script"]
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     assert sum("nonce" in attrs for attrs in scripts) == 2
     events = {key for _, attrs in Cells(text).tags for key in attrs if key.startswith("on")}
     assert events == set()
@@ -135,7 +135,7 @@ def test_hostile_names_are_shown_as_they_are(hostile: Result) -> None:
 
 def test_the_figures_in_the_page_are_json(hostile: Result) -> None:
     blocks = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page(hostile))
-    assert [sorted(json.loads(block)) for block in blocks] == [["data", "layout"]] * 2
+    assert [sorted(json.loads(block)) for block in blocks] == [["data", "layout"]] * 3
     assert not any("<" in block for block in blocks)
 
 
