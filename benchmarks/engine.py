@@ -27,7 +27,7 @@ from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
 from cotrain.population.batches import Batch
-from cotrain.population.executor import Executor
+from cotrain.population.executor import Executor, weighted_gradients
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
 from cotrain.population.optimiser import adamw_step
@@ -126,7 +126,9 @@ class Engine:
             self.state.set_keys(self.seeds)
             adamw_step(
                 self.state,
-                self.executor.forward_backward(self.state, self.case.batch, self.weights)[0],
+                weighted_gradients(
+                    self.executor, self.state, self.case.batch, self.case.losses, self.weights
+                ),
                 learning_rates=[RATE] * MEMBERS,
                 weight_decay=DECAY,
                 untouched=torch.zeros(TASKS, dtype=torch.bool),
@@ -142,9 +144,9 @@ def contenders(size: tuple[int, int, int], dropout: float) -> dict[str, Loop | E
     return {
         "loop float32": Loop(case, dropout, autocast=False),
         "loop bfloat16": Loop(case, dropout, autocast=True),
-        "engine float32": Engine(case, FusedMLPExecutor(net, case.losses)),
-        "engine bfloat16": Engine(case, FusedMLPExecutor(net, case.losses, torch.bfloat16)),
-        "engine sequential": Engine(case, SequentialExecutor(net, case.losses)),
+        "engine float32": Engine(case, FusedMLPExecutor(net)),
+        "engine bfloat16": Engine(case, FusedMLPExecutor(net, torch.bfloat16)),
+        "engine sequential": Engine(case, SequentialExecutor(net)),
     }
 
 
@@ -204,8 +206,8 @@ def memory_child(name: str, size: tuple[int, int, int]) -> None:
     before = peak_kilobytes()
     made: dict[str, Callable[[], Loop | Engine]] = {
         "loop float32": lambda: Loop(case, 0.0, autocast=False),
-        "engine float32": lambda: Engine(case, FusedMLPExecutor(net, case.losses)),
-        "engine bfloat16": lambda: Engine(case, FusedMLPExecutor(net, case.losses, torch.bfloat16)),
+        "engine float32": lambda: Engine(case, FusedMLPExecutor(net)),
+        "engine bfloat16": lambda: Engine(case, FusedMLPExecutor(net, torch.bfloat16)),
     }
     made[name]().run(3)
     print((peak_kilobytes() - before) / 1024)

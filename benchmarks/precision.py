@@ -17,7 +17,7 @@ from tables import tox21
 from cotrain.budget import recipe_for
 from cotrain.contenders import SETTINGS, member_scores
 from cotrain.data import Development
-from cotrain.models.losses import TaskLosses, predictions
+from cotrain.models.losses import predictions
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
 from cotrain.population.trained import Trained, from_progress
@@ -55,7 +55,7 @@ def main() -> None:
     ]
     result = {}
     for precision in (torch.float32, torch.bfloat16):
-        executor = FusedMLPExecutor(architecture.build(0), TaskLosses(development.tasks), precision)
+        executor = FusedMLPExecutor(architecture.build(0), precision)
         progress = train_cohort(
             members,
             start(members, architecture, development),

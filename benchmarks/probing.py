@@ -41,6 +41,7 @@ from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
 from cotrain.population.batches import Batch, take
 from cotrain.population.engine import Engine
+from cotrain.population.executor import weighted_gradients
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
 from cotrain.population.optimiser import adamw_step
@@ -88,7 +89,7 @@ class Case:
         self.state.set_keys(torch.tensor([0]))
         self.state.step = 1
         self.net = self.architecture.build(seed=0)
-        self.executor = FusedMLPExecutor(self.net, self.losses, torch.bfloat16)
+        self.executor = FusedMLPExecutor(self.net, torch.bfloat16)
         self.weights = torch.ones(1, self.tasks)
         self.plain = self.architecture.build(seed=0)
         with torch.no_grad():
@@ -100,7 +101,9 @@ class Case:
     def engine_steps(self) -> None:
         """Ten steps of the engine with one member."""
         for _ in range(STEPS):
-            gradients, _ = self.executor.forward_backward(self.state, self.batch, self.weights)
+            gradients = weighted_gradients(
+                self.executor, self.state, self.batch, self.losses, self.weights
+            )
             adamw_step(
                 self.state,
                 gradients,

@@ -15,7 +15,6 @@ from precision import ensemble
 from tables import SETS
 
 from cotrain.budget import recipe_for
-from cotrain.models.losses import TaskLosses
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
 from cotrain.population.trained import from_progress
@@ -33,7 +32,7 @@ def run(name: str) -> dict[str, float]:
     """``rate/share`` → mean validation score of the joint ensemble."""
     development = SETS[name]().development
     architecture = architecture_of(development, None, (256, 256))
-    executor = FusedMLPExecutor(architecture.build(0), TaskLosses(development.tasks))
+    executor = FusedMLPExecutor(architecture.build(0))
     found = {}
     for rate in RATES:
         for share in SHARES:

@@ -136,9 +136,9 @@ def make_architecture(
     )
 
 
-def make_executor(name: str, architecture: Architecture, tasks: Sequence[Task]) -> Executor:
+def make_executor(name: str, architecture: Architecture) -> Executor:
     """An executor by its short name."""
-    return EXECUTORS[name](architecture.build(seed=0), TaskLosses(tasks))
+    return EXECUTORS[name](architecture.build(seed=0))
 
 
 def joint(tasks: int, **fields: Any) -> Member:
@@ -159,7 +159,7 @@ def train(
     """Train one cohort from scratch."""
     architecture = architecture or make_architecture(development)
     if isinstance(executor, str):
-        executor = make_executor(executor, architecture, development.tasks)
+        executor = make_executor(executor, architecture)
     return train_cohort(
         members,
         start(members, architecture, development),
@@ -183,7 +183,7 @@ def point_of(
 ) -> EnginePoint:
     """A state with one member on a batch, as instruments see it."""
     if isinstance(executor, str):
-        executor = make_executor(executor, architecture, tasks)
+        executor = make_executor(executor, architecture)
     step = TrainingStep(
         state=state, batch=batch, outputs=torch.empty(0), learning_rates=[learning_rate]
     )

@@ -20,7 +20,7 @@ from cotrain.choice import Choice, blend
 from cotrain.contenders import member_shares
 from cotrain.errors import InputError
 from cotrain.grouping import Membership
-from cotrain.models.losses import TaskLosses, predictions
+from cotrain.models.losses import predictions
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
 from cotrain.population.checkpoint import split_models
@@ -231,13 +231,12 @@ def _load_trees(learner: TreeLearner, path: Path) -> list[Model]:
 
 def _executor(facts: dict[str, Any], tasks: Sequence[Task], encoder: Encoder | None) -> Executor:
     shape = facts["input_shape"]
-    losses = TaskLosses(tasks)
     architecture = Architecture(
         encoder=encoder or (lambda: MLP(int(np.prod(shape)), widths=facts["widths"])),
         sample=torch.zeros(1, *shape),
-        bias=torch.zeros(losses.outputs),
+        bias=torch.zeros(output_slices(tasks)[-1].stop),
     )
-    return SequentialExecutor(architecture.build(seed=0), losses)
+    return SequentialExecutor(architecture.build(seed=0))
 
 
 def _task(fields: dict[str, Any]) -> Task:

@@ -15,7 +15,7 @@ from cotrain.artifacts import RunFolder
 from cotrain.baselines.trees import Model, TreeLearner, fit_task, tree_data
 from cotrain.data.taskdata import Development, Splits, TaskData
 from cotrain.errors import InputError
-from cotrain.models.losses import TaskLosses, starting_bias
+from cotrain.models.losses import starting_bias
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
 from cotrain.population.calibration import Calibration, Trial, calibrate, candidates
@@ -76,9 +76,7 @@ def build_engine(
 ) -> Engine:
     """The engine with the executor that calibration chose; a resumed run keeps the first choice."""
     architecture = architecture_of(development, encoder, settings.widths)
-    executors = candidates(
-        architecture, TaskLosses(development.tasks), low_precision=settings.low_precision
-    )
+    executors = candidates(architecture, low_precision=settings.low_precision)
     if folder.has("engine.json"):
         facts = folder.read_json("engine.json")
         trials = tuple(

@@ -18,7 +18,6 @@ from tiny import (
 )
 
 from cotrain.artifacts import RunFolder
-from cotrain.models.losses import TaskLosses
 from cotrain.population import engine as engine_module
 from cotrain.population.calibration import Calibration
 from cotrain.population.engine import Engine, cohort_size
@@ -79,9 +78,7 @@ def test_bfloat16_products_stay_near() -> None:
     # bfloat16 keeps 8 bits: products to about 0.4 %, AdamW turns that into a few per cent of a step.
     development = make_development(KINDS)
     architecture = make_architecture(development)
-    low = FusedMLPExecutor(
-        architecture.build(seed=0), TaskLosses(development.tasks), torch.bfloat16
-    )
+    low = FusedMLPExecutor(architecture.build(seed=0), torch.bfloat16)
     expected = train(development, MEMBERS, architecture=architecture)
     found = train(development, MEMBERS, executor=low, architecture=architecture)
     assert 0 < distance(found.state.params, expected.state.params) < 0.03
@@ -97,7 +94,7 @@ def train_in_cohorts(folder: Path, size: int, monkeypatch: pytest.MonkeyPatch) -
         architecture=architecture,
         development=development,
         recipe=replace(RECIPE, rounds=5, patience=2),
-        executor=make_executor("fused", architecture, development.tasks),
+        executor=make_executor("fused", architecture),
         calibration=Calibration(chosen="fused", trials=()),
         folder=RunFolder(folder),
     )

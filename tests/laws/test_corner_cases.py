@@ -119,7 +119,7 @@ def test_a_batch_without_labels_of_a_task_leaves_its_head_alone(executor: str, s
     data = replace(development.train, mask=mask)
     development = replace(development, train=data)
     architecture = make_architecture(development)
-    runner = make_executor(executor, architecture, development.tasks)
+    runner = make_executor(executor, architecture)
     state = train(development, [joint(3)], executor=runner, architecture=architecture).state
     before = state.map(torch.clone)
     batch = first_batch(data)
@@ -136,10 +136,11 @@ def test_a_batch_without_labels_of_a_task_leaves_its_head_alone(executor: str, s
 
 
 def one_step(development: Development, runner: object, state: object, batch: object) -> None:
+    from cotrain.population.executor import weighted_gradients
     from cotrain.population.optimiser import adamw_step
 
     losses = TaskLosses(development.tasks)
-    gradients = runner.forward_backward(state, batch, torch.ones(1, 3))[0]  # type: ignore[attr-defined]
+    gradients = weighted_gradients(runner, state, batch, losses, torch.ones(1, 3))  # type: ignore[arg-type]
     adamw_step(
         state,  # type: ignore[arg-type]
         gradients,

@@ -276,7 +276,7 @@ def test_a_run_of_the_engine_with_probes_equals_one_without(name: str, encoder: 
     architecture = make_architecture(
         development, encoder=batch_norm if encoder == "batch norm" else None
     )
-    runner = make_executor("sequential", architecture, development.tasks)
+    runner = make_executor("sequential", architecture)
     made = INSTRUMENTS[name]()
     plain = train(development, [joint(3)], executor=runner, architecture=architecture)
     torch.manual_seed(5)

@@ -48,7 +48,7 @@ def measured(
     development: Development, weights: tuple[float, ...], executor: str = "sequential"
 ) -> tuple[Progress, Affinity]:
     architecture = make_architecture(development)
-    runner = make_executor(executor, architecture, development.tasks)
+    runner = make_executor(executor, architecture)
     lookahead = Lookahead(tasks=[task.name for task in development.tasks], step=PlainStep(size=3.0))
     member = Member(name="m", weights=weights, learning_rate=1e-2)
     progress = train(

@@ -44,10 +44,10 @@ def engine(folder: Path, executor: str, stop_after: int | None = None) -> Engine
     architecture: Architecture
     if executor == "batch norm":
         architecture = make_architecture(DEVELOPMENT, encoder=batch_norm)
-        runner: Executor = make_executor("sequential", architecture, DEVELOPMENT.tasks)
+        runner: Executor = make_executor("sequential", architecture)
     else:
         architecture = make_architecture(DEVELOPMENT)
-        runner = make_executor(executor, architecture, DEVELOPMENT.tasks)
+        runner = make_executor(executor, architecture)
     seen = 0
 
     def watch(_: Update) -> None:

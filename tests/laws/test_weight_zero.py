@@ -25,7 +25,9 @@ from tiny import (
 )
 
 from cotrain.data.taskdata import Development, TaskData
+from cotrain.models.losses import TaskLosses
 from cotrain.models.multitask import ENCODER
+from cotrain.population.executor import weighted_gradients
 from cotrain.population.member import Member
 from cotrain.population.state import Tensors
 from cotrain.population.training import Progress
@@ -104,16 +106,16 @@ def test_its_head_gets_no_gradient_and_the_other_heads_the_same(executor: str) -
             part["head.weight"][:, rows],
             part["head.bias"][:, rows],
         )
-    runners = [
-        make_executor(executor, make_architecture(data), data.tasks)
-        for data in (development, smaller)
-    ]
-    a = runners[0].forward_backward(
-        state, first_batch(development.train), torch.tensor([without_weight(task).weights])
-    )[0]
-    b = runners[1].forward_backward(
-        less, first_batch(smaller.train), torch.tensor([[WEIGHTS[t] for t in kept]])
-    )[0]
+    runners = [make_executor(executor, make_architecture(data)) for data in (development, smaller)]
+    weights = torch.tensor([without_weight(task).weights])
+    a, b = (
+        weighted_gradients(
+            runner, own, first_batch(data.train), TaskLosses(data.tasks), weights[:, at]
+        )
+        for runner, own, data, at in zip(
+            runners, (state, less), (development, smaller), (slice(None), kept), strict=True
+        )
+    )
     assert (a["head.weight"][:, slices[task]] == 0).all()
     assert (a["head.bias"][:, slices[task]] == 0).all()
     assert (a["head.weight"][:, rows] != 0).any()

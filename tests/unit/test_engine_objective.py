@@ -41,7 +41,7 @@ def make_engine(folder: Path, watch: Watch = lambda _: None, data: object = DEVE
         architecture=architecture,
         development=development,
         recipe=RECIPE,
-        executor=make_executor("fused", architecture, development.tasks),
+        executor=make_executor("fused", architecture),
         calibration=Calibration(chosen="", trials=()),
         folder=RunFolder(folder),
         watch=watch,

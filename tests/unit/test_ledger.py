@@ -27,7 +27,7 @@ def engine(tmp_path: Path) -> Engine:
         architecture=architecture,
         development=development,
         recipe=replace(RECIPE, rounds=6, patience=2),
-        executor=make_executor("fused", architecture, development.tasks),
+        executor=make_executor("fused", architecture),
         calibration=Calibration(chosen="fused", trials=()),
         folder=RunFolder(tmp_path),
     )

@@ -179,7 +179,7 @@ def test_first_order(executor: str) -> None:
 def test_probes_leave_no_trace(executor: str) -> None:
     development = make_development("brm")
     architecture = make_architecture(development)
-    runner = make_executor(executor, architecture, development.tasks)
+    runner = make_executor(executor, architecture)
     lookahead = Lookahead(tasks="brm")
 
     plain = train(development, [joint(3)], executor=runner, architecture=architecture)
@@ -212,7 +212,7 @@ def test_a_step_of_size_zero_changes_no_loss_of_a_batch_norm_network() -> None:
         return nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU())
 
     architecture = make_architecture(development, encoder=encoder)
-    runner = make_executor("sequential", architecture, development.tasks)
+    runner = make_executor("sequential", architecture)
     state = train(development, [joint(3)], executor=runner, architecture=architecture).state
     statistics = {k: v.clone() for k, v in state.buffers.items()}
     point = point_of(

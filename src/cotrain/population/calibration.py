@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from cotrain.data.taskdata import TaskData
 from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
 from cotrain.population.batches import Batch, batches
-from cotrain.population.executor import Executor
+from cotrain.population.executor import Executor, weighted_gradients
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member, Recipe
 from cotrain.population.sequential import SequentialExecutor
@@ -56,18 +55,16 @@ class Calibration:
         return f"engine: {self.chosen} (per member and step: {'; '.join(times)})"
 
 
-def candidates(
-    architecture: Architecture, losses: TaskLosses, *, low_precision: bool
-) -> tuple[Executor, ...]:
+def candidates(architecture: Architecture, *, low_precision: bool) -> tuple[Executor, ...]:
     """Executors that may run the architecture, preferred ones first; one is always sequential."""
     net = architecture.build(seed=0)
-    sequential = SequentialExecutor(net, losses)
+    sequential = SequentialExecutor(net)
     if type(net.encoder) is not MLP:
-        return sequential, VmapExecutor(net, losses)
-    exact = FusedMLPExecutor(net, losses)
+        return sequential, VmapExecutor(net)
+    exact = FusedMLPExecutor(net)
     if not low_precision:
         return exact, sequential
-    return FusedMLPExecutor(net, losses, torch.bfloat16), exact, sequential
+    return FusedMLPExecutor(net, torch.bfloat16), exact, sequential
 
 
 def calibrate(
@@ -76,10 +73,11 @@ def calibrate(
     """Try each executor on one batch; its gradients must agree with the sequential executor's."""
     batch = next(batches(data, recipe, 0))
     state = _trial_state(architecture)
-    weights = torch.ones(MEMBERS, len(data.tasks))
     sequential = next(e for e in executors if isinstance(e, SequentialExecutor))
-    reference = sequential.forward_backward(state.map(torch.clone), batch, weights)[0]
-    trials = [_try(executor, state, batch, weights, reference) for executor in executors]
+    losses = TaskLosses(data.tasks)
+    weights = torch.ones(MEMBERS, len(data.tasks))
+    reference = weighted_gradients(sequential, state.map(torch.clone), batch, losses, weights)
+    trials = [_try(executor, state, batch, losses, reference) for executor in executors]
     enough = CLEARLY_FASTER * min(trial.seconds for trial in trials)
     chosen = next(trial.name for trial in trials if trial.seconds <= enough)
     return Calibration(chosen=chosen, trials=tuple(trials))
@@ -96,11 +94,12 @@ def _trial_state(architecture: Architecture) -> State:
 
 
 def _try(
-    executor: Executor, state: State, batch: Batch, weights: Tensor, reference: Tensors
+    executor: Executor, state: State, batch: Batch, losses: TaskLosses, reference: Tensors
 ) -> Trial:
     trial = state.map(torch.clone)
+    weights = torch.ones(MEMBERS, len(losses.tasks))
     try:
-        gradients = executor.forward_backward(trial, batch, weights)[0]
+        gradients = weighted_gradients(executor, trial, batch, losses, weights)
     except (RuntimeError, ValueError, TypeError) as error:  # what torch.func raises, by operation
         reason = str(error).strip().splitlines()[0][:80]
         return Trial(name=executor.name, seconds=float("inf"), problem=f"cannot run it: {reason}")
@@ -111,7 +110,7 @@ def _try(
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()
-        executor.forward_backward(trial, batch, weights)
+        weighted_gradients(executor, trial, batch, losses, weights)
         times.append(time.perf_counter() - began)
     return Trial(name=executor.name, seconds=min(times) / trial.size)
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from cotrain.models.dropout import counters, gain, mix_in_place, threshold
-from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import MultiTaskNet
 from cotrain.population.batches import Batch
+from cotrain.population.executor import Backward
 from cotrain.population.state import State, Tensors
 
 
@@ -37,17 +37,13 @@ class FusedMLPExecutor:
 
     Args:
         net: A :class:`MultiTaskNet` whose encoder is an :class:`MLP`; used for its shapes and rates.
-        losses: The tasks' losses.
         precision: ``torch.float32`` or ``torch.bfloat16``.
     """
 
-    def __init__(
-        self, net: MultiTaskNet, losses: TaskLosses, precision: torch.dtype = torch.float32
-    ) -> None:
+    def __init__(self, net: MultiTaskNet, precision: torch.dtype = torch.float32) -> None:
         if not isinstance(net.encoder, MLP):
             raise TypeError("the fused executor runs the built-in MLP only")
         self.name = f"vectorised (fused MLP), {str(precision).removeprefix('torch.')}"
-        self._losses = losses
         self._precision = precision
         self._depth = len(net.encoder.linears)
         self._dropping = [bool(drop.rate) for drop in net.encoder.drops]
@@ -55,20 +51,18 @@ class FusedMLPExecutor:
         self._spaces: dict[tuple[int, int], _Workspace] = {}
         self._counters: dict[int, Tensor] = {}
 
-    def forward_backward(
-        self, state: State, batch: Batch, weights: Tensor
-    ) -> tuple[Tensors, Tensor]:
+    def forward(self, state: State, batch: Batch) -> tuple[Tensor, Backward]:
         """See :class:`~cotrain.population.executor.Executor`."""
         space = self._workspace(state, len(batch.inputs))
         self._load(space, state)
-        rows = batch.inputs.to(self._precision)
-        source = self._drop_inputs(state, rows)
+        source = self._drop_inputs(state, batch.inputs.to(self._precision))
         outputs = self._forward(space, state, source).float()
-        slope = self._losses.gradient(outputs, batch.targets)
-        of = self._losses.task_of_output
-        slope.mul_(batch.shares[of]).mul_(weights[:, of].unsqueeze(-1))
-        self._backward(space, state, slope, source)
-        return space.gradients, outputs
+
+        def backward(slope: Tensor) -> Tensors:
+            self._backward(space, state, slope, source)
+            return space.gradients
+
+        return outputs, backward
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
         """See :class:`~cotrain.population.executor.Executor`. Always float32, as it is shipped."""

@@ -48,10 +48,12 @@ def adamw_step(
     kept = _head_tensors(state) if bool(untouched.any()) else []
     copies = [tensor[:, untouched].clone() for tensor in kept]
     for rows, rate in _runs(learning_rates):
-        params, slopes, momentum, variance = (
+        params, momentum, variance = (
             [tensors[name][rows] for name in state.params]
-            for tensors in (state.params, gradients, state.momentum, state.variance)
+            for tensors in (state.params, state.momentum, state.variance)
         )
+        # The fused kernel reads memory in order, whatever the strides say.
+        slopes = [gradients[name][rows].contiguous() for name in state.params]
         adamw(
             params,
             slopes,

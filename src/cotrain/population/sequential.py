@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch
+from cotrain.population.executor import Backward
 from cotrain.population.state import State, Tensors
 
 
@@ -17,43 +17,44 @@ class SequentialExecutor:
 
     Args:
         net: The network whose parameters the state holds; used as code only.
-        losses: The tasks' losses.
     """
 
     name = "sequential, float32"
 
-    def __init__(self, net: nn.Module, losses: TaskLosses) -> None:
+    def __init__(self, net: nn.Module) -> None:
         self._net = net
-        self._losses = losses
 
-    def forward_backward(
-        self, state: State, batch: Batch, weights: Tensor
-    ) -> tuple[Tensors, Tensor]:
+    def forward(self, state: State, batch: Batch) -> tuple[Tensor, Backward]:
         """See :class:`~cotrain.population.executor.Executor`."""
         self._net.train()
-        found = {name: torch.empty_like(tensor) for name, tensor in state.params.items()}
         before = torch.default_generator.get_state()
-        outputs = []
-        for row, key in enumerate(state.keys.tolist()):
+        members = [
+            {name: tensor[row].detach().requires_grad_() for name, tensor in state.params.items()}
+            for row in range(state.size)
+        ]
+        outputs: list[Tensor] = []
+        for row, (params, key) in enumerate(zip(members, state.keys.tolist(), strict=True)):
             torch.default_generator.manual_seed(key)
-            outputs.append(self._member(state, row, batch, weights[row], found))
+            buffers = {name: tensor[row] for name, tensor in state.buffers.items()}
+            outputs.append(functional_call(self._net, {**params, **buffers}, (batch.inputs,)).T)
         torch.default_generator.set_state(before)
-        return found, torch.stack(outputs)
 
-    def _member(
-        self, state: State, row: int, batch: Batch, weights: Tensor, found: Tensors
-    ) -> Tensor:
-        """Write one member's gradients into ``found``; its ``[O, B]`` outputs."""
-        params = {k: v[row].detach().requires_grad_() for k, v in state.params.items()}
-        buffers = {k: v[row] for k, v in state.buffers.items()}
-        outputs: Tensor = functional_call(self._net, {**params, **buffers}, (batch.inputs,)).T
-        means = self._losses.means(outputs, batch.targets, batch.shares)
-        gradients = torch.autograd.grad(
-            (means * weights).sum(), list(params.values()), allow_unused=True
-        )
-        for name, gradient in zip(params, gradients, strict=True):
-            found[name][row] = 0.0 if gradient is None else gradient
-        return outputs.detach()
+        def backward(slope: Tensor) -> Tensors:
+            found = {name: torch.zeros_like(tensor) for name, tensor in state.params.items()}
+            for row, params in enumerate(members):
+                gradients = torch.autograd.grad(
+                    outputs[row],
+                    list(params.values()),
+                    slope[row],
+                    retain_graph=True,
+                    allow_unused=True,
+                )
+                for name, gradient in zip(params, gradients, strict=True):
+                    if gradient is not None:
+                        found[name][row] = gradient
+            return found
+
+        return torch.stack([output.detach() for output in outputs]), backward
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
         """See :class:`~cotrain.population.executor.Executor`."""

@@ -26,7 +26,7 @@ PREDICTION_ROWS = 4096  # rows predicted at a time
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingStep:
-    """A training step between its gradients and its update, for those who watch.
+    """A training step between its training pass and its update, for those who watch.
 
     Args:
         state: The P members' parameters before the update.
@@ -97,8 +97,8 @@ def train_cohort(
 ) -> Progress:
     """Train a cohort to its end, from wherever ``progress`` stands.
 
-    Each round: all batches, one fused gradient and one optimiser step each; then validation, where
-    every task of every member keeps its own best round; members without recent improvement stop and
+    Each round: all batches, one fused pass forward and back and one optimiser step each; then validation,
+    where every task of every member keeps its own best round; members without recent improvement stop and
     leave the stacked tensors.
 
     Args:
@@ -108,7 +108,7 @@ def train_cohort(
         development: Training and validation rows.
         recipe: Rounds, batch size, patience, schedule.
         after_round: Called with the progress, for checkpoints and displays.
-        before_update: Called between the gradients and the update of every step, for measurements that
+        before_update: Called between the training pass and the update of every step, for measurements that
             leave no trace.
     """
     losses = TaskLosses(development.tasks)
@@ -120,7 +120,8 @@ def train_cohort(
         for batch in batches(development.train, recipe, progress.round):
             state = progress.state
             state.set_keys(seeds)
-            gradients, outputs = executor.forward_backward(state, batch, weights)
+            outputs, backward = executor.forward(state, batch)
+            slope = losses.slope(outputs, batch.targets, batch.shares, weights)
             share = learning_rate_share(state.step, steps, recipe.warmup)
             rates = [member.learning_rate * share for member in members]
             before_update(
@@ -128,7 +129,7 @@ def train_cohort(
             )
             adamw_step(
                 state,
-                gradients,
+                backward(slope),
                 learning_rates=rates,
                 weight_decay=recipe.weight_decay,
                 untouched=~batch.present[losses.task_of_output],

@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, vjp, vmap
 
-from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch
+from cotrain.population.executor import Backward
 from cotrain.population.state import State, Tensors
 
 
@@ -17,30 +17,32 @@ class VmapExecutor:
 
     Args:
         net: The network whose parameters the state holds; used as code only.
-        losses: The tasks' losses.
     """
 
     name = "vectorised (vmap), float32"
 
-    def __init__(self, net: nn.Module, losses: TaskLosses) -> None:
+    def __init__(self, net: nn.Module) -> None:
         self._net = net
-        self._losses = losses
 
-    def forward_backward(
-        self, state: State, batch: Batch, weights: Tensor
-    ) -> tuple[Tensors, Tensor]:
+    def forward(self, state: State, batch: Batch) -> tuple[Tensor, Backward]:
         """See :class:`~cotrain.population.executor.Executor`."""
         self._net.train()
 
-        def loss(params: Tensors, buffers: Tensors, weights: Tensor) -> tuple[Tensor, Tensor]:
-            outputs = functional_call(self._net, {**params, **buffers}, (batch.inputs,)).T
-            means = self._losses.means(outputs, batch.targets, batch.shares)
-            return (means * weights).sum(), outputs.detach()
+        def member(params: Tensors, buffers: Tensors) -> Tensor:
+            outputs: Tensor = functional_call(self._net, {**params, **buffers}, (batch.inputs,))
+            return outputs.T
 
-        found: tuple[Tensors, Tensor] = vmap(grad(loss, has_aux=True))(
-            state.params, state.buffers, weights
-        )
-        return found
+        def members(params: Tensors) -> Tensor:
+            outputs: Tensor = vmap(member)(params, state.buffers)
+            return outputs
+
+        outputs, pull = vjp(members, state.params)[:2]
+
+        def backward(slope: Tensor) -> Tensors:
+            found: Tensors = pull(slope)[0]
+            return found
+
+        return outputs, backward
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
         """See :class:`~cotrain.population.executor.Executor`."""

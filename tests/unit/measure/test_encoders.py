@@ -34,7 +34,7 @@ def parts(
     architecture = make_architecture(development, encoder=encoder)
     state = train(development, [joint(3)], architecture=architecture).state
     net = architecture.build(seed=0)
-    runner = make_executor("sequential", architecture, development.tasks)
+    runner = make_executor("sequential", architecture)
     inputs = development.train.inputs[:7]
     return (
         shared_part(net, runner, state, inputs),

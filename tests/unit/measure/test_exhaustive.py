@@ -124,7 +124,7 @@ def test_on_the_engine(tmp_path: Path) -> None:
         architecture=architecture,
         development=development,
         recipe=RECIPE,
-        executor=make_executor("fused", architecture, development.tasks),
+        executor=make_executor("fused", architecture),
         calibration=Calibration(chosen="", trials=()),
         folder=RunFolder(tmp_path),
     )

@@ -39,7 +39,7 @@ def engine(folder: Path, killed_after: int = 99) -> Engine:
         architecture=architecture,
         development=DEVELOPMENT,
         recipe=RECIPE,
-        executor=make_executor("fused", architecture, DEVELOPMENT.tasks),
+        executor=make_executor("fused", architecture),
         calibration=Calibration(chosen="", trials=()),
         folder=RunFolder(folder),
         watch=watch,

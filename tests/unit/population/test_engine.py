@@ -110,8 +110,7 @@ def test_a_batch_is_rows_of_the_data() -> None:
 def calibrated(encoder: object = None, **options: bool) -> Calibration:
     development = make_development("brm")
     architecture = make_architecture(development, encoder=encoder)  # type: ignore[arg-type]
-    losses = TaskLosses(development.tasks)
-    executors = candidates(architecture, losses, **({"low_precision": False} | options))
+    executors = candidates(architecture, **({"low_precision": False} | options))
     return calibrate(executors, architecture, development.train, RECIPE)
 
 
@@ -169,10 +168,9 @@ def test_low_precision_is_one_candidate_more() -> None:
 def test_an_executor_that_computes_something_else_is_out() -> None:
     development = make_development("brm")
     architecture = make_architecture(development)
-    losses = TaskLosses(development.tasks)
     other = make_architecture(development, dropout=0.0, input_dropout=0.0).build(seed=0)
-    wrong = FusedMLPExecutor(other, losses)  # believes that nothing is dropped
-    sequential = candidates(architecture, losses, low_precision=False)[1]
+    wrong = FusedMLPExecutor(other)  # believes that nothing is dropped
+    sequential = candidates(architecture, low_precision=False)[1]
     found = calibrate([wrong, sequential], architecture, development.train, RECIPE)
     assert found.chosen == sequential.name
     assert found.trials[0].problem.startswith("gradients disagree (cosine 0.")
@@ -188,7 +186,7 @@ def test_the_fused_executor_refuses_other_networks() -> None:
     development = make_development("b")
     architecture = make_architecture(development, encoder=lambda: nn.Linear(5, 4))
     with pytest.raises(TypeError, match="the fused executor runs the built-in MLP only"):
-        make_executor("fused", architecture, development.tasks)
+        make_executor("fused", architecture)
 
 
 @pytest.mark.parametrize("weights", [(0.0, 0.0), (-1.0, 1.0), (float("nan"), 1.0), (float("inf"),)])
@@ -209,7 +207,7 @@ def make_engine(folder: Path, recipe: Recipe = RECIPE, watch: list[Update] | Non
         architecture=architecture,
         development=development,
         recipe=recipe,
-        executor=make_executor("fused", architecture, development.tasks),
+        executor=make_executor("fused", architecture),
         calibration=Calibration(chosen="fused", trials=()),
         folder=RunFolder(folder),
         watch=(watch if watch is not None else []).append,
@@ -288,7 +286,7 @@ def test_the_best_round_is_where_the_loss_was_least() -> None:
     architecture = make_architecture(development)
     history: list[torch.Tensor] = []
     losses = TaskLosses(development.tasks)
-    runner = make_executor("fused", architecture, development.tasks)
+    runner = make_executor("fused", architecture)
     valid = take(development.valid, torch.arange(48))
 
     def watch(progress: object) -> None:

@@ -82,6 +82,19 @@ def test_gradients_are_left_as_they_are() -> None:
     assert all(torch.equal(gradient[k], before[k]) for k in before)
 
 
+def test_gradients_may_lie_in_memory_as_they_like() -> None:
+    """torch's fused kernel silently mixes up the elements of a transposed gradient."""
+    generator = torch.Generator().manual_seed(2)
+    plain, strided = fresh_state(generator), fresh_state(torch.Generator().manual_seed(2))
+    gradient = random_tensors(4, generator)
+    turned = {k: v.transpose(1, -1).contiguous().transpose(1, -1) for k, v in gradient.items()}
+    assert not turned["encoder.w"].is_contiguous()
+    nothing = torch.zeros(4, dtype=torch.bool)
+    for state, own in ((plain, gradient), (strided, turned)):
+        adamw_step(state, own, learning_rates=RATES, weight_decay=0.0, untouched=nothing)
+    assert all(torch.equal(plain.params[k], strided.params[k]) for k in SHAPES)
+
+
 @pytest.mark.parametrize("untouched", [[True, False, False, True], [True] * 4])
 def test_untouched_outputs_keep_rows_and_moments(untouched: list[bool]) -> None:
     generator = torch.Generator().manual_seed(0)
