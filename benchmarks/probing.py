@@ -46,7 +46,8 @@ from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
 from cotrain.population.optimiser import adamw_step
 from cotrain.population.state import initial_state
-from cotrain.population.training import TrainingStep, start, train_cohort
+from cotrain.population.step import TrainingStep
+from cotrain.population.training import start, train_cohort
 from cotrain.stages import build_engine
 from cotrain.tasks import Kind, Task
 
@@ -132,8 +133,10 @@ class Case:
             batch=self.batch.part(slice(rows)),
             outputs=torch.empty(0),
             learning_rates=[1e-6],
+            weights=self.weights,
+            task_losses=self.losses,
         )
-        return EnginePoint(self.net, self.losses, self.executor, step)
+        return EnginePoint(self.net, self.executor, step)
 
     def lookahead(self, rows: int) -> None:
         """Exact and first order."""
@@ -230,13 +233,13 @@ def agreement() -> dict[str, object]:
     tasks = [task.name for task in engine.development.tasks]
     whole = engine.recipe.batch_size
     instruments = {rows: Lookahead(tasks=tasks) for rows in (whole, 128, 64, 32) if rows <= whole}
-    losses, net = TaskLosses(engine.development.tasks), engine.architecture.build(seed=0)
+    net = engine.architecture.build(seed=0)
 
     def before_update(step: TrainingStep) -> None:
         if step.state.step % STEPS == 0 and step.state.step > 0:
             for rows, lookahead in instruments.items():
                 part = replace(step, batch=step.batch.part(slice(rows)))
-                lookahead.probe(EnginePoint(net, losses, engine.executor, part))
+                lookahead.probe(EnginePoint(net, engine.executor, part))
 
     joint = Member(name="joint", weights=(1.0,) * len(tasks), learning_rate=3e-3, dropout=0.3)
     train_cohort(

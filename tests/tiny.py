@@ -24,7 +24,8 @@ from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member, Recipe
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.state import State, Tensors
-from cotrain.population.training import Progress, TrainingStep, start, train_cohort
+from cotrain.population.step import TrainingStep
+from cotrain.population.training import Progress, start, train_cohort
 from cotrain.population.vmapped import VmapExecutor
 from cotrain.tasks import Kind, Task
 
@@ -185,10 +186,15 @@ def point_of(
     if isinstance(executor, str):
         executor = make_executor(executor, architecture)
     step = TrainingStep(
-        state=state, batch=batch, outputs=torch.empty(0), learning_rates=[learning_rate]
+        state=state,
+        batch=batch,
+        outputs=torch.empty(0),
+        learning_rates=[learning_rate],
+        weights=torch.ones(1, len(tasks)),
+        task_losses=TaskLosses(tasks),
     )
     net = architecture.build(seed=0)
-    return EnginePoint(net, TaskLosses(tasks), executor, step, weight_decay=weight_decay)
+    return EnginePoint(net, executor, step, weight_decay=weight_decay)
 
 
 def transference(point: Point, tasks: Sequence[Task], step_size: float = 0.1) -> Tensor:

@@ -14,7 +14,7 @@ ORDER = (
     ("data", "figures"),
     ("models",),
     ("population",),
-    ("measure", "grouping", "baselines"),
+    ("measure", "grouping", "weighting", "baselines"),
     (
         "settings",
         "budget",

@@ -83,6 +83,7 @@ class FuzzyCMeans:
 
 
 Method = Hard | FuzzyPass | FuzzyCMeans
+PUBLISHED = FuzzyPass()
 
 
 @dataclass(frozen=True, kw_only=True)

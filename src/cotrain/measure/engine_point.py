@@ -17,12 +17,11 @@ from torch import Tensor
 
 from cotrain.measure.directions import Dense, Directions, join
 from cotrain.measure.encoders import CHUNK_BYTES, shared_part
-from cotrain.models.losses import TaskLosses
 from cotrain.models.multitask import HEAD, MultiTaskNet
 from cotrain.population.executor import Executor
 from cotrain.population.optimiser import adamw_step
 from cotrain.population.state import State
-from cotrain.population.training import TrainingStep
+from cotrain.population.step import TrainingStep
 
 
 class EnginePoint:
@@ -30,7 +29,6 @@ class EnginePoint:
 
     Args:
         net: The network, used as code only.
-        losses: The tasks' losses.
         executor: Predicts with many moved copies at once.
         step: A step of a run with a single member; its batch may hold fewer rows than the run's.
         weight_decay: Of the run, for the optimiser's own step.
@@ -42,14 +40,13 @@ class EnginePoint:
     def __init__(
         self,
         net: MultiTaskNet,
-        losses: TaskLosses,
         executor: Executor,
         step: TrainingStep,
         *,
         weight_decay: float = 0.0,
     ) -> None:
         self._net = net
-        self._losses = losses
+        self._losses = step.task_losses
         self._executor = executor
         self._seen = step
         self._weight_decay = weight_decay
@@ -128,7 +125,7 @@ class EnginePoint:
     def _on(self, rows: Sequence[int]) -> EnginePoint:
         """The same point with a part of its batch."""
         step = replace(self._seen, batch=self._seen.batch.part(torch.tensor(rows)))
-        return EnginePoint(self._net, self._losses, self._executor, step)
+        return EnginePoint(self._net, self._executor, step)
 
     def _single_gradients(self, tasks: Sequence[int], rows: Sequence[int]) -> Directions:
         by_task = self._feature_slopes(self._slope)

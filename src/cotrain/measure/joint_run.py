@@ -28,7 +28,8 @@ from cotrain.population import checkpoint
 from cotrain.population.engine import Engine, Update
 from cotrain.population.member import Member
 from cotrain.population.state import Tensors
-from cotrain.population.training import Progress, TrainingStep, start, train_cohort
+from cotrain.population.step import TrainingStep
+from cotrain.population.training import Progress, start, train_cohort
 
 CHECKPOINT = "population/measure.checkpoint.safetensors"
 
@@ -153,7 +154,7 @@ class _Looking:
             part = replace(step, batch=step.batch.part(slice(self.rows)))
             decay = self.engine.recipe.weight_decay
             self.watchers.probe(
-                EnginePoint(self.net, self.losses, self.engine.executor, part, weight_decay=decay)
+                EnginePoint(self.net, self.engine.executor, part, weight_decay=decay)
             )
 
     def _refuse_undefined(self, step: TrainingStep) -> None:

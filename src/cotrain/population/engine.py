@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -71,19 +72,22 @@ class Engine:
             stage: Names the files; each stage of a run has its own.
             members: Any number; a member's result does not depend on the others.
         """
-        size = cohort_size(self.architecture, self.recipe)
-        cohorts = [members[at : at + size] for at in range(0, len(members), size)]
         total = len(members) * self.recipe.rounds
-        parts = []
-        for at, cohort in enumerate(cohorts):
-            base = at * size * self.recipe.rounds
+        parts: list[Trained] = []
+        for at, cohort in enumerate(self._cohorts(members)):
+            base = sum(len(part.members) for part in parts) * self.recipe.rounds
             parts.append(self._cohort(f"population/{stage}-{at}", cohort, stage, base, total))
         return merge(parts)
 
+    def _cohorts(self, members: Sequence[Member]) -> list[list[Member]]:
+        """Members that stand together and share their weighting, as many as fit in memory."""
+        size = cohort_size(self.architecture, self.recipe)
+        alike = [list(run) for _, run in groupby(members, key=lambda member: member.weighting)]
+        return [run[at : at + size] for run in alike for at in range(0, len(run), size)]
+
     def forget(self, stage: str, members: Sequence[Member]) -> None:
         """Delete the files of a stage whose result is kept elsewhere."""
-        size = cohort_size(self.architecture, self.recipe)
-        for cohort in range(-(-len(members) // size)):
+        for cohort in range(len(self._cohorts(members))):
             self.folder.remove(f"population/{stage}-{cohort}.safetensors")
 
     def predict(self, trained: Trained, inputs: Tensor) -> Tensor:

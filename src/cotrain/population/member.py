@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from cotrain.population.weighting import FIXED, LossWeighting
+
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
@@ -13,6 +15,7 @@ class Member:
         seed: Seeds the initial parameters and the dropout masks.
         learning_rate: Peak learning rate of AdamW.
         dropout: Multiplies the network's dropout rates; 1 leaves them as they are.
+        weighting: Makes the weights of every step from these and the losses.
     """
 
     name: str
@@ -20,6 +23,7 @@ class Member:
     seed: int = 0
     learning_rate: float = 1e-3
     dropout: float = 1.0
+    weighting: LossWeighting = FIXED
 
     def __post_init__(self) -> None:
         """Refuse weights that train nothing or train away from a task."""

@@ -1,4 +1,4 @@
-"""What training changes: stacked parameters, buffers and AdamW moments of P members.
+"""What training changes: stacked parameters, buffers, AdamW moments and what weightings remember.
 
 Every tensor has the members as its first axis. The state is passed and returned; nothing else in the
 engine remembers anything between steps, and random numbers are hashes of (seed, step), so a saved state
@@ -18,7 +18,7 @@ from cotrain.models.multitask import Architecture
 from cotrain.population.member import Member
 
 Tensors = dict[str, Tensor]
-PARTS = ("params", "buffers", "momentum", "variance")
+PARTS = ("params", "buffers", "momentum", "variance", "memory")
 
 
 @dataclass(kw_only=True)
@@ -30,6 +30,7 @@ class State:
         buffers: Module buffers (BatchNorm statistics, dropout keys), name → ``[P, ...]``.
         momentum: AdamW first moments, like ``params``.
         variance: AdamW second moments, like ``params``.
+        memory: What the loss weighting remembers, name → ``[P, ...]``.
         step: Optimiser steps taken; the members of a cohort keep step.
         keys: ``[P]`` int64, this step's source of randomness for each member.
     """
@@ -38,6 +39,7 @@ class State:
     buffers: Tensors
     momentum: Tensors
     variance: Tensors
+    memory: Tensors = field(default_factory=dict)
     step: int = 0
     keys: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
 
@@ -53,6 +55,7 @@ class State:
             buffers={k: change(v) for k, v in self.buffers.items()},
             momentum={k: change(v) for k, v in self.momentum.items()},
             variance={k: change(v) for k, v in self.variance.items()},
+            memory={k: change(v) for k, v in self.memory.items()},
             step=self.step,
             keys=self.keys,
         )
@@ -92,6 +95,7 @@ class State:
             buffers=parts["buffers"],
             momentum=parts["momentum"],
             variance=parts["variance"],
+            memory=parts["memory"],
             step=step,
         )
 
@@ -118,6 +122,7 @@ def initial_state(architecture: Architecture, members: Sequence[Member]) -> Stat
         buffers=buffers,
         momentum={k: torch.zeros_like(v) for k, v in params.items()},
         variance={k: torch.zeros_like(v) for k, v in params.items()},
+        memory=members[0].weighting.start(len(members), len(members[0].weights)),
     )
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,30 +16,14 @@ from torch import Tensor
 from cotrain.data.taskdata import Development
 from cotrain.models.losses import TaskLosses, label_shares
 from cotrain.models.multitask import Architecture
-from cotrain.population.batches import Batch, batch_count, batches
+from cotrain.population.batches import batch_count, batches
 from cotrain.population.executor import Executor
 from cotrain.population.member import Member, Recipe
 from cotrain.population.optimiser import adamw_step, learning_rate_share
 from cotrain.population.state import State, Tensors, initial_state
+from cotrain.population.step import TrainingStep
 
 PREDICTION_ROWS = 4096  # rows predicted at a time
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingStep:
-    """A training step between its training pass and its update, for those who watch.
-
-    Args:
-        state: The P members' parameters before the update.
-        batch: The shared batch.
-        outputs: ``[P, O, B]`` outputs of the training pass, dropout included.
-        learning_rates: ``[P]`` learning rate of each member in this step.
-    """
-
-    state: State
-    batch: Batch
-    outputs: Tensor
-    learning_rates: Sequence[float]
 
 
 @dataclass(kw_only=True)
@@ -102,7 +87,7 @@ def train_cohort(
     leave the stacked tensors.
 
     Args:
-        cohort: The members, in the order of ``progress``.
+        cohort: The members, in the order of ``progress``; all with the same weighting.
         progress: From :func:`start` or a checkpoint; changed in place and returned.
         executor: Computes gradients and outputs.
         development: Training and validation rows.
@@ -111,7 +96,7 @@ def train_cohort(
         before_update: Called between the training pass and the update of every step, for measurements that
             leave no trace.
     """
-    losses = TaskLosses(development.tasks)
+    losses, method = TaskLosses(development.tasks), cohort[0].weighting
     steps = recipe.rounds * batch_count(len(development.train), recipe.batch_size)
     while progress.active and progress.round < recipe.rounds:
         members = [cohort[row] for row in progress.active]
@@ -121,24 +106,38 @@ def train_cohort(
             state = progress.state
             state.set_keys(seeds)
             outputs, backward = executor.forward(state, batch)
-            slope = losses.slope(outputs, batch.targets, batch.shares, weights)
             share = learning_rate_share(state.step, steps, recipe.warmup)
-            rates = [member.learning_rate * share for member in members]
-            before_update(
-                TrainingStep(state=state, batch=batch, outputs=outputs, learning_rates=rates)
+            step = TrainingStep(
+                state=state,
+                batch=batch,
+                outputs=outputs,
+                learning_rates=[member.learning_rate * share for member in members],
+                weights=weights,
+                task_losses=losses,
             )
+            before_update(step)
+            slope = losses.slope(outputs, batch.targets, batch.shares, method.weigh(step))
             adamw_step(
                 state,
                 backward(slope),
-                learning_rates=rates,
+                learning_rates=step.learning_rates,
                 weight_decay=recipe.weight_decay,
                 untouched=~batch.present[losses.task_of_output],
             )
+            method.learn(step, partial(_losses_after, step, executor))
+        method.end_round(progress.state)
         progress.round += 1
         _validate(progress, weights, executor, development, losses)
         _stop_members(progress, recipe)
         after_round(progress)
     return progress
+
+
+def _losses_after(step: TrainingStep, executor: Executor) -> Tensor:
+    """``[P, T]`` losses of a step's batch with its dropout, after its update; buffers stay as they are."""
+    buffers = {name: buffer.clone() for name, buffer in step.state.buffers.items()}
+    outputs, _ = executor.forward(replace(step.state, buffers=buffers), step.batch)
+    return step.task_losses.means(outputs, step.batch.targets, step.batch.shares)
 
 
 def _validate(
@@ -161,8 +160,8 @@ def _validate(
     better = (measured < progress.loss[rows]) & counted  # NaN is never better
     progress.loss[rows] = torch.where(better, measured, progress.loss[rows])
     progress.best_round[rows] = torch.where(better, progress.round, progress.best_round[rows])
-    replace = better[:, losses.task_of_output].unsqueeze(-1)
-    progress.outputs[rows] = torch.where(replace, outputs, progress.outputs[rows])
+    at_outputs = better[:, losses.task_of_output].unsqueeze(-1)
+    progress.outputs[rows] = torch.where(at_outputs, outputs, progress.outputs[rows])
     progress.rounds_run[rows] = progress.round
     for at in better.any(dim=1).nonzero().flatten().tolist():
         row = progress.active[at]

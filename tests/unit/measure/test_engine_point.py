@@ -115,7 +115,7 @@ def test_a_frozen_layer_of_the_built_in_mlp_takes_no_part() -> None:
 def test_infinite_inputs_name_the_task_and_the_step(instrument: str) -> None:
     point, _ = ready()
     point._seen.batch.inputs[0, 0] = float("nan")
-    point = EnginePoint(point._net, point._losses, point._executor, point._seen)
+    point = EnginePoint(point._net, point._executor, point._seen)
     with pytest.raises(InputError) as caught:
         INSTRUMENTS[instrument](tasks=["p", "q", "r"]).probe(point)
     assert str(caught.value) == (

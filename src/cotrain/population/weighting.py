@@ -1,0 +1,60 @@
+"""The seam for methods that turn a step's losses into the weights of that step.
+
+A method sees a training step between its forward and its backward pass. Whatever it remembers stands in
+the state, so it is copied, selected and saved with the members.
+Letters: P members, T tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cotrain.population.state import State, Tensors
+    from cotrain.population.step import TrainingStep
+
+
+class LossWeighting(Protocol):
+    """From losses to the weights of a step."""
+
+    def start(self, members: int, tasks: int) -> Tensors:
+        """What the method remembers before the first step: name → ``[P, ...]``."""
+        ...
+
+    def weigh(self, step: TrainingStep) -> Tensor:
+        """``[P, T]`` weights of this step, 0 where the member's own weight is 0."""
+        ...
+
+    def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
+        """After the update: ``losses_after`` gives ``[P, T]`` losses of the same batch."""
+        ...
+
+    def end_round(self, state: State) -> None:
+        """After the last step of a round."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed:
+    """The member's own weights in every step: scalarization."""
+
+    def start(self, members: int, tasks: int) -> Tensors:
+        """See :class:`LossWeighting`; likewise below."""
+        return {}
+
+    def weigh(self, step: TrainingStep) -> Tensor:
+        """The weights as they are."""
+        return step.weights
+
+    def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
+        """Nothing to learn."""
+
+    def end_round(self, state: State) -> None:
+        """Nothing to end."""
+
+
+FIXED = Fixed()
