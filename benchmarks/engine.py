@@ -130,7 +130,7 @@ class Engine:
                     self.executor, self.state, self.case.batch, self.case.losses, self.weights
                 ),
                 learning_rates=[RATE] * MEMBERS,
-                weight_decay=DECAY,
+                weight_decays=[DECAY] * MEMBERS,
                 untouched=torch.zeros(TASKS, dtype=torch.bool),
             )
 

@@ -109,7 +109,7 @@ class Case:
                 self.state,
                 gradients,
                 learning_rates=[1e-6],
-                weight_decay=0.01,
+                weight_decays=[0.01],
                 untouched=~self.batch.present,
             )
 

@@ -14,9 +14,9 @@ from cotrain.grouping import Membership
 from cotrain.models.losses import predictions
 from cotrain.population.engine import Engine
 from cotrain.population.member import Member, indicator, one_hot
-from cotrain.population.trained import Trained, mixed
+from cotrain.population.trained import Trained, mixed, task_scores
 from cotrain.result import Contender
-from cotrain.tasks import Task, output_slices, score
+from cotrain.tasks import Task, output_slices
 
 Array = NDArray[np.float64]
 Weights = tuple[float, ...]
@@ -100,13 +100,7 @@ def tuned(trained: Trained, valid: TaskData) -> tuple[Member, ...]:
 
 def member_scores(trained: Trained, valid: TaskData) -> Array:
     """``[P, T]`` validation scores; NaN for tasks of weight 0 or never measured."""
-    found = predictions(valid.tasks, trained.outputs)
-    scores = np.full((len(trained.members), len(valid.tasks)), np.nan)
-    for t, task in enumerate(valid.tasks):
-        rows, target = valid.labels(t)
-        for p in np.flatnonzero(trained.best_round[:, t].numpy()):
-            scores[p, t] = score(task, found[t][p][rows], target)
-    return scores
+    return task_scores(trained.outputs, valid, known=trained.best_round > 0)
 
 
 def speakers(

@@ -145,7 +145,7 @@ def one_step(development: Development, runner: object, state: object, batch: obj
         state,  # type: ignore[arg-type]
         gradients,
         learning_rates=[1e-3],
-        weight_decay=0.01,
+        weight_decays=[0.01],
         untouched=~batch.present[losses.task_of_output],  # type: ignore[attr-defined]
     )
 

@@ -82,3 +82,44 @@ def _traces(band: Band, colour: str) -> list[Figure]:
         "hovertemplate": "%{y:.3f}",
     }
     return [area, line]
+
+
+def steps_figure(
+    names: Sequence[str], starts: Sequence[int], values: Array, *, title: str, x_title: str
+) -> Figure:
+    """Lines that change in steps, one a name.
+
+    Args:
+        names: C.
+        starts: K + 1 places on the x axis: where each step begins, and the end of the last.
+        values: ``[K, C]``.
+        title: Of the y axis.
+        x_title: Of the x axis.
+    """
+    held = np.concatenate([values, values[-1:]])
+    traces: list[Figure] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": label(name),
+            "x": list(starts),
+            "y": [finite(value) for value in held[:, at]],
+            "line": {"shape": "hv", "width": 2},
+            "hovertemplate": "%{y:.2f}",
+        }
+        for at, name in enumerate(names)
+    ]
+    layout: Figure = {
+        **LAYOUT,
+        "height": 360,
+        "margin": {"l": 8, "r": 16, "t": 24, "b": 48},
+        "showlegend": True,
+        "xaxis": {"title": {"text": x_title, "font": FONT}, "fixedrange": True},
+        "yaxis": {
+            "title": {"text": title, "font": FONT},
+            "rangemode": "tozero",
+            "automargin": True,
+            "fixedrange": True,
+        },
+    }
+    return {"data": traces, "layout": layout}

@@ -117,7 +117,7 @@ class EnginePoint:
             twin,
             one,
             learning_rates=self._seen.learning_rates,
-            weight_decay=self._weight_decay,
+            weight_decays=[self._weight_decay],
             untouched=torch.zeros(1, dtype=torch.bool),
         )
         return Dense(tensors={name: params[name] - ours.params[name] for name in one})

@@ -1,13 +1,32 @@
 """Who is trained (members) and how (the recipe)."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 from cotrain.population.weighting import FIXED, LossWeighting
 
 
 @dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a member trains with from a round on.
+
+    Args:
+        round: Rounds completed before.
+        weights: ``[T]``.
+        learning_rate: Peak learning rate.
+        weight_decay: Multiplies the recipe's.
+    """
+
+    round: int
+    weights: tuple[float, ...]
+    learning_rate: float
+    weight_decay: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Member:
-    """One weight vector over the tasks, trained from one seed.
+    """One weight vector over the tasks, or a schedule of them, trained from one seed.
 
     Args:
         name: What the member stands for, for instance ``joint`` or ``single/3``; shown in the ledger.
@@ -15,7 +34,9 @@ class Member:
         seed: Seeds the initial parameters and the dropout masks.
         learning_rate: Peak learning rate of AdamW.
         dropout: Multiplies the network's dropout rates; 1 leaves them as they are.
+        weight_decay: Multiplies the recipe's weight decay.
         weighting: Makes the weights of every step from these and the losses.
+        changes: Later weights, by growing rounds.
     """
 
     name: str
@@ -23,14 +44,36 @@ class Member:
     seed: int = 0
     learning_rate: float = 1e-3
     dropout: float = 1.0
+    weight_decay: float = 1.0
     weighting: LossWeighting = FIXED
+    changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse weights that train nothing or train away from a task."""
-        if not all(0 <= w < float("inf") for w in self.weights) or not any(self.weights):
-            raise ValueError(
-                f"member {self.name!r}: weights must be finite, >= 0 and not all 0, got {self.weights}"
-            )
+        for weights in (self.weights, *(change.weights for change in self.changes)):
+            if not all(0 <= w < float("inf") for w in weights) or not any(weights):
+                raise ValueError(
+                    f"member {self.name!r}: weights must be finite, >= 0 and not all 0, got {weights}"
+                )
+
+    def at(self, round: int) -> Member:
+        """The member as it trains after so many completed rounds.
+
+        >>> later = Change(round=3, weights=(0.0, 1.0), learning_rate=1e-3)
+        >>> member = Member(name="m", weights=(1.0, 0.0), changes=(later,))
+        >>> member.at(2).weights, member.at(3).weights
+        ((1.0, 0.0), (0.0, 1.0))
+        """
+        past = [change for change in self.changes if change.round <= round]
+        if not past:
+            return self
+        now = past[-1]
+        return replace(
+            self,
+            weights=now.weights,
+            learning_rate=now.learning_rate,
+            weight_decay=now.weight_decay,
+        )
 
 
 def one_hot(task: int, tasks: int) -> tuple[float, ...]:

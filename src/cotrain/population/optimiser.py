@@ -1,7 +1,7 @@
 """AdamW over stacked parameters, with a learning rate for each member."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import torch
@@ -31,7 +31,7 @@ def adamw_step(
     gradients: Tensors,
     *,
     learning_rates: Sequence[float],
-    weight_decay: float,
+    weight_decays: Sequence[float],
     untouched: Tensor,
 ) -> None:
     """One in-place AdamW step for all members, through torch's fused kernel.
@@ -39,15 +39,15 @@ def adamw_step(
     Args:
         state: Changed in place.
         gradients: Like ``state.params``.
-        learning_rates: ``[P]`` this step's rate of each member; members of equal rate that stand next
-            to each other are updated together.
-        weight_decay: Decoupled weight decay.
+        learning_rates: ``[P]`` this step's rate of each member; members of equal rate and decay that
+            stand next to each other are updated together.
+        weight_decays: ``[P]`` decoupled weight decay of each member.
         untouched: ``[O]`` bool, outputs whose task has no label in the batch: their head rows and
             moments stay as they are.
     """
     kept = _head_tensors(state) if bool(untouched.any()) else []
     copies = [tensor[:, untouched].clone() for tensor in kept]
-    for rows, rate in _runs(learning_rates):
+    for rows, rate, decay in _runs(zip(learning_rates, weight_decays, strict=True)):
         params, momentum, variance = (
             [tensors[name][rows] for name in state.params]
             for tensors in (state.params, state.momentum, state.variance)
@@ -66,7 +66,7 @@ def adamw_step(
             beta1=BETA_1,
             beta2=BETA_2,
             lr=rate,
-            weight_decay=weight_decay,
+            weight_decay=decay,
             eps=EPSILON,
             maximize=False,
         )
@@ -84,11 +84,11 @@ def _head_tensors(state: State) -> list[Tensor]:
     ]
 
 
-def _runs(rates: Sequence[float]) -> list[tuple[slice, float]]:
-    """Stretches of members with the same rate."""
+def _runs(settings: Iterable[tuple[float, float]]) -> list[tuple[slice, float, float]]:
+    """Stretches of members with the same rate and decay."""
     runs, start = [], 0
-    for rate, group in groupby(rates):
+    for (rate, decay), group in groupby(settings):
         size = len(list(group))
-        runs.append((slice(start, start + size), rate))
+        runs.append((slice(start, start + size), rate, decay))
         start += size
     return runs

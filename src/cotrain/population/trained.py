@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain.data.taskdata import TaskData
+from cotrain.models.losses import predictions
 from cotrain.population.executor import Executor
 from cotrain.population.member import Member
 from cotrain.population.state import Tensors, stack_models
 from cotrain.population.training import Progress, predict_outputs
-from cotrain.tasks import Task, output_slices
+from cotrain.tasks import Task, output_slices, score
 
 Models = dict[tuple[int, int], Tensors]
 MODELS_AT_ONCE = 16  # models stacked for a prediction
@@ -97,6 +101,23 @@ def predict(
             for task in (best_round[row] == round).nonzero().flatten().tolist():
                 outputs[row, slices[task]] = output[slices[task]]
     return outputs
+
+
+def task_scores(outputs: Tensor, data: TaskData, *, known: Tensor) -> NDArray[np.float64]:
+    """``[P, T]`` score of each member's outputs on each task.
+
+    Args:
+        outputs: ``[P, O, N]``.
+        data: N rows with labels.
+        known: ``[P, T]`` bool: the outputs to score; the others' scores are NaN.
+    """
+    found = predictions(data.tasks, outputs)
+    scores = np.full(tuple(known.shape), np.nan)
+    for t, task in enumerate(data.tasks):
+        rows, target = data.labels(t)
+        for p in known[:, t].nonzero().flatten().tolist():
+            scores[p, t] = score(task, found[t][p][rows], target)
+    return scores
 
 
 def mixed(outputs: Tensor, share: Tensor, seeds: Sequence[int]) -> Tensor:

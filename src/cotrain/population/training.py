@@ -53,6 +53,32 @@ class Progress:
     models: dict[tuple[int, int], Tensors] = field(default_factory=dict)
 
 
+def copied(progress: Progress, parents: Sequence[int]) -> Progress:
+    """Members that go on from where others stand: state, moments, best rounds and models.
+
+    Args:
+        progress: Of P members.
+        parents: Row of the active member that each new member copies.
+    """
+    place = {row: at for at, row in enumerate(progress.active)}
+    rows = list(parents)
+    return Progress(
+        state=progress.state.select([place[row] for row in rows]),
+        active=list(range(len(rows))),
+        round=progress.round,
+        loss=progress.loss[rows],
+        best_round=progress.best_round[rows],
+        outputs=progress.outputs[rows],
+        rounds_run=progress.rounds_run[rows],
+        models={
+            (child, round): {name: tensor.clone() for name, tensor in model.items()}
+            for child, parent in enumerate(rows)
+            for (row, round), model in progress.models.items()
+            if row == parent
+        },
+    )
+
+
 def start(
     cohort: Sequence[Member], architecture: Architecture, development: Development
 ) -> Progress:
@@ -77,6 +103,7 @@ def train_cohort(
     development: Development,
     recipe: Recipe,
     *,
+    until: int | None = None,
     after_round: Callable[[Progress], None] = lambda _: None,
     before_update: Callable[[TrainingStep], None] = lambda _: None,
 ) -> Progress:
@@ -92,14 +119,15 @@ def train_cohort(
         executor: Computes gradients and outputs.
         development: Training and validation rows.
         recipe: Rounds, batch size, patience, schedule.
+        until: Pause after so many rounds in all.
         after_round: Called with the progress, for checkpoints and displays.
         before_update: Called between the training pass and the update of every step, for measurements that
             leave no trace.
     """
     losses, method = TaskLosses(development.tasks), cohort[0].weighting
     steps = recipe.rounds * batch_count(len(development.train), recipe.batch_size)
-    while progress.active and progress.round < recipe.rounds:
-        members = [cohort[row] for row in progress.active]
+    while progress.active and progress.round < (recipe.rounds if until is None else until):
+        members = [cohort[row].at(progress.round) for row in progress.active]
         weights = torch.tensor([member.weights for member in members])
         seeds = torch.tensor([member.seed for member in members])
         for batch in batches(development.train, recipe, progress.round):
@@ -121,7 +149,7 @@ def train_cohort(
                 state,
                 backward(slope),
                 learning_rates=step.learning_rates,
-                weight_decay=recipe.weight_decay,
+                weight_decays=[member.weight_decay * recipe.weight_decay for member in members],
                 untouched=~batch.present[losses.task_of_output],
             )
             method.learn(step, partial(_losses_after, step, executor))

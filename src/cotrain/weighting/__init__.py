@@ -15,15 +15,29 @@ from cotrain.weighting.adaptive import (
     Random,
     Uncertainty,
 )
+from cotrain.weighting.optimize import optimize_weights
+from cotrain.weighting.schedule import WeightSchedule
+from cotrain.weighting.search import Move, Searcher, Setting, WeightSearch, search_weights
+from cotrain.weighting.searchers import PB2, PBT, Halving
 
 __all__ = [
     "FAMO",
     "IMTLL",
+    "PB2",
+    "PBT",
     "DynamicAverage",
     "Fixed",
     "GeometricMean",
+    "Halving",
     "LossWeighting",
+    "Move",
     "OptimalUncertainty",
     "Random",
+    "Searcher",
+    "Setting",
     "Uncertainty",
+    "WeightSchedule",
+    "WeightSearch",
+    "optimize_weights",
+    "search_weights",
 ]

@@ -55,7 +55,9 @@ def test_adamw_is_torch_adamw(decay: float) -> None:
     nothing = torch.zeros(4, dtype=torch.bool)
     for gradient, share in zip(gradients, shares, strict=True):
         rates = [rate * share for rate in RATES]
-        adamw_step(state, gradient, learning_rates=rates, weight_decay=decay, untouched=nothing)
+        adamw_step(
+            state, gradient, learning_rates=rates, weight_decays=[decay] * 4, untouched=nothing
+        )
     assert state.step == 6
     for member, rate in enumerate(RATES):
         expected = reference(
@@ -76,7 +78,7 @@ def test_gradients_are_left_as_they_are() -> None:
         state,
         gradient,
         learning_rates=RATES,
-        weight_decay=0.1,
+        weight_decays=[0.1] * 4,
         untouched=torch.tensor([True, False, False, False]),
     )
     assert all(torch.equal(gradient[k], before[k]) for k in before)
@@ -91,7 +93,7 @@ def test_gradients_may_lie_in_memory_as_they_like() -> None:
     assert not turned["encoder.w"].is_contiguous()
     nothing = torch.zeros(4, dtype=torch.bool)
     for state, own in ((plain, gradient), (strided, turned)):
-        adamw_step(state, own, learning_rates=RATES, weight_decay=0.0, untouched=nothing)
+        adamw_step(state, own, learning_rates=RATES, weight_decays=[0.0] * 4, untouched=nothing)
     assert all(torch.equal(plain.params[k], strided.params[k]) for k in SHAPES)
 
 
@@ -99,7 +101,7 @@ def test_gradients_may_lie_in_memory_as_they_like() -> None:
 def test_untouched_outputs_keep_rows_and_moments(untouched: list[bool]) -> None:
     generator = torch.Generator().manual_seed(0)
     state = fresh_state(generator)
-    options = {"learning_rates": RATES, "weight_decay": 0.1}
+    options = {"learning_rates": RATES, "weight_decays": [0.1] * 4}
     adamw_step(
         state,
         random_tensors(4, generator),

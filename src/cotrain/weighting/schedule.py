@@ -1,0 +1,120 @@
+"""Weights that change at given rounds: what a search finds, and what can be trained again from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from cotrain.artifacts import RunFolder
+from cotrain.errors import InputError, nearest
+from cotrain.population.member import Change, Member
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightSchedule:
+    """Task weights, learning rate and weight decay for every round.
+
+    Args:
+        tasks: T names.
+        changes: By growing rounds, the first from round 0.
+
+    >>> early = Change(round=0, weights=(1.0, 1.0), learning_rate=1e-3)
+    >>> late = Change(round=8, weights=(0.5, 1.5), learning_rate=1e-3)
+    >>> schedule = WeightSchedule(tasks=("a", "b"), changes=(early, late))
+    >>> print(schedule)
+    from round 1: a 1.00, b 1.00
+    from round 9: a 0.50, b 1.50
+    >>> schedule.member("replay", seed=3).at(8).weights
+    (0.5, 1.5)
+    """
+
+    tasks: tuple[str, ...]
+    changes: tuple[Change, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        rounds = [change.round for change in self.changes]
+        if rounds[:1] != [0] or sorted(set(rounds)) != rounds:
+            raise InputError(
+                f"a schedule starts at round 0 and goes on in growing rounds, found {rounds}"
+            )
+        for change in self.changes:
+            _check(self.tasks, change.weights)
+
+    def member(self, name: str, *, seed: int = 0, dropout: float = 1.0) -> Member:
+        """A member that trains along the schedule."""
+        first, later = self.changes[0], self.changes[1:]
+        return Member(
+            name=name,
+            weights=first.weights,
+            seed=seed,
+            learning_rate=first.learning_rate,
+            weight_decay=first.weight_decay,
+            dropout=dropout,
+            changes=later,
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON, with the tasks' names."""
+        path = Path(path)
+        content = {
+            "tasks": self.tasks,
+            "changes": [
+                asdict(change) | {"weights": dict(zip(self.tasks, change.weights, strict=True))}
+                for change in self.changes
+            ],
+        }
+        RunFolder(path.parent).write_json(path.name, content)
+
+    @classmethod
+    def load(cls, path: str | Path, tasks: Sequence[str]) -> WeightSchedule:
+        """Read what :meth:`save` wrote, for these tasks in their order.
+
+        Raises:
+            InputError: If a task is missing or unknown, or a weight is negative or not finite.
+        """
+        path = Path(path)
+        content = RunFolder(path.parent).read_json(path.name)
+        changes = []
+        try:
+            for found in content["changes"]:
+                weights = {str(name): float(value) for name, value in found["weights"].items()}
+                for name in weights:
+                    if name not in tasks:
+                        raise InputError(f"{path} weighs {name!r}: {nearest(name, tasks)}")
+                for name in tasks:
+                    if name not in weights:
+                        raise InputError(f"{path} has no weight for {name!r}")
+                row = tuple(weights[name] for name in tasks)
+                changes.append(TypeAdapter(Change).validate_python(found | {"weights": row}))
+        except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{path} is not a weight schedule: {error}") from error
+        return cls(tasks=tuple(tasks), changes=tuple(changes))
+
+    def __str__(self) -> str:
+        """One line for every change."""
+        return "\n".join(
+            f"from round {change.round + 1}: "
+            + ", ".join(
+                f"{task} {weight:.2f}"
+                for task, weight in zip(self.tasks, change.weights, strict=True)
+            )
+            for change in self.changes
+        )
+
+
+def _check(tasks: Sequence[str], weights: Sequence[float]) -> None:
+    if len(weights) != len(tasks):
+        raise InputError(f"{len(weights)} weights for {len(tasks)} tasks")
+    for task, weight in zip(tasks, weights, strict=True):
+        if not 0 <= weight < float("inf"):
+            raise InputError(
+                f"the weight of {task!r} must be finite and not negative, found {weight}"
+            )
+    if not any(weights):
+        raise InputError("all weights are 0: nothing would be trained")
