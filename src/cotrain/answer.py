@@ -105,6 +105,8 @@ def _together(proof: Proof, membership: Membership, names: Sequence[str]) -> str
             phrases.append(f"{{{_list([names[t] for t in group])}}}")
     if any(_uses(task, Contender.JOINT) for task in proof.tasks):
         phrases.append(f"all {len(names)} tasks in one network")
+    if any(_uses(task, Contender.WEIGHTED) for task in proof.tasks):
+        phrases.append(f"all {len(names)} tasks in one network with changing weights")
     return f"Train together {' and '.join(phrases)}" if phrases else ""
 
 

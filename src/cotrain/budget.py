@@ -10,7 +10,9 @@ from cotrain.errors import InputError
 from cotrain.measure.schedule import comparing_cost, looking_cost, probe_interval, probe_rows
 from cotrain.population.batches import batch_count
 from cotrain.population.member import Recipe
+from cotrain.population.weighting import LossWeighting
 from cotrain.settings import SAMPLED_SEEDS, Instrument, Settings
+from cotrain.weighting import PBT
 
 FEWEST_ROUNDS = 5
 
@@ -80,6 +82,14 @@ def full_cost(vectors: int, candidates: int, seeds: int, measuring: float) -> fl
     return vectors * (candidates + seeds - 1) + measuring
 
 
+def weighing_cost(weights: LossWeighting | PBT | None, candidates: int, seeds: int) -> int:
+    """Joint runs of the contender whose weights change: tuned like the others, or searched once."""
+    if weights is None:
+        return 0
+    first = weights.members if isinstance(weights, PBT) else candidates
+    return first + seeds - 1
+
+
 def allot(
     budget: float | None,
     *,
@@ -89,6 +99,7 @@ def allot(
     seeds: int,
     measuring: Callable[[Recipe], float],
     recipe: Recipe,
+    weights: LossWeighting | PBT | None = None,
 ) -> Allowance:
     """Spend the budget evenly: fewer candidates first, then shorter trainings; never fewer seeds.
 
@@ -100,14 +111,20 @@ def allot(
         seeds: Seeds each contender is trained from.
         measuring: Runs of a recipe that measuring takes.
         recipe: The full recipe.
+        weights: Of a further contender.
     """
     vectors = tasks + 1 + max_groups if tasks > 1 else 1
+
+    def cost(tried: int, measured: float) -> float:
+        further = weighing_cost(weights, tried, seeds)
+        return full_cost(vectors, tried, seeds, measured) + further
+
     measured = measuring(recipe)
-    full = full_cost(vectors, candidates, seeds, measured)
+    full = cost(candidates, measured)
     granted = full if budget is None else budget
     if not granted > 0:
         raise InputError(f"--budget {granted:g}: give a number of joint runs above 0")
-    costs = {c: full_cost(vectors, c, seeds, measured) for c in range(candidates, 0, -1)}
+    costs = {c: cost(c, measured) for c in range(candidates, 0, -1)}
     affordable = [c for c, cost in costs.items() if cost <= granted]
     if affordable:
         return Allowance(
@@ -118,7 +135,7 @@ def allot(
         for rounds in range(FEWEST_ROUNDS, recipe.rounds)
     }
     shares = {
-        rounds: full_cost(vectors, 1, seeds, measuring(short)) * rounds / recipe.rounds
+        rounds: cost(1, measuring(short)) * rounds / recipe.rounds
         for rounds, short in shorter.items()
     }
     paid = [rounds for rounds, cost in shares.items() if cost <= granted]

@@ -23,7 +23,6 @@ from cotrain.result import Contender
 from cotrain.tasks import Task, score
 
 Array = NDArray[np.float64]
-NETWORKS = (Contender.SINGLE, Contender.JOINT, Contender.GROUPS)
 REPLICATES = 200
 
 
@@ -59,11 +58,14 @@ def choose(
 
     Args:
         tasks: The T tasks.
-        predictions: Contender → T arrays of seed-averaged validation predictions ``[N, ...]``.
+        predictions: Contender → T arrays of seed-averaged validation predictions ``[N, ...]``, the simplest
+            contender first; all but the trees are networks.
         labels: T pairs of labelled rows and their labels.
         seed: Seeds the bootstrap.
     """
-    network = _winners(tasks, {c: predictions[c] for c in NETWORKS}, labels, seed)
+    networks = dict(predictions)
+    del networks[Contender.TREES]
+    network = _winners(tasks, networks, labels, seed)
     mixed = [
         blend(predictions[best][t], predictions[Contender.TREES][t])
         for t, best in enumerate(network)

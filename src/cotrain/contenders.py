@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -68,33 +68,23 @@ def candidates(vectors: dict[str, Weights], settings: Sequence[Setting]) -> list
 
 
 def replicas(best: Sequence[Member], seeds: int) -> list[Member]:
-    """The chosen members from the remaining seeds."""
+    """The chosen members from the remaining seeds; those of one rate and one weighting stand together."""
     return [
-        Member(
-            name=member.name,
-            weights=member.weights,
-            seed=seed,
-            learning_rate=member.learning_rate,
-            dropout=member.dropout,
-        )
-        for member in sorted(best, key=lambda m: m.learning_rate)
+        replace(member, seed=seed)
+        for member in sorted(best, key=lambda m: (str(m.weighting), m.learning_rate))
         for seed in range(1, seeds)
     ]
 
 
 def tuned(trained: Trained, valid: TaskData) -> tuple[Member, ...]:
     """The member of each weight vector with the best mean validation score, weighted as its tasks are."""
-    best: dict[Weights, tuple[float, Member]] = {}
+    best: dict[Hashable, tuple[float, Member]] = {}
     scores = member_scores(trained, valid)
     for member, own in zip(trained.members, scores, strict=True):
-        known = np.isfinite(own)
-        value = (
-            np.average(own[known], weights=np.array(member.weights)[known])
-            if known.any()
-            else -np.inf
-        )
-        if member.weights not in best or value > best[member.weights][0]:
-            best[member.weights] = (float(value), member)
+        known, weights = np.isfinite(own), np.array(member.weights)
+        value = float(np.average(own[known], weights=weights[known])) if known.any() else -np.inf
+        if member.kind not in best or value > best[member.kind][0]:
+            best[member.kind] = (value, member)
     return tuple(member for _, member in best.values())
 
 
@@ -103,28 +93,44 @@ def member_scores(trained: Trained, valid: TaskData) -> Array:
     return task_scores(trained.outputs, valid, known=trained.best_round > 0)
 
 
-def speakers(
-    contender: Contender, task: int, membership: Membership
-) -> tuple[tuple[float, Weights], ...]:
-    """Share and weight vector of every network by which a contender predicts a task."""
-    tasks = len(membership.shares)
-    if contender is Contender.SINGLE:
-        return ((1.0, one_hot(task, tasks)),)
-    if contender is Contender.JOINT:
-        return ((1.0, indicator(set(range(tasks)), tasks)),)
-    return membership.speakers(task)
+@dataclass(frozen=True, kw_only=True)
+class Cast:
+    """Which trained members stand for which contender.
 
+    Args:
+        membership: The groups.
+        weighted: A member with weights that change while training, if that is a contender.
+    """
 
-def member_shares(
-    members: Sequence[Member], contender: Contender, task: int, membership: Membership
-) -> torch.Tensor:
-    """``[P]`` share of each member in a contender's prediction of a task, the same for every seed."""
-    share = {weights: share for share, weights in speakers(contender, task, membership)}
-    return torch.tensor([share.get(member.weights, 0.0) for member in members])
+    membership: Membership
+    weighted: Member | None = None
+
+    @property
+    def networks(self) -> tuple[Contender, ...]:
+        """The contenders that are networks, simple ones first."""
+        further = () if self.weighted is None else (Contender.WEIGHTED,)
+        return (Contender.SINGLE, Contender.JOINT, Contender.GROUPS, *further)
+
+    def shares(self, members: Sequence[Member], contender: Contender, task: int) -> torch.Tensor:
+        """``[P]`` share of each member in a contender's prediction of a task, the same for every seed."""
+        share = {kind: share for share, kind in self._speakers(contender, task)}
+        return torch.tensor([share.get(member.kind, 0.0) for member in members])
+
+    def _speakers(self, contender: Contender, task: int) -> list[tuple[float, Hashable]]:
+        tasks = len(self.membership.shares)
+        if contender is Contender.WEIGHTED and self.weighted is not None:
+            return [(1.0, self.weighted.kind)]
+        if contender is Contender.SINGLE:
+            found: tuple[tuple[float, Weights], ...] = ((1.0, one_hot(task, tasks)),)
+        elif contender is Contender.JOINT:
+            found = ((1.0, indicator(set(range(tasks)), tasks)),)
+        else:
+            found = self.membership.speakers(task)
+        return [(share, Member(name="", weights=weights).kind) for share, weights in found]
 
 
 def network_predictions(
-    tasks: Sequence[Task], trained: Trained, outputs: torch.Tensor, membership: Membership
+    tasks: Sequence[Task], trained: Trained, outputs: torch.Tensor, cast: Cast
 ) -> list[dict[Contender, Array]]:
     """For each task: network contender → ``[S, N, ...]`` predictions of its seeds.
 
@@ -132,14 +138,14 @@ def network_predictions(
         tasks: The T tasks.
         trained: The final population.
         outputs: ``[P, O, N]`` its outputs on the rows asked for.
-        membership: Which models share the prediction of which task.
+        cast: Who stands for whom.
     """
     seeds = [member.seed for member in trained.members]
     found = []
     for t, (task, columns) in enumerate(zip(tasks, output_slices(tasks), strict=True)):
         own = {}
-        for contender in (Contender.SINGLE, Contender.JOINT, Contender.GROUPS):
-            share = member_shares(trained.members, contender, t, membership)
+        for contender in cast.networks:
+            share = cast.shares(trained.members, contender, t)
             own[contender] = predictions([task], mixed(outputs[:, columns], share, seeds))[0]
         found.append(own)
     return found

@@ -38,7 +38,13 @@ class Ledger:
         return tuple(self._lines)
 
     def population(
-        self, stage: str, purpose: str, trained: Trained, *, only: str = "", without: str = "\0"
+        self,
+        stage: str,
+        purpose: str,
+        trained: Trained,
+        *,
+        only: str = "",
+        without: tuple[str, ...] = (),
     ) -> None:
         """Enter the members whose name starts with ``only`` and not with ``without``.
 

@@ -15,6 +15,7 @@ from cotrain.budget import Allowance, allot, measuring_cost, recipe_for
 from cotrain.choice import choose
 from cotrain.contenders import (
     SETTINGS,
+    Cast,
     group_vectors,
     network_predictions,
     replicas,
@@ -47,6 +48,7 @@ from cotrain.summary import (
     row_counts,
     settings_summary,
 )
+from cotrain.weighing import NAME, STAGE, weigh, worth_of_weights
 
 DEFAULTS = Settings()
 
@@ -110,10 +112,18 @@ def plan(
         ledger.population("tune groups", "deciding", group_tuning)
         tuning, best = merge([tuning, group_tuning]), (*best, *tuned_groups)
 
+    # One network with weights that change while training, if that is asked for.
+    weighted = None if settings.weights is None else weigh(engine, settings.weights, joint, grid)
+    if weighted is not None:
+        ledger.population(STAGE, "deciding", weighted.everyone)
+        tuning, best = merge([tuning, weighted.trained]), (*best, weighted.member)
+    cast = Cast(membership=membership, weighted=None if weighted is None else weighted.member)
+
     # Every contender from the remaining seeds; the tuning run of the best setting is seed 0.
     final = engine.train("final", replicas(best, settings.seeds))
-    ledger.population("single and joint, all seeds", "baseline", final, without="group/")
+    ledger.population("single and joint, all seeds", "baseline", final, without=("group/", NAME))
     ledger.population("groups, all seeds", "shipping", final, only="group/")
+    ledger.population("weighted, all seeds", "shipping", final, only=NAME)
     trained = merge([tuning.select(lambda member: member in best), final])
     forest, seconds = fit_trees(engine, settings, allowance.candidates)
     ledger.trees(
@@ -123,13 +133,13 @@ def plan(
     # Choose on validation; then open the test split, once.
     labels = [development.valid.labels(t) for t in range(len(tasks))]
     valid = with_trees(
-        network_predictions(tasks, trained, trained.outputs, membership),
+        network_predictions(tasks, trained, trained.outputs, cast),
         tree_predictions(settings.trees, forest, development.valid),
     )
     choice = choose(tasks, seed_mean(valid), labels, settings.seed)
     test = splits.test.open_for(choice)
     on_test = with_trees(
-        network_predictions(tasks, trained, engine.predict(trained, test.inputs), membership),
+        network_predictions(tasks, trained, engine.predict(trained, test.inputs), cast),
         tree_predictions(settings.trees, forest, test),
     )
     train_labels = development.train.mask.sum(dim=0).tolist()
@@ -138,7 +148,12 @@ def plan(
     result = Result(
         title=title,
         answer=answer(proof, membership),
-        details=(*budget_notes(allowance), *details(proof, affinity), *splits.notes),
+        details=(
+            *budget_notes(allowance),
+            *details(proof, affinity),
+            *worth_of_weights(proof, ledger),
+            *splits.notes,
+        ),
         tasks=proof.tasks,
         mean_test=proof.mean_test,
         overall=proof.overall,
@@ -150,7 +165,7 @@ def plan(
         budget=allowance.budget,
         settings=settings_summary(settings, allowance, engine, best),
     )
-    ship(folder, engine, trained, forest, choice, membership, settings, splits.preparation, encoder)
+    ship(folder, engine, trained, forest, choice, cast, settings, splits.preparation, encoder)
     write_result(folder, result)
     return read_result(folder), load(out, encoder=encoder)
 
@@ -166,4 +181,5 @@ def _allowance(splits: Splits, settings: Settings) -> Allowance:
         seeds=settings.seeds,
         measuring=lambda short: measuring_cost(tasks, settings, short, rows),
         recipe=recipe,
+        weights=settings.weights,
     )

@@ -17,9 +17,8 @@ from torch import Tensor
 from cotrain.artifacts import RunFolder
 from cotrain.baselines.trees import HistTrees, LightGBMTrees, Model, TreeLearner
 from cotrain.choice import Choice, blend
-from cotrain.contenders import member_shares
+from cotrain.contenders import Cast
 from cotrain.errors import InputError
-from cotrain.grouping import Membership
 from cotrain.models.losses import predictions
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
@@ -140,14 +139,14 @@ def ship(
     trained: Trained,
     forest: Sequence[Sequence[Model]],
     choice: Choice,
-    membership: Membership,
+    cast: Cast,
     settings: Settings,
     preparation: Preparation | None,
     encoder: Encoder | None,
 ) -> None:
     """Write what :func:`load` needs: the networks, trees and preparation that serve some task."""
     tasks = engine.development.tasks
-    shares = _shares(trained, choice, membership)
+    shares = _shares(trained, choice, cast)
     best_round, models = trained.serving(shares > 0)
     tensors = {"best_round": best_round, "shares": shares}
     for (row, round), model in models.items():
@@ -172,13 +171,13 @@ def ship(
         preparation.save(folder.path("preparation"))
 
 
-def _shares(trained: Trained, choice: Choice, membership: Membership) -> Tensor:
+def _shares(trained: Trained, choice: Choice, cast: Cast) -> Tensor:
     """``[P, T]`` share of each member in what is shipped for a task."""
     shares = torch.zeros(len(trained.members), len(choice.tasks))
     for t, (server, network) in enumerate(zip(choice.served_by, choice.network, strict=True)):
         if server is not Contender.TREES:
             speaker = network if server is Contender.BLEND else server
-            shares[:, t] = member_shares(trained.members, speaker, t, membership)
+            shares[:, t] = cast.shares(trained.members, speaker, t)
     return shares
 
 

@@ -86,6 +86,8 @@ def prove(
     pairs += [(Contender.JOINT, Contender.SINGLE), (Contender.JOINT, Contender.TREES)]
     pairs += [(Contender.GROUPS, Contender.JOINT)]
     pairs += [(Contender.GROUPS, Contender.SINGLE), (Contender.TREES, Contender.SINGLE)]
+    if Contender.WEIGHTED in predictions[0]:
+        pairs.append((Contender.WEIGHTED, Contender.JOINT))
     return Proof(
         tasks=rows,
         mean_test={name: float(_mean(column)) for name, column in table.value.items()},

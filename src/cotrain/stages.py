@@ -36,7 +36,8 @@ def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str, *, 
         "data": splits.digest,
         "title": title,
         "tasks": [dataclasses.asdict(task) for task in splits.tasks],
-        "settings": dataclasses.asdict(settings) | {"trees": settings.trees.name},
+        "settings": dataclasses.asdict(settings)
+        | {"trees": settings.trees.name, "weights": repr(settings.weights)},
     }
     asked = _as_json(asked)
     if not folder.has("run.json"):

@@ -28,7 +28,7 @@ ORDER = (
     ("prove", "answer", "stages", "predictor"),
     ("measuring",),
     ("deciding",),
-    ("summary",),
+    ("summary", "weighing"),
     ("planning",),
     ("reporting",),
     ("cli",),

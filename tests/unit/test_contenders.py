@@ -11,6 +11,7 @@ from tiny import make_development, make_tasks, train
 
 from cotrain.contenders import (
     SETTINGS,
+    Cast,
     Setting,
     candidates,
     group_vectors,
@@ -18,15 +19,15 @@ from cotrain.contenders import (
     network_predictions,
     replicas,
     single_and_joint,
-    speakers,
     tuned,
 )
 from cotrain.grouping import Grouping, Membership
 from cotrain.models.losses import predictions
-from cotrain.population.member import Member
+from cotrain.population.member import Change, Member
 from cotrain.population.trained import Trained, from_progress
 from cotrain.result import Contender
 from cotrain.tasks import score
+from cotrain.weighting import Uncertainty
 
 MEMBERSHIP = Membership.hard(
     Grouping(
@@ -114,17 +115,32 @@ def test_tuning_weighs_scores_as_the_member_weighs_tasks(monkeypatch: pytest.Mon
 
 
 def test_who_speaks_for_a_contender() -> None:
-    assert speakers(Contender.SINGLE, 1, MEMBERSHIP) == ((1.0, (0.0, 1.0, 0.0)),)
-    assert speakers(Contender.JOINT, 1, MEMBERSHIP) == ((1.0, (1.0, 1.0, 1.0)),)
-    assert [speakers(Contender.GROUPS, t, MEMBERSHIP) for t in range(3)] == [
-        ((1.0, (1.0, 1.0, 0.0)),),
-        ((1.0, (0.0, 1.0, 1.0)),),
-        ((1.0, (1.0, 1.0, 1.0)),),
+    kinds = [(1.0, 1.0, 0.0), (0.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0.0, 1.0, 0.0), *SOFT.weights]
+    members = [Member(name="", weights=weights, seed=seed) for seed in (0, 1) for weights in kinds]
+    hard, soft = Cast(membership=MEMBERSHIP), Cast(membership=SOFT)
+    assert hard.shares(members, Contender.SINGLE, 1).tolist() == [0, 0, 0, 1, 0, 0] * 2
+    assert hard.shares(members, Contender.JOINT, 1).tolist() == [0, 0, 1, 0, 0, 0] * 2
+    assert [hard.shares(members, Contender.GROUPS, t).tolist()[:4] for t in range(3)] == [
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+        [0, 0, 1, 0],
     ]
-    assert speakers(Contender.GROUPS, 1, SOFT) == (
-        (0.25, (1.0, 0.25, 0.0)),
-        (0.75, (0.0, 0.75, 1.0)),
-    )
+    assert soft.shares(members, Contender.GROUPS, 1).tolist() == [0, 0, 0, 0, 0.25, 0.75] * 2
+
+
+def test_changing_weights_are_not_mistaken_for_uniform_ones() -> None:
+    joint = Member(name="joint", weights=(1.0,) * 3)
+    later = Change(round=2, weights=(2.0, 0.5, 0.5), learning_rate=1e-3)
+    for weighted in (replace(joint, weighting=Uncertainty()), replace(joint, changes=(later,))):
+        cast = Cast(membership=MEMBERSHIP, weighted=weighted)
+        assert cast.networks[-1] is Contender.WEIGHTED
+        members = [joint, weighted, replace(weighted, seed=1), replace(joint, seed=1)]
+        assert cast.shares(members, Contender.WEIGHTED, 0).tolist() == [0, 1, 1, 0]
+        assert cast.shares(members, Contender.JOINT, 0).tolist() == [1, 0, 0, 1]
+        seeds = [(m.weighting, m.changes, m.seed) for m in replicas([joint, weighted], 3)]
+        assert sorted(seeds, key=str) == sorted(
+            [(m.weighting, m.changes, s) for m in (joint, weighted) for s in (1, 2)], key=str
+        )
 
 
 def population(weights: list[tuple[float, ...]], seeds: list[int]) -> tuple[Trained, torch.Tensor]:
@@ -156,7 +172,9 @@ def test_network_predictions_find_the_members() -> None:
     weights = [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)]
     trained, outputs = population(weights, [0, 0, 0, 1, 1, 1])
     grouping = Grouping(groups=((0, 1), (1,)), server=(0, 1), objective=0.0, bound=0.0, exact=True)
-    found = network_predictions(make_tasks("rr"), trained, outputs, Membership.hard(grouping))
+    found = network_predictions(
+        make_tasks("rr"), trained, outputs, Cast(membership=Membership.hard(grouping))
+    )
     assert said(found) == [
         {Contender.SINGLE: [0, 4], Contender.JOINT: [2, 3], Contender.GROUPS: [2, 3]},
         {Contender.SINGLE: [1, 5], Contender.JOINT: [2, 3], Contender.GROUPS: [1, 5]},
@@ -167,7 +185,7 @@ def test_soft_predictions_add_up_outputs_by_shares_within_each_seed() -> None:
     singles = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 1.0)]
     weights = [*singles, *SOFT.weights, SOFT.weights[1], *singles, SOFT.weights[0]]
     trained, outputs = population(weights, [0] * 6 + [1] * 6)
-    found = network_predictions(make_tasks("rbr"), trained, outputs, SOFT)
+    found = network_predictions(make_tasks("rbr"), trained, outputs, Cast(membership=SOFT))
     assert said(found)[0][Contender.GROUPS] == [4, 11]
     logits = np.array([0.25 * 4 + 0.75 * 5, 0.25 * 11 + 0.75 * 6])  # mixed before the sigmoid
     assert said(found)[1][Contender.GROUPS] == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-12)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cotrain.data import Schema, Split
     from cotrain.settings import Instrument, Settings
+    from cotrain.weighting import PBT, LossWeighting
 
 
 class Trees(StrEnum):
@@ -63,6 +64,11 @@ GROUP_BY_HELP = (
     "What decides the groups: lookahead, gradients, sampled or datamap (soft clusters). "
     "Default: sampled if measured, else lookahead."
 )
+WEIGHTS_HELP = (
+    "A further contender, one network for all targets with other weights than uniform. Adaptive: random, "
+    "uncertainty, optimal-uncertainty, imtl-l, dwa, geometric, famo; searched: pbt, pb2."
+)
+Weights = Annotated[str, typer.Option(help=WEIGHTS_HELP)]
 PAIR_HELP = "Two targets A,B that {}; may be repeated."
 GroupBy = Annotated[str | None, typer.Option(help=GROUP_BY_HELP, show_default=False)]
 Together = Annotated[
@@ -119,6 +125,27 @@ def instrument(name: str | None, option: str) -> Instrument | None:
     if name is not None and name.strip().lower() not in known:
         raise InputError(f"{option} {name!r}: there is {', '.join(known)}")
     return None if name is None else Instrument(name.strip().lower())
+
+
+def weights(name: str) -> LossWeighting | PBT | None:
+    """The contender of ``--weights``."""
+    from cotrain import weighting
+
+    known: dict[str, LossWeighting | PBT | None] = {
+        "uniform": None,
+        "random": weighting.Random(),
+        "uncertainty": weighting.Uncertainty(),
+        "optimal-uncertainty": weighting.OptimalUncertainty(),
+        "imtl-l": weighting.IMTLL(),
+        "dwa": weighting.DynamicAverage(),
+        "geometric": weighting.GeometricMean(),
+        "famo": weighting.FAMO(),
+        "pbt": weighting.PBT(),
+        "pb2": weighting.PB2(),
+    }
+    if name.strip().lower() not in known:
+        raise InputError(f"--weights {name!r}: there is {', '.join(known)}")
+    return known[name.strip().lower()]
 
 
 def pairs(given: list[str] | None, option: str) -> tuple[tuple[str, str], ...]:

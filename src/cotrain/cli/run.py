@@ -27,6 +27,7 @@ from cotrain.cli.options import (
     Together,
     Trainings,
     Trees,
+    Weights,
     WhichTrees,
     With,
 )
@@ -53,6 +54,7 @@ def run(
     group_by: GroupBy = None,
     together: Together = None,
     apart: Apart = None,
+    weights: Weights = "uniform",
     with_: With = ("lookahead",),  # type: ignore[assignment]
     trainings: Trainings = 10,
     trees: WhichTrees = Trees.HIST,
@@ -71,6 +73,7 @@ def run(
         group_by=options.instrument(group_by, "--group-by"),
         together=options.pairs(together, "--together"),
         apart=options.pairs(apart, "--apart"),
+        weights=options.weights(weights),
         instruments=options.instruments(with_),
         trainings=trainings,
         trees=trees,
@@ -92,13 +95,14 @@ def run_table(
     from cotrain.artifacts import RunFolder
     from cotrain.measuring import read_measured
     from cotrain.reporting import print_result, render_html
+    from cotrain.weighing import read_search
 
     console = session.make_console()
     splits = session.split_table(frame, schema, split, settings.seed, console)
     with session.watched(console, folder) as watch:
         result, _ = plan(splits, out=folder, settings=settings, title=title, watch=watch)
     print_result(result, console)
-    further = read_measured(RunFolder(folder)).further()
+    further = (*read_measured(RunFolder(folder)).further(), *read_search(RunFolder(folder)))
     RunFolder(folder).write_text("report.html", render_html(result, further))
     quoted = shlex.quote(str(folder))
     session.say(console, f"predict with: cotrain predict {quoted} NEWDATA -o preds.csv")

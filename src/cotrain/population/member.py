@@ -56,6 +56,11 @@ class Member:
                     f"member {self.name!r}: weights must be finite, >= 0 and not all 0, got {weights}"
                 )
 
+    @property
+    def kind(self) -> tuple[tuple[float, ...], LossWeighting, tuple[Change, ...]]:
+        """What it is trained for: the same for all seeds and settings that are tried."""
+        return self.weights, self.weighting, self.changes
+
     def at(self, round: int) -> Member:
         """The member as it trains after so many completed rounds.
 

@@ -1,0 +1,101 @@
+"""The weighing stage of a run: one network for all tasks whose weights adapt or are searched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cotrain.artifacts import RunFolder
+from cotrain.contenders import Setting, tuned
+from cotrain.ledger import Ledger
+from cotrain.population.engine import Engine
+from cotrain.population.member import Member
+from cotrain.population.trained import Trained
+from cotrain.population.weighting import LossWeighting
+from cotrain.prove import Proof
+from cotrain.result import Contender
+from cotrain.weighting import PBT, WeightSearch, optimize_weights
+
+NAME, STAGE = "weighted", "find weights"
+SEARCH, SCHEDULE = "weights.safetensors", "weights.json"
+INTERVALS = 12  # proposals of a search
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighted:
+    """The contender with changing weights.
+
+    Args:
+        member: It, from seed 0.
+        trained: It, trained.
+        everyone: All that was trained to find it.
+    """
+
+    member: Member
+    trained: Trained
+    everyone: Trained
+
+
+def weigh(
+    engine: Engine, weights: LossWeighting | PBT, joint: Member, grid: Sequence[Setting]
+) -> Weighted:
+    """Train the contender, or read it back.
+
+    A search starts from the learning rate and dropout that suit uniform weights and leaves its lineage and
+    a schedule in the run folder; an adaptive weighting is tuned like any other contender.
+    """
+    if isinstance(weights, PBT):
+        return _search(engine, weights, joint)
+    return _tune(engine, weights, joint, grid)
+
+
+def read_search(folder: RunFolder) -> tuple[WeightSearch, ...]:
+    """The lineage that a search left, if there was one."""
+    return (WeightSearch.load(folder.path(SEARCH)),) if folder.has(SEARCH) else ()
+
+
+def worth_of_weights(proof: Proof, ledger: Ledger) -> tuple[str, ...]:
+    """Whether finding the weights was worth it on the test split, in words; nothing if none were found."""
+    gain = proof.overall.get(f"{Contender.WEIGHTED} - {Contender.JOINT}")
+    if gain is None:
+        return ()
+    runs = sum(line.joint_runs for line in ledger.lines() if line.stage == STAGE)
+    judged = "worth it" if gain.low > 0 else "not worth it"
+    return (
+        f"Changing weights took {runs:.1f} joint runs to find, and bring {gain.value:+.3f} "
+        f"[{gain.low:+.3f}, {gain.high:+.3f}] over uniform weights on the test split: {judged} here.",
+    )
+
+
+def _tune(
+    engine: Engine, weights: LossWeighting, joint: Member, grid: Sequence[Setting]
+) -> Weighted:
+    members = [
+        replace(
+            joint,
+            name=NAME,
+            weighting=weights,
+            learning_rate=setting.learning_rate,
+            dropout=setting.dropout,
+        )
+        for setting in grid
+    ]
+    everyone = engine.train("weigh", members)
+    (best,) = tuned(everyone, engine.development.valid)
+    return Weighted(
+        member=best, trained=everyone.select(lambda member: member == best), everyone=everyone
+    )
+
+
+def _search(engine: Engine, weights: PBT, joint: Member) -> Weighted:
+    every = max(1, engine.recipe.rounds // INTERVALS)
+    searcher = replace(weights, learning_rate=joint.learning_rate)
+    history, everyone = optimize_weights(
+        engine, searcher, stage="weigh", every=every, dropout=joint.dropout
+    )
+    history.save(engine.folder.path(SEARCH))
+    history.schedule().save(engine.folder.path(SCHEDULE))
+    member = history.schedule().member(NAME, dropout=joint.dropout)
+    name = everyone.members[history.best].name
+    trained = replace(everyone.select(lambda own: own.name == name), members=(member,))
+    return Weighted(member=member, trained=trained, everyone=everyone)
