@@ -92,13 +92,19 @@ def test_no_bound_is_below_the_optimum(affinity: Array, groups: int) -> None:
         assert found.objective - slack <= best.objective <= found.bound + slack
 
 
-def test_column_generation_finds_the_optimum_of_twelve_tasks() -> None:
-    for seed in range(3):
+@pytest.mark.parametrize("groups", [2, 3, 5])
+def test_column_generation_proves_the_optimum_of_twelve_tasks(groups: int) -> None:
+    for seed in range(5):
         affinity = np.random.default_rng(seed).normal(size=(12, 12))
-        best = exact_grouping(affinity, max_groups=3)
-        found = narrowed(affinity, max_groups=3)
-        assert found.gap <= 0.02 * found.objective
-        assert found.objective == pytest.approx(best.objective, rel=0.02)
+        best = exact_grouping(affinity, max_groups=groups)
+        found = narrowed(affinity, max_groups=groups)
+        assert found.exact
+        assert found.objective == pytest.approx(best.objective)
+
+
+def test_noise_of_twenty_two_tasks_is_solved() -> None:
+    affinity = np.random.default_rng(22).uniform(-1, 1, size=(22, 22))
+    assert group_tasks(affinity, max_groups=4).exact
 
 
 @settings(max_examples=20, deadline=None)
