@@ -68,11 +68,12 @@ class Columns:
         reach = 1.0
         while time.monotonic() < self._deadline:
             price, group_price, relaxed, active = self._relaxation()
-            better = group_price + LEAST * max(1.0, abs(relaxed))
+            least = LEAST * max(1.0, abs(relaxed))
+            better = group_price + least
             found = self._improving(price, active, better)
             if not found:
                 self._choose()
-                lost = relaxed - self._value(self.groups) + LEAST * max(1.0, abs(relaxed))
+                lost = relaxed - self._value(self.groups) + self.problem.most * least
                 slack = reach * max(lost, SLACK * abs(relaxed) / self.problem.most)
                 search = self._priced(price, group_price - slack)
                 self._seen = np.unique(np.concatenate([self._seen, search.groups]), axis=0)
@@ -81,7 +82,7 @@ class Columns:
                     if slack >= lost:
                         self._close(search)
                     return
-                reach /= 1 if found else 4
+                reach = reach if found else reach / 4
             for group in found:
                 self._add(group, self._served(group, price))
 
