@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from cotrain.grouping import Grouping, exact_grouping, group_tasks
+from cotrain.grouping import Grouping, Stability, exact_grouping, group_tasks, stability
 from cotrain.grouping.large import local_search, narrowed
 from cotrain.grouping.score import clean, group_score
+from cotrain.measure.affinity import Affinity
 
 Array = NDArray[np.float64]
 CELLS = st.one_of(st.sampled_from([0.0, 1.0, -1.0, 0.5, float("nan")]), st.floats(-1e3, 1e3))
@@ -92,13 +93,19 @@ def test_no_bound_is_below_the_optimum(affinity: Array, groups: int) -> None:
         assert found.objective - slack <= best.objective <= found.bound + slack
 
 
-def test_column_generation_finds_the_optimum_of_twelve_tasks() -> None:
-    for seed in range(3):
+@pytest.mark.parametrize("groups", [2, 3, 5])
+def test_column_generation_proves_the_optimum_of_twelve_tasks(groups: int) -> None:
+    for seed in range(5):
         affinity = np.random.default_rng(seed).normal(size=(12, 12))
-        best = exact_grouping(affinity, max_groups=3)
-        found = narrowed(affinity, max_groups=3)
-        assert found.gap <= 0.02 * found.objective
-        assert found.objective == pytest.approx(best.objective, rel=0.02)
+        best = exact_grouping(affinity, max_groups=groups)
+        found = narrowed(affinity, max_groups=groups)
+        assert found.exact
+        assert found.objective == pytest.approx(best.objective)
+
+
+def test_noise_of_twenty_two_tasks_is_solved() -> None:
+    affinity = np.random.default_rng(22).uniform(-1, 1, size=(22, 22))
+    assert group_tasks(affinity, max_groups=4).exact
 
 
 @settings(max_examples=20, deadline=None)
@@ -111,6 +118,26 @@ def test_permuting_many_tasks_permutes_the_answer(tasks: int, seed: int) -> None
     assert b.objective == pytest.approx(a.objective, abs=1e-9)
     assert b.bound == pytest.approx(a.bound, rel=1e-6)
     assert {tuple(sorted(int(order[t]) for t in group)) for group in b.groups} == set(a.groups)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 8), st.integers(0, 10**6))
+def test_permuting_tasks_permutes_the_stability(tasks: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(size=(3, tasks, tasks)).astype(np.float32)
+    order = rng.permutation(tasks)
+    both = np.ix_(order, order)
+
+    def found(drawn: NDArray[np.float32], names: list[str]) -> Stability:
+        affinity = Affinity.from_samples(names, drawn, drawn, method="lookahead")
+        return stability(affinity, lambda z: exact_grouping(z, max_groups=2), draws=5)
+
+    names = [f"t{t}" for t in range(tasks)]
+    a = found(samples, names)
+    b = found(samples[:, order[:, None], order], [names[t] for t in order])
+    np.testing.assert_array_equal(b.together, a.together[both])
+    np.testing.assert_array_equal(b.same_server, a.same_server[both])
+    np.testing.assert_allclose(b.objective, a.objective)
 
 
 @pytest.mark.parametrize("tasks", [6, 18])

@@ -1,31 +1,37 @@
-"""A proven gap for some tens of tasks: column generation on served blocks.
+"""A proven optimum for some tens of tasks: column generation on served blocks.
 
 A column is a block S of tasks served by a group g ⊇ S, worth V = Σ_{a∈S} score(a, g). The master program
 chooses at most k columns so that every task is in one block; its linear relaxation gives prices π for the
-tasks and μ for a group, and a group worth more than μ at these prices is a new column. For any prices
+tasks and μ for a group, and a group worth more than μ at these prices is a new column: local search looks
+for one, and where it finds none :mod:`cotrain.grouping.pricing` finds all. For any prices
 
-    best sum of scores ≤ Σ_a π_a + k · max_g worth(g, π)                               (Lagrange),
+    best sum of scores ≤ Σ_a π_a + k · max_g worth(g, π)                               (Lagrange).
 
-with the exact maximum, or a bound on it, from :mod:`cotrain.grouping.pricing`. At the end the best choice
-among the columns is found by HiGHS. Letters: T tasks, k groups, J columns.
+Once no group is worth more than μ, that bound U is the value of the relaxation. If the best known sum is
+L < U, groups worth less than μ − (U − L) cannot be part of anything better; few are worth more, and HiGHS
+finds the best choice among them. Letters: T tasks, k groups, J columns.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
+from cotrain.errors import InputError
+from cotrain.grouping.milp import group_table
 from cotrain.grouping.pricing import Pricing, worths
 from cotrain.grouping.score import Matrix, Sets
 from cotrain.grouping.state import Problem
+from cotrain.grouping.table import ScoreTable
 
 LEAST = 1e-7  # relative worth of a column that counts
-TOLERANCES = (0.01, 0.001, 0.0)  # relative gaps to prove, as long as the time allows
 NEW = 40  # columns a round
-PATIENCE = 0.125  # share of the time after which a proven gap is good enough
+MOST = 5_000  # groups from one search
+SLACK = 0.05  # a search also finds what is worth a little less, in shares of the value: prices will move
 
 
 @dataclass(kw_only=True)
@@ -44,12 +50,13 @@ class Columns:
     bound: float
     seconds: float
     _blocks: dict[tuple[bytes, bytes], tuple[float, Sets, Sets]] = field(init=False, repr=False)
+    _seen: Sets = field(init=False, repr=False)  # [M, T] groups that may become worth it
     _deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with the known groups."""
         self._deadline = time.monotonic() + self.seconds
-        self._blocks = {}
+        self._blocks, self._seen = {}, self.groups
         scores = np.array([self.problem.scores(group) for group in self.groups])
         for g in np.unique(scores.argmax(axis=0)):
             self._add(self.groups[g], scores.argmax(axis=0) == g)
@@ -58,12 +65,26 @@ class Columns:
 
     def run(self) -> None:
         """Improve groups and bound until the gap is closed or the time is up."""
-        started = time.monotonic()
-        for tolerance in TOLERANCES:
-            while not self._proved(tolerance) and time.monotonic() < self._deadline:
-                pass
-            if self.gap <= LEAST or time.monotonic() - started > PATIENCE * self.seconds:
-                return
+        reach = 1.0
+        while time.monotonic() < self._deadline:
+            price, group_price, relaxed, active = self._relaxation()
+            least = LEAST * max(1.0, abs(relaxed))
+            better = group_price + least
+            found = self._improving(price, active, better)
+            if not found:
+                self._choose()
+                lost = relaxed - self._value(self.groups) + self.problem.most * least
+                slack = reach * max(lost, SLACK * abs(relaxed) / self.problem.most)
+                search = self._priced(price, group_price - slack)
+                self._seen = np.unique(np.concatenate([self._seen, search.groups]), axis=0)
+                found = self._best(self._seen, price, better)
+                if not found and search.complete:
+                    if slack >= lost:
+                        self._close(search)
+                    return
+                reach = reach if found else reach / 4
+            for group in found:
+                self._add(group, self._served(group, price))
 
     @property
     def gap(self) -> float:
@@ -71,28 +92,45 @@ class Columns:
         value = self._value(self.groups)
         return (self.bound - value) / max(abs(value), LEAST)
 
-    def _proved(self, tolerance: float) -> bool:
-        """One round; whether nothing is left to do at this tolerance."""
-        price, group_price, relaxed, active = self._relaxation()
-        slack = LEAST * max(1.0, abs(relaxed))
-        found = self._improving(price, active, group_price + slack)
-        if found:
-            for group in found:
-                self._add(group, self._served(group, price))
-            return False
-        self._choose()
-        allowed = tolerance * max(abs(relaxed), LEAST) / self.problem.most
+    def _priced(self, price: Matrix, enough: float) -> Pricing:
+        """All groups worth more than enough, unless they are too many; and the bound that follows."""
         search = Pricing(
-            problem=self.problem,
-            price=price,
-            enough=group_price + slack + allowed,
-            deadline=self._deadline,
+            problem=self.problem, price=price, enough=enough, most=MOST, deadline=self._deadline
         )
         search.run()
         self.bound = min(self.bound, float(price.sum()) + self.problem.most * search.bound)
-        for group in search.groups:
-            self._add(group, self._served(group, price))
-        return not search.groups
+        return search
+
+    def _close(self, search: Pricing) -> None:
+        """The best choice among all groups that can be part of anything better than what is known."""
+        if self.gap <= LEAST:
+            return
+        sets = np.concatenate([self.groups, search.groups])
+        scores = self._useful(sets, search.price, search.enough)
+        limits = self.problem.constraints
+        with suppress(InputError):  # HiGHS found nothing in the time that is left
+            table = ScoreTable.of(sets=sets, scores=scores)
+            found = group_table(table, constraints=limits, seconds=self._left())
+            self._take(sets[list(found.rows or ())])
+            most = found.bound * float(limits.counts(sets.shape[1]).sum())
+            self.bound = min(self.bound, max(most, self._value(self.groups)))
+
+    def _useful(self, groups: Sets, price: Matrix, enough: float) -> Matrix:
+        """``[M, T]`` scores, -inf where a group that serves this task is not worth enough."""
+        scores = np.array([self.problem.scores(group) for group in groups])
+        if self.problem.constraints.partition:
+            return scores
+        worth = worths(self.problem, groups, price)[:, None] + np.minimum(scores - price, 0.0)
+        worth[: len(self.groups)] = np.inf  # the known groups stay a choice
+        return np.where(worth > enough, scores, -np.inf)
+
+    def _left(self) -> float:
+        return max(0.1, self._deadline - time.monotonic())
+
+    def _take(self, groups: Sets) -> None:
+        """Know groups from now on if they are better."""
+        if self._value(groups) > self._value(self.groups):
+            self.groups = groups
 
     def _served(self, group: Sets, price: Matrix) -> Sets:
         whole = self.problem.constraints.partition
@@ -126,13 +164,15 @@ class Columns:
         return price, float(group_price), float(worth @ solved.x), used
 
     def _improving(self, price: Matrix, active: list[Sets], least: float) -> list[Sets]:
-        """Groups worth more than ``least``, from local search."""
-        starts = [*active, *self._units()]
-        found = np.array([self._climbed(group, price) for group in starts])
-        found = np.unique(found, axis=0)
-        worth = worths(self.problem, found, price)
+        """Groups worth more than ``least``, from local search and from what was seen before."""
+        climbed = np.array([self._climbed(group, price) for group in [*active, *self._units()]])
+        return self._best(np.unique(np.concatenate([climbed, self._seen]), axis=0), price, least)
+
+    def _best(self, groups: Sets, price: Matrix, least: float) -> list[Sets]:
+        """The few that are worth most, all more than ``least``."""
+        worth = worths(self.problem, groups, price)
         order = np.argsort(-worth, kind="stable")[:NEW]
-        return [found[i] for i in order if worth[i] > least]
+        return [groups[i] for i in order if worth[i] > least]
 
     def _climbed(self, group: Sets, price: Matrix) -> Sets:
         floor = np.full(len(price), -np.inf) if self.problem.constraints.partition else price
@@ -148,7 +188,6 @@ class Columns:
         """The best groups among the columns."""
         worth = np.array([worth for worth, _, _ in self._blocks.values()])
         cover = np.array([block for _, block, _ in self._blocks.values()], dtype=np.float64).T
-        left = max(0.1, self._deadline - time.monotonic())
         solved = milp(
             -worth,
             integrality=np.ones(len(worth), dtype=np.int64),
@@ -157,13 +196,11 @@ class Columns:
                 LinearConstraint(cover, 1, 1),
                 LinearConstraint(np.ones((1, len(worth))), 0, self.problem.most),
             ],
-            options={"time_limit": left},
+            options={"time_limit": self._left()},
         )
         if solved.x is not None:
             columns = zip(self._blocks.values(), solved.x, strict=True)
-            groups = np.array([group for (_, _, group), x in columns if x > 0.5])
-            if self._value(groups) > self._value(self.groups):
-                self.groups = groups
+            self._take(np.array([group for (_, _, group), x in columns if x > 0.5]))
 
     def _value(self, groups: Sets) -> float:
         scores = np.array([self.problem.scores(group) for group in groups])

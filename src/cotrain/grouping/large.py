@@ -110,7 +110,7 @@ class Search:
         order = np.lexsort((affinity.sum(axis=0), affinity.sum(axis=1)))
         problem = Problem(
             affinity=(affinity * counts[:, None])[np.ix_(order, order)],
-            alone=_finite(np.where(counts > 0, alone, np.minimum(alone, 0)), affinity)[order],
+            alone=_finite(np.where((counts > 0) | np.isneginf(alone), alone, 0.0), affinity)[order],
             constraints=limits.permuted(order),
             most=limits.most_groups(len(affinity)),
         )

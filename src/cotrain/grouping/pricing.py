@@ -1,10 +1,17 @@
-"""The most valuable group at given prices, by branch and bound: the hard step of column generation.
+"""Every group worth more than a threshold at given prices: the hard step of column generation.
 
-At prices π a group g is worth Σ_{a∈g} (score(a, g) − π_a)⁺ (without the plus in a partition). A node fixes
-a size n, tasks inside and tasks outside; each task not outside is bounded by its best n − 1 partners
-that are not outside, and the bound adds the best n tasks. Nodes of all sizes are expanded best first, many
-at once, so that stopping early leaves a valid bound: the best open node. ``together`` and ``apart`` are
-ignored here, which only raises the bound. Letters: B nodes, T ≤ 62 tasks.
+At prices π a group x is worth Σ_{a∈x} (score(a, x) − π_a)⁺ (without the plus in a partition). With two
+members or more, and Y[a, b] = Z[a, b] − π_a off the diagonal, it is worth more than θ if and only if
+
+    G(x) = Σ_{a∈x} (Σ_{b∈x} Y[a, b])⁺ − θ (|x| − 1) > 0:
+
+the score's quotient is gone. Branch and bound decides one unit of tasks after the other. Where the members
+so far give R_a to a, and b runs over the undecided tasks, rows are bounded by what each b adds by itself:
+
+    (R_a + Σ_b Y[a, b] x_b)⁺ ≤ (R_a + Σ_b Y⁺[a, b] / 2)⁺ + Σ_b x_b Y⁺[a, b] / 2      if a may stay unserved,
+                             ≤ max(R_a, −Σ_b Y⁻[a, b]) + Σ_b x_b Y[a, b]              if a is surely served,
+
+so an undecided task joins if it adds more than θ. Letters: B nodes, T tasks, M groups.
 """
 
 from __future__ import annotations
@@ -13,16 +20,11 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cotrain.grouping.score import Matrix, Numbers, Sets
 from cotrain.grouping.state import Problem
 
-BATCH = 2048
-LEAST = 1e-9
-KEPT = 10  # good groups of each batch
-
-Masks = NDArray[np.int64]
+BATCH = 4096  # nodes at once: what fits a cache
 
 
 @dataclass(kw_only=True)
@@ -32,101 +34,91 @@ class Pricing:
     Args:
         problem: Affinities and constraints.
         price: ``[T]`` π.
-        enough: Worth that needs no improvement: groups below are not looked for.
+        enough: θ. Groups worth less are not looked for.
+        most: How many groups end the search early.
         deadline: ``time.monotonic()`` at which to stop.
     """
 
     problem: Problem
     price: Matrix
     enough: float
+    most: int
     deadline: float
-    groups: list[Sets] = field(
-        default_factory=list
-    )  # [T] each: worth more than all of earlier batches
-    worth: float = field(init=False)
-    bound: float = field(init=False)  # no group is worth more
-    _order: Numbers = field(init=False, repr=False)  # [T, T-1] partners, best first
-    _sorted: Matrix = field(init=False, repr=False)
+    groups: Sets = field(init=False)  # [M, T] worth more than θ
+    bound: float = field(init=False)  # no group is worth more, or θ
+    complete: bool = field(init=False, default=False)  # whether these are all such groups
+    _order: Numbers = field(init=False, repr=False)  # [T] a unit's tasks side by side
+    _gain: Matrix = field(init=False, repr=False)  # [T, T] Y, in that order
+    _clash: Sets = field(init=False, repr=False)  # [T, T] pairs kept apart, in that order
 
     def __post_init__(self) -> None:
-        """Sort every task's partners; no task is its own partner."""
-        tasks = len(self.price)
-        off = np.where(np.eye(tasks, dtype=bool), -np.inf, self.problem.affinity)
-        self._order = np.argsort(-off, axis=1, kind="stable")[:, : tasks - 1]
-        self._sorted = np.take_along_axis(off, self._order, axis=1)
-        self.worth = self.enough
+        """Decide the units that can give and get most first."""
+        gain = self.problem.affinity - self.price[:, None]
+        np.fill_diagonal(gain, 0.0)
+        help_ = np.maximum(gain, 0.0)
+        label, size = self.problem.label, self.problem.size
+        strength = np.bincount(label, weights=help_.sum(axis=0) + help_.sum(axis=1)) / size
+        self._order = np.lexsort((label, -strength[label]))
+        self._gain = gain[np.ix_(self._order, self._order)]
+        self._clash = self.problem.clash[np.ix_(self._order, label[self._order])]
+        alone = np.eye(len(gain), dtype=bool)
+        self.groups = self._worthy(alone[self.problem.constraints.allowed(alone)])
 
     def run(self) -> None:
-        """Search until nothing is open or the time is up."""
-        tasks, most = len(self.price), self.problem.constraints.max_size
-        sizes = np.arange(1, min(tasks, most or tasks) + 1)
-        inside, outside = np.zeros((2, len(sizes)), dtype=np.int64)
-        limit = np.full(len(sizes), np.inf)
-        while len(sizes) and time.monotonic() < self.deadline:
-            now = np.argpartition(-limit, min(BATCH, len(limit)) - 1)[:BATCH]
-            rest = np.ones(len(limit), dtype=bool)
-            rest[now] = False
-            new = self._expand(sizes[now], inside[now], outside[now])
-            old = (sizes[rest], inside[rest], outside[rest], limit[rest])
-            sizes, inside, outside, limit = (
-                np.concatenate(pair) for pair in zip(old, new, strict=True)
-            )
-            keep = limit > self.worth + LEAST
-            sizes, inside, outside, limit = sizes[keep], inside[keep], outside[keep], limit[keep]
-        self.bound = float(max(self.worth, limit.max(initial=-np.inf)))
-
-    def _expand(
-        self, sizes: Numbers, inside: Masks, outside: Masks
-    ) -> tuple[Numbers, Masks, Masks, Matrix]:
-        """The children of B nodes with their bounds: the most promising undecided task in, or out."""
+        """Search until nothing is open, the time is up, or there are groups enough."""
         tasks = len(self.price)
-        bits = 1 << np.arange(tasks, dtype=np.int64)
-        within, out = ((mask[:, None] & bits) != 0 for mask in (inside, outside))
-        free = ~(within | out)
-        each, limit = self._bounds(sizes, within, free)
-        missing = sizes - within.sum(axis=1)
-        open_ = (limit > self.worth + LEAST) & (free.sum(axis=1) >= missing)
-        order = np.argsort(np.where(free, -each, np.inf)[open_], axis=1, kind="stable")
-        sizes, inside, outside, missing = (
-            sizes[open_],
-            inside[open_],
-            outside[open_],
-            missing[open_],
-        )
-        self._try(within[open_] | _first(order, missing))
-        next_bit, open_limit = bits[order[:, 0]], limit[open_]
-        more = missing > 1
-        return (
-            np.concatenate([sizes, sizes[more]]),
-            np.concatenate([inside, (inside | next_bit)[more]]),
-            np.concatenate([outside | next_bit, outside[more]]),
-            np.concatenate([open_limit, open_limit[more]]),
-        )
+        nobody = np.zeros((1, tasks), dtype=bool)
+        open_ = [(0, nobody, np.zeros((1, tasks)), np.full(1, np.inf))]
+        place = np.argsort(self._order)
+        while open_ and len(self.groups) < self.most and time.monotonic() < self.deadline:
+            start, within, given, _ = open_.pop()
+            if start == tasks:
+                found = self._worthy(within[:, place])
+                self.groups = np.concatenate([self.groups, found[found.sum(axis=1) > 1]])
+                continue
+            end = self._end(start)
+            within, given, limit = self._bounded(end, *self._children(start, end, within, given))
+            pieces = [slice(at, at + BATCH) for at in range(0, len(limit), BATCH)]
+            open_ += [(end, within[piece], given[piece], limit[piece]) for piece in pieces]
+        self.complete = not open_
+        known = worths(self.problem, self.groups, self.price).max(initial=self.enough)
+        possible = [self.enough + limit.max() for *_, limit in open_]
+        self.bound = float(max([known, *possible]))
 
-    def _bounds(self, sizes: Numbers, within: Sets, free: Sets) -> tuple[Matrix, Matrix]:
-        """``[B, T]`` the most each task can add, and ``[B]`` the most a completion is worth."""
-        affinity, count = self.problem.affinity, sizes[:, None]
-        room = count - 1 - (within.sum(axis=1)[:, None] - within)
-        partner = free[:, self._order]
-        picked = partner & (partner.cumsum(axis=2, dtype=np.int8) <= room[:, :, None])
-        total = within @ affinity.T + np.einsum("btj,tj->bt", picked, self._sorted)
-        score = np.where(count == 1, self.problem.alone, total / np.maximum(count - 1, 1))
-        each = score - self.price
-        if not self.problem.constraints.partition:
-            each = np.maximum(each, 0.0)
-        best = -np.sort(np.where(free, -each, np.inf), axis=1)
-        best = np.where(np.isinf(best), 0.0, best).cumsum(axis=1)
-        missing = sizes - within.sum(axis=1)
-        return each, (each * within).sum(axis=1) + best[np.arange(len(sizes)), missing - 1]
+    def _worthy(self, groups: Sets) -> Sets:
+        return groups[worths(self.problem, groups, self.price) > self.enough]
 
-    def _try(self, groups: Sets) -> None:
-        """Keep the best of ``[B, T]`` groups that are allowed and better than what was found."""
-        groups = groups[self.problem.constraints.allowed(groups)]
-        worth = worths(self.problem, groups, self.price)
-        for at in np.argsort(worth, kind="stable")[-KEPT:]:
-            if worth[at] > self.worth + LEAST:
-                self.groups.append(groups[at])
-        self.worth = float(max(self.worth, worth.max(initial=-np.inf)))
+    def _end(self, start: int) -> int:
+        """Where the unit ends that starts here."""
+        return start + int(self.problem.size[self.problem.label[self._order[start]]])
+
+    def _children(self, start: int, end: int, within: Sets, given: Matrix) -> tuple[Sets, Matrix]:
+        """B nodes without the next unit, then with it where it may join; and what each task gets."""
+        fits = ~(within & self._clash[:, start:end].any(axis=1)).any(axis=1)
+        limit = self.problem.constraints.max_size
+        if limit is not None:
+            fits &= within.sum(axis=1) + end - start <= limit
+        joined = within[fits]
+        joined[:, start:end] = True
+        more = given[fits] + self._gain[:, start:end].sum(axis=1)
+        return np.concatenate([within, joined]), np.concatenate([given, more])
+
+    def _bounded(self, end: int, within: Sets, given: Matrix) -> tuple[Sets, Matrix, Matrix]:
+        """The nodes whose bound on G is positive, with the bound; tasks from ``end`` on are undecided."""
+        open_gain = self._gain[:, end:]
+        half = np.maximum(open_gain, 0.0) / 2
+        hope, fear = half.sum(axis=1), np.minimum(open_gain, 0.0).sum(axis=1)
+        partition = self.problem.constraints.partition
+        sure = within if partition else within & (given > -fear / 2)
+        steady = given if partition else np.maximum(given, -fear)
+        rows = np.where(sure, steady, within * np.maximum(given + hope, 0.0)).sum(axis=1)
+        own = given[:, end:] + hope[end:]
+        own = own if partition else np.maximum(own, 0.0)
+        columns = within @ half + sure @ (open_gain - half) + half[end:].sum(axis=0)
+        joining = np.maximum(own + columns - self.enough, 0.0).sum(axis=1)
+        limit = rows + joining - self.enough * (within.sum(axis=1) - 1)
+        keep = limit > 0
+        return within[keep], given[keep], limit[keep]
 
 
 def worths(problem: Problem, groups: Sets, price: Matrix) -> Matrix:
@@ -137,10 +129,3 @@ def worths(problem: Problem, groups: Sets, price: Matrix) -> Matrix:
     if not problem.constraints.partition:
         gain = np.maximum(gain, 0.0)
     return np.asarray(np.where(groups, gain, 0.0).sum(axis=1))
-
-
-def _first(order: Numbers, missing: Numbers) -> Sets:
-    """``[B, T]`` the first few tasks of each order."""
-    chosen = np.zeros(order.shape, dtype=bool)
-    np.put_along_axis(chosen, order, np.arange(order.shape[1]) < missing[:, None], axis=1)
-    return chosen

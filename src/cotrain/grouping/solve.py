@@ -8,7 +8,7 @@ from cotrain.grouping.grouping import Grouping
 from cotrain.grouping.large import SECONDS, local_search, narrowed
 from cotrain.grouping.score import Matrix
 
-MOST_NARROWED = 30  # tasks; beyond, an hour would not close the gap on noise
+MOST_NARROWED = 30  # tasks; beyond, closing the gap on noise takes hours
 
 
 def group_tasks(
@@ -21,15 +21,16 @@ def group_tasks(
 ) -> Grouping:
     """The best groups that the time allows, and how good any others can be.
 
-    Up to 15 tasks the proven optimum by dynamic programming, up to 30 column generation with a proven gap,
-    beyond that local search with a looser bound.
+    Up to 15 tasks the proven optimum by dynamic programming; up to 30 column generation, which most often
+    proves the optimum too; beyond that local search with a looser bound.
 
     Args:
         affinity: ``[T, T]``, row = recipient; NaN counts as no help.
         max_groups: k ≥ 1; as many as there are tasks unless given here or in ``constraints``.
         alone: ``[T]`` score of training alone; zero unless given; -inf forbids singletons.
         constraints: What else the groups must keep; every group costs 1.
-        seconds: Time for closing the gap, from 16 to 30 tasks; most problems need a few seconds.
+        seconds: Time for closing the gap, from 16 to 30 tasks. Most problems need a few seconds,
+            30 tasks of pure noise about half a minute.
 
     Raises:
         InputError: If the constraints contradict each other.

@@ -16,7 +16,7 @@ from cotrain.figures.heatmap import matrix_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.grouping.grouping import Grouping
-from cotrain.grouping.score import Matrix
+from cotrain.grouping.score import Matrix, Numbers
 from cotrain.measure.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def stability(
         affinity: With standard errors; a cell of unknown error is not varied.
         solve: From a matrix to groups, for example ``lambda z: group_tasks(z, max_groups=3)``.
         draws: How many.
-        seed: Of the draws. A task's draws depend on its place, so permuted tasks agree only on average.
+        seed: Of the draws. They follow the tasks: permuted tasks get permuted draws.
 
     >>> from cotrain.grouping import group_tasks
     >>> from cotrain.measure.affinity import Affinity
@@ -110,7 +110,9 @@ def stability(
         raise InputError(f"draws must be at least 1, found {draws}")
     rng = np.random.default_rng(seed)
     error = np.where(np.isfinite(affinity.standard_error), affinity.standard_error, 0.0)
-    matrices = [affinity.mean + error * rng.normal(size=error.shape) for _ in range(draws)]
+    place = np.argsort(_own_order(affinity.mean, error))
+    noise = rng.normal(size=(draws, *error.shape))[:, place[:, None], place]
+    matrices = affinity.mean + error * noise
     answers = [solve(matrix) for matrix in matrices]
     own = np.eye(len(affinity.tasks), dtype=bool)
     return Stability(
@@ -120,6 +122,16 @@ def stability(
         objective=np.array([answer.objective for answer in answers]),
         draws=draws,
     )
+
+
+def _own_order(*matrices: Matrix) -> Numbers:
+    """``[T]`` tasks sorted by what stands in their rows and columns, wherever it stands.
+
+    >>> _own_order(np.array([[0.0, 2.0], [1.0, 0.0]]))
+    array([1, 0])
+    """
+    sides = [np.sort(side, axis=1) for matrix in matrices for side in (matrix, matrix.T)]
+    return np.lexsort(np.concatenate(sides, axis=1).T[::-1])
 
 
 def _sharing(grouping: Grouping) -> Matrix:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -168,6 +170,22 @@ def test_column_generation_bounds(problem: tuple[np.ndarray, np.ndarray, Constra
         lambda: narrowed(z, alone=alone, constraints=limits, seconds=5.0),
         proves=False,
     )
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.booleans())
+def test_an_auxiliary_task_alone_costs_nothing(seed: int, groups: int, partition: bool) -> None:
+    z = np.random.default_rng(seed).normal(size=(5, 5)) - 1
+    alone = np.array([-5.0, -5.0, 0.0, 0.0, 0.0])
+    limits = Constraints(max_groups=groups, auxiliary=(0, 1), partition=partition)
+    table = ScoreTable.pairwise(z, alone)
+    for solve in (narrowed, local_search):
+        compare(
+            table,
+            limits,
+            partial(solve, z, alone=alone, constraints=limits),
+            proves=solve is narrowed,
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""Pricing finds all groups worth more than a threshold: against every set of few tasks."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from unit.grouping.test_constraints import problems
+
+from cotrain.errors import InputError
+from cotrain.grouping import Constraints
+from cotrain.grouping import pricing as module
+from cotrain.grouping.large import Search
+from cotrain.grouping.pricing import Pricing, worths
+from cotrain.grouping.score import all_sets
+from cotrain.grouping.state import Problem
+
+Array = NDArray[np.float64]
+
+
+def search(problem: Problem, price: Array, enough: float, most: int = 10**6) -> Pricing:
+    deadline = time.monotonic() + 60
+    found = Pricing(problem=problem, price=price, enough=enough, most=most, deadline=deadline)
+    found.run()
+    return found
+
+
+def numbers(sets: NDArray[np.bool_]) -> list[int]:
+    return sorted((sets @ (1 << np.arange(sets.shape[1]))).tolist())
+
+
+@settings(max_examples=400, deadline=None)
+@given(problems(most=8, groups=3), st.integers(0, 10**6), st.floats(-1, 3))
+def test_it_finds_all_groups_and_only_those(
+    problem: tuple[Array, Array, Constraints], seed: int, enough: float
+) -> None:
+    z, alone, limits = problem
+    try:
+        ready = Search.of(z, alone, limits, None).problem
+    except InputError:
+        return
+    price = np.random.default_rng(seed).normal(size=len(z))
+    sets = all_sets(len(z))[1:]
+    sets = sets[ready.constraints.allowed(sets)]
+    worth = worths(ready, sets, price)
+    found = search(ready, price, enough)
+    assert found.complete
+    kept = numbers(found.groups)
+    assert len(set(kept)) == len(kept)
+    assert set(numbers(sets[worth > enough + 1e-9])) <= set(kept)
+    assert set(kept) <= set(numbers(sets[worth > enough - 1e-9]))
+    assert found.bound == pytest.approx(worth.max(initial=enough))
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems(most=8, groups=3), st.integers(0, 10**6), st.integers(1, 5))
+def test_an_early_end_leaves_a_valid_bound(
+    problem: tuple[Array, Array, Constraints], seed: int, most: int
+) -> None:
+    z, alone, limits = problem
+    try:
+        ready = Search.of(z, alone, limits, None).problem
+    except InputError:
+        return
+    price = np.random.default_rng(seed).normal(size=len(z))
+    sets = all_sets(len(z))[1:]
+    found = search(ready, price, -0.1, most)
+    worth = worths(ready, sets[ready.constraints.allowed(sets)], price)
+    assert found.bound >= worth.max(initial=-np.inf) - 1e-9
+
+
+def test_small_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    problem = Search.of(rng.normal(size=(10, 10)), None, None, 3).problem
+    price = rng.normal(size=10)
+    whole = search(problem, price, 1.0)
+    monkeypatch.setattr(module, "BATCH", 7)
+    pieces = search(problem, price, 1.0)
+    assert len(whole.groups) > 10
+    assert numbers(pieces.groups) == numbers(whole.groups)
+
+
+def test_no_time_is_no_proof() -> None:
+    problem = Search.of(np.random.default_rng(0).normal(size=(9, 9)), None, None, 3).problem
+    late = time.monotonic() - 1
+    found = Pricing(problem=problem, price=np.zeros(9), enough=0.0, most=9, deadline=late)
+    found.run()
+    assert not found.complete
+    assert found.bound == np.inf
