@@ -1,0 +1,76 @@
+"""``cotrain run --weights``: a contender whose weights change, from the command to the predictor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from end_to_end.command import cotrain, small_table, write_table
+
+from cotrain import load
+from cotrain.weighting import WeightSchedule, WeightSearch
+
+TARGETS = ("--targets", "up,twice,price")
+SHORT = ("--seeds", "2", "--max-groups", "1", "--float32")
+NAMES = ("up", "twice", "price")
+
+
+def finished(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return found
+
+
+def test_searched_weights_are_a_contender(tmp_path: Path) -> None:
+    table, folder = write_table(tmp_path / "t.csv", small_table(80)), tmp_path / "run"
+    options = (*SHORT, "--weights", "pbt", "--budget", "16")
+    outcome = cotrain("run", table, *TARGETS, *options, "--out", folder)
+    assert outcome.code == 0, outcome.err
+    result = finished(folder)
+    runs = {line["stage"]: line for line in result["costs"]}
+    assert runs["find weights"]["trainings"] == 12
+    assert runs["weighted, all seeds"]["trainings"] == 1
+    spent = sum(float(line["joint_runs"]) for stage, line in runs.items() if "trees" not in stage)
+    assert spent <= 16
+    assert {"weighted"} <= result["tasks"][0]["test"].keys()
+    gain = result["overall"]["weighted - joint"]
+    (said,) = [line for line in result["details"] if line.startswith("Changing weights took")]
+    assert f"{gain['value']:+.3f}" in said
+    assert said.endswith(
+        "split: worth it here." if gain["low"] > 0 else "split: not worth it here."
+    )
+    search = WeightSearch.load(folder / "weights.safetensors")
+    assert WeightSchedule.load(folder / "weights.json", NAMES) == search.schedule()
+    page = (folder / "report.html").read_text()
+    assert "<h2>Searched weights</h2>" in page
+    assert "12 members" in page
+    found = load(folder).predict(small_table(80))
+    assert found.columns == list(NAMES)
+    again = cotrain("run", table, *TARGETS, *options, "--out", folder, "--resume")
+    assert again.code == 0, again.err
+    assert finished(folder) == result
+    other = cotrain("run", table, *TARGETS, *SHORT, "--weights", "pb2", "--out", folder, "--resume")
+    assert other.code == 2
+    assert "other settings" in other.err
+
+
+@pytest.mark.parametrize("weights", ["famo", "uncertainty"])
+def test_adaptive_weights_are_tuned_like_the_others(weights: str, tmp_path: Path) -> None:
+    table, folder = write_table(tmp_path / "t.csv", small_table(80)), tmp_path / "run"
+    options = (*SHORT, "--weights", weights, "--budget", "6")
+    outcome = cotrain("run", table, *TARGETS, *options, "--out", folder)
+    assert outcome.code == 0, outcome.err
+    result = finished(folder)
+    runs = {line["stage"]: line["trainings"] for line in result["costs"]}
+    assert runs["find weights"] == runs["tune single and joint"] / 4  # one vector of four
+    assert result["overall"]["weighted - joint"]["value"] != 0
+    assert not (folder / "weights.json").exists()
+
+
+def test_unknown_weights_are_named(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "t.csv")
+    outcome = cotrain("run", table, *TARGETS, "--weights", "heavy", "--out", tmp_path / "run")
+    assert outcome.code == 2
+    assert "--weights 'heavy': there is uniform, random, uncertainty" in outcome.err
+    assert not (tmp_path / "run").exists()
