@@ -33,6 +33,7 @@ benchmarks: $(VENV)/installed
 	$(BIN)/python benchmarks/datamap.py
 	$(BIN)/python benchmarks/instruments.py
 	$(BIN)/python benchmarks/sampled_gains.py
+	$(BIN)/python benchmarks/regret.py
 
 # constraints.txt pins what was tested; torch's pin also keeps pip from fetching a CUDA build here.
 $(VENV)/installed: pyproject.toml constraints.txt

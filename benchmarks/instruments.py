@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -183,15 +183,21 @@ class Opinion:
     reliability: float = float("nan")  # rank correlation between two halves of what was measured
 
 
-def joint_run_opinions(name: str, truth: Truth, seed: int) -> dict[str, Opinion]:
+class JointRun(NamedTuple):
+    """What looking on at one joint run found: a ``[T, T]`` matrix an instrument (row = recipient)."""
+
+    matrices: dict[str, Array]
+    distances: Array  # of data maps
+    trainings: float
+    reliability: float  # of the lookahead
+
+
+def look_on(name: str, truth: Truth, seed: int) -> JointRun:
     """Everything that looks on at one joint run."""
     development, _ = CASES[name]()
     tasks = truth.tasks
-    watchers = Watchers(
-        lookahead=Lookahead(tasks=tasks),
-        gradients=Gradients(tasks=tasks),
-        maps=DataMaps(tasks, rows=len(development.train)),
-    )
+    gradients, maps = Gradients(tasks=tasks), DataMaps(tasks, rows=len(development.train))
+    watchers = Watchers(lookahead=Lookahead(tasks=tasks), gradients=gradients, maps=maps)
     joint = Member(
         name="joint",
         weights=indicator(set(range(len(tasks))), len(tasks)),
@@ -201,23 +207,30 @@ def joint_run_opinions(name: str, truth: Truth, seed: int) -> dict[str, Opinion]
     )
     with tempfile.TemporaryDirectory() as folder:
         examples, _ = measure_joint_run(make_engine(development, folder), joint, watchers)
-    cost = examples / truth.examples_per_training
-    affinity = watchers.lookahead.affinity()
-    distances = watchers.maps.result().distances() if watchers.maps else np.zeros(0)
+    affinity, distances = watchers.lookahead.affinity(), maps.result().distances()
     off = ~np.eye(len(tasks), dtype=bool)
-    matrices = {
-        "lookahead": affinity.mean,
-        "first order": affinity.first_order,
-        "gradient cosine": watchers.gradients.similarity().cosine if watchers.gradients else None,
-        "data map (closer than average)": distances[off].mean() - distances,
-    }
+    return JointRun(
+        matrices={
+            "lookahead": affinity.mean,
+            "first order": affinity.first_order,
+            "gradient cosine": gradients.similarity().cosine,
+            "data map (closer than average)": distances[off].mean() - distances,
+        },
+        distances=distances,
+        trainings=examples / truth.examples_per_training,
+        reliability=affinity.reliability,
+    )
+
+
+def joint_run_opinions(run: JointRun) -> dict[str, Opinion]:
+    """What the instruments of a joint run think."""
     return {
         instrument: Opinion(
             scores=pairwise_scores(matrix),
-            trainings=cost,
-            reliability=affinity.reliability if instrument == "lookahead" else float("nan"),
+            trainings=run.trainings,
+            reliability=run.reliability if instrument == "lookahead" else float("nan"),
         )
-        for instrument, matrix in matrices.items()
+        for instrument, matrix in run.matrices.items()
     }
 
 
@@ -287,7 +300,7 @@ def judge_case(name: str) -> dict[str, object]:
     company = sets & (sets.sum(axis=1) > 1)[:, None]
     verdicts: dict[str, list[dict[str, float]]] = {}
     for seed in range(SEEDS):
-        opinions = joint_run_opinions(name, truth, seed) | trained_opinions(truth, seed)
+        opinions = joint_run_opinions(look_on(name, truth, seed)) | trained_opinions(truth, seed)
         for instrument, opinion in opinions.items():
             verdict = judged(opinion, truth, seed) | {"reliability": opinion.reliability}
             verdicts.setdefault(instrument, []).append(verdict)

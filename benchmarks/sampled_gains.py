@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -147,24 +147,32 @@ def with_random_sets(predict: Callable[..., Array], table: Table, trained: int, 
     return predict(table.sets[rows], table.valid[rows], table.sets)
 
 
-def active(
+def searches(
     table: Table, trained: tuple[int, ...], groups: int, seed: int, at_once: int
-) -> list[float]:
-    """Realised gain after each number of trained sets, all in one search."""
+) -> Iterator[SubsetSearch]:
+    """One search, yielded each time so many sets were trained."""
     tasks = table.sets.shape[1]
     names = tuple(str(t) for t in range(tasks))
     search = SubsetSearch(tasks=names, max_groups=groups, seed=seed, candidates=table.sets)
     row = {one.tobytes(): at for at, one in enumerate(table.sets)}
-    found, batch = [], tasks + 1
-    while len(search.gains.sets) < tasks + 1 + max(trained):
-        asked = search.ask(batch)
-        search.tell(asked, table.valid[[row[one.tobytes()] for one in asked]])
-        batch = at_once
-        if len(search.gains.sets) - tasks - 1 in trained:
-            plan = search.plan()
-            served = [plan.groups[g] for g in plan.server]
-            masks = [np.isin(np.arange(tasks), group) for group in served]
-            found.append(_served(table, masks))
+    for at, wanted in enumerate((0, *trained)):
+        while (left := tasks + 1 + wanted - len(search.gains.sets)) > 0:
+            asked = search.ask(min(at_once, left) if at else left)
+            search.tell(asked, table.valid[[row[one.tobytes()] for one in asked]])
+        if at:
+            yield search
+
+
+def active(
+    table: Table, trained: tuple[int, ...], groups: int, seed: int, at_once: int
+) -> list[float]:
+    """Realised gain after each number of trained sets, all in one search."""
+    found = []
+    for search in searches(table, trained, groups, seed, at_once):
+        plan = search.plan()
+        served = [plan.groups[g] for g in plan.server]
+        masks = [np.isin(np.arange(table.sets.shape[1]), group) for group in served]
+        found.append(_served(table, masks))
     return found
 
 
