@@ -222,6 +222,32 @@ def look_on(name: str, truth: Truth, seed: int) -> JointRun:
     )
 
 
+def joint_runs() -> dict[str, list[JointRun]]:
+    """What was found in one joint run of every seed; they are done where the file is missing."""
+    path = RESULTS / "joint_runs.json"
+    if not path.exists():
+        found = {
+            name: [look_on(name, Truth.read(name), seed) for seed in range(SEEDS)] for name in CASES
+        }
+        text = json.dumps(found, default=_rounded, separators=(",", ":")).replace("NaN", "null")
+        path.write_text(text + "\n")
+    return {
+        name: [
+            JointRun(
+                {key: np.array(one, dtype=np.float64) for key, one in matrices.items()},
+                np.array(distances, dtype=np.float64),
+                *rest,
+            )
+            for matrices, distances, *rest in runs
+        ]
+        for name, runs in json.loads(path.read_text()).items()
+    }
+
+
+def _rounded(array: Array) -> list[Any]:
+    return [[float(f"{value:.6g}") for value in row] for row in array]
+
+
 def joint_run_opinions(run: JointRun) -> dict[str, Opinion]:
     """What the instruments of a joint run think."""
     return {
@@ -267,22 +293,40 @@ def trained_opinions(truth: Truth, seed: int) -> dict[str, Opinion]:
     return found
 
 
-def judged(opinion: Opinion, truth: Truth, seed: int | None = None) -> dict[str, float]:
-    """Rank correlation with the true gains, and the true gain of the plans.
+def judged(opinion: Opinion, truth: Truth, seed: int | None = None) -> dict[str, Any]:
+    """Rank correlation with the true gains, and the true gain of the plans by every seed's networks.
 
-    An instrument that worked with a seed is judged by the networks of the other seeds.
+    An instrument that worked with a seed is not judged by the networks of that seed.
     """
     others = [each for each in range(SEEDS) if each != seed]
     sets, gains = every_set(len(truth.tasks)), truth.test[others].mean(axis=0)
     company = sets & (sets.sum(axis=1) > 1)[:, None]
     scores = np.where(sets, np.nan_to_num(opinion.scores, nan=0.0), -np.inf)
-    found = {
+    found: dict[str, Any] = {
         "trainings": float(opinion.trainings),
+        "reliability": opinion.reliability,
         "rank": rank_correlation(scores[company], gains[company]),
     }
     for k in (2, 3):
-        found[f"plan {k}"] = plan_gain(scores, gains, k)
+        by_judge = [plan_gain(scores, own, k) for own in truth.test]
+        found[f"plan {k}"] = np.where(np.isin(range(SEEDS), others), by_judge, np.nan)
     return found
+
+
+def mean_and_error(values: Array) -> tuple[float, float]:
+    """Of ``[R, J]`` gains of R plans before J judges, NaN where a judge's seed took part in deciding.
+
+    One judge a plan: the standard error over plans. More: the jackknife over seeds, which leave as judges
+    and as deciders, so that both the luck of deciding and that of judging are in it.
+    """
+    mean, (plans, judges) = float(np.nanmean(values)), values.shape
+    if (np.isfinite(values).sum(axis=1) == 1).all():
+        spread = np.nanstd(values, ddof=1) if plans > 1 else np.nan
+        return mean, float(spread / np.sqrt(plans))
+    without = [
+        np.nanmean(np.delete(values[np.isfinite(values[:, j])], j, axis=1)) for j in range(judges)
+    ]
+    return mean, float(np.sqrt((judges - 1) * np.var(without)))
 
 
 def plan_gain(scores: Array, gains: Array, k: int) -> float:
@@ -298,12 +342,11 @@ def judge_case(name: str) -> dict[str, object]:
     truth = Truth.read(name)
     sets, gains = every_set(len(truth.tasks)), truth.test.mean(axis=0)
     company = sets & (sets.sum(axis=1) > 1)[:, None]
-    verdicts: dict[str, list[dict[str, float]]] = {}
-    for seed in range(SEEDS):
-        opinions = joint_run_opinions(look_on(name, truth, seed)) | trained_opinions(truth, seed)
+    verdicts: dict[str, list[dict[str, Any]]] = {}
+    for seed, run in enumerate(joint_runs()[name]):
+        opinions = joint_run_opinions(run) | trained_opinions(truth, seed)
         for instrument, opinion in opinions.items():
-            verdict = judged(opinion, truth, seed) | {"reliability": opinion.reliability}
-            verdicts.setdefault(instrument, []).append(verdict)
+            verdicts.setdefault(instrument, []).append(judged(opinion, truth, seed))
     everything = Opinion(scores=truth.valid.mean(axis=0), trainings=SEEDS * len(sets))
     verdicts[f"all sets trained, {SEEDS} seeds"] = [judged(everything, truth)]
     rng = np.random.default_rng(0)
@@ -319,18 +362,16 @@ def judge_case(name: str) -> dict[str, object]:
             truth.test[:2].mean(axis=0)[company], truth.test[2:].mean(axis=0)[company]
         ),
         "instruments": {
-            instrument: {
-                key: (
-                    float(np.mean([each[key] for each in found])),
-                    float(np.std([each[key] for each in found], ddof=1) / np.sqrt(len(found)))
-                    if len(found) > 1
-                    else float("nan"),
-                )
-                for key in found[0]
-            }
+            instrument: {key: _pooled([each[key] for each in found]) for key in found[0]}
             for instrument, found in verdicts.items()
         },
     }
+
+
+def _pooled(values: list[Any]) -> tuple[float, float]:
+    """Mean and standard error: of plans see :func:`mean_and_error`, of the rest over opinions."""
+    found = np.array(values, dtype=np.float64)
+    return mean_and_error(found if found.ndim == 2 else found[:, None])
 
 
 def page(cases: dict[str, dict[str, Any]]) -> str:
@@ -338,10 +379,11 @@ def page(cases: dict[str, dict[str, Any]]) -> str:
         "# Instruments judged by the exhaustive truth",
         "",
         "`python benchmarks/instruments.py`; gains are differences in mean test score (AUC, R²) to",
-        "training alone; ± standard errors over 5 seeds of the instrument (for chance: over 200 random",
-        "opinions); a seed's instrument is judged by the test scores of the other seeds' networks. Order",
-        "of rows and split are the same for all seeds. Cost in trainings of one network; the first four",
-        "looked on at the same joint run. The oracle chooses by the true test gains of all seeds.",
+        "training alone. A seed's instrument is judged by the test scores of the other seeds' networks;",
+        "± are standard errors: of plans by the jackknife over the 5 seeds, which leave as instruments and",
+        "as judges; of rank correlations over the instrument's seeds. Order of rows and split are the same",
+        "for all seeds. Cost in trainings of one network; the first four looked on at the same joint run.",
+        "The oracle chooses by the true test gains of all seeds.",
     ]
     for name, case in cases.items():
         lines += [

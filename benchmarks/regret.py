@@ -20,10 +20,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from instruments import CASES, SEEDS, TITLES, JointRun, Truth, look_on
+from instruments import SEEDS, TITLES, JointRun, Truth, joint_runs, mean_and_error
 from plans import RANDOM, SETTLED, Array, Plan, Sets, View, covered
 from regret_page import Found, Verdict, figure, markdown
 from sampled_gains import SEEDS as SEARCHES
@@ -76,32 +76,6 @@ def own(name: str, runs: Sequence[JointRun]) -> Case:
     return Case(views, truth.test)
 
 
-def joint_runs() -> dict[str, list[JointRun]]:
-    """What was found in one joint run of every seed; they are done where the file is missing."""
-    path = RESULTS / "joint_runs.json"
-    if not path.exists():
-        found = {
-            name: [look_on(name, Truth.read(name), seed) for seed in range(SEEDS)] for name in CASES
-        }
-        text = json.dumps(found, default=_rounded, separators=(",", ":")).replace("NaN", "null")
-        path.write_text(text + "\n")
-    return {
-        name: [
-            JointRun(
-                {key: np.array(one, dtype=np.float64) for key, one in matrices.items()},
-                np.array(distances, dtype=np.float64),
-                *rest,
-            )
-            for matrices, distances, *rest in runs
-        ]
-        for name, runs in json.loads(path.read_text()).items()
-    }
-
-
-def _rounded(array: Array) -> list[Any]:
-    return [[float(f"{value:.6g}") for value in row] for row in array]
-
-
 def cases() -> Mapping[str, Callable[[], Case]]:
     """All tables; a joint run on a published one is taken to cost what ours do."""
     runs = joint_runs()
@@ -116,22 +90,6 @@ def plan_gain(plan: Plan, sets: Sets, test: Array) -> float:
     """Mean over tasks of the gain in the set that serves them."""
     rows = {one.tobytes(): at for at, one in enumerate(sets)}
     return float(np.mean([test[rows[one.tobytes()], t] for t, one in enumerate(plan.served)]))
-
-
-def mean_and_error(values: Array) -> tuple[float, float]:
-    """Of ``[R, J]`` gains of R plans before J judges, NaN where a judge's seed took part in deciding.
-
-    One judge a plan: the standard error over plans. More: the jackknife over seeds, which leave as judges
-    and as deciders, so that both the luck of deciding and that of judging are in it.
-    """
-    mean, (plans, judges) = float(np.nanmean(values)), values.shape
-    if (np.isfinite(values).sum(axis=1) == 1).all():
-        spread = np.nanstd(values, ddof=1) if plans > 1 else np.nan
-        return mean, float(spread / np.sqrt(plans))
-    without = [
-        np.nanmean(np.delete(values[np.isfinite(values[:, j])], j, axis=1)) for j in range(judges)
-    ]
-    return mean, float(np.sqrt((judges - 1) * np.var(without)))
 
 
 def judged(case: Case, plans: list[tuple[Plan, tuple[int, ...]]]) -> Verdict:
