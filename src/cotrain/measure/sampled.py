@@ -133,7 +133,7 @@ def sample_gains(
     *,
     trainings: int,
     max_groups: int,
-    batch: int = 8,
+    batch: int = 5,
     seeds: Sequence[int] = (0,),
     watch: Callable[[Gains], None] | None = None,
 ) -> Gains:
