@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +23,9 @@ from cotrain.grouping import (
     group_tasks,
     stability,
 )
+from cotrain.grouping.exact import MOST_TASKS
 from cotrain.grouping.large import local_search
+from cotrain.grouping.score import Matrix
 from cotrain.measure.affinity import Affinity
 from cotrain.measure.datamap import DataMap
 from cotrain.measure.gains import Gains, Sets
@@ -37,11 +40,11 @@ Found = TypeVar("Found")
 
 PLAN = "plan.json"
 MORE = 3  # alternatives with so many models more than allowed
-MANY = 100  # tasks; beyond, only alternatives with fewer models: every one takes minutes
+MANY = 100  # tasks; beyond, every alternative takes a minute, and only one model is tried besides
 _MOST_SETS = 2000  # candidates for gains under constraints, of more tasks than have all their sets
 _ALL_SETS = 12  # tasks that have
 _SECONDS = 20.0  # for choosing among them
-MOST_EXACT, MOST_REDRAWN = 14, 100  # tasks whose groups are found in tenths of a second, in seconds
+_MOST_REDRAWN = 100  # tasks whose groups are found anew in seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,24 +109,32 @@ def propose(measured: Measured, by: Instrument | None, limits: Constraints) -> D
     by = by or (Instrument.LOOKAHEAD if measured.gains is None else Instrument.SAMPLED)
     if by is Instrument.DATAMAP:
         return _by_datamap(_known(measured.datamap, by), limits)
-    solve: Callable[[Constraints], Grouping] = {
-        Instrument.LOOKAHEAD: lambda own: group_tasks(measured.affinity.mean, constraints=own),
-        Instrument.GRADIENTS: lambda own: group_tasks(
-            _known(measured.gradients, by).cosine, constraints=own
-        ),
-        Instrument.SAMPLED: lambda own: _by_gains(_known(measured.gains, by), own),
-    }[by]
-    return _by_objective(solve, by, limits, len(measured.affinity.tasks))
+    if by is Instrument.SAMPLED:
+        gains = _known(measured.gains, by)
+        return _by_objective(by, limits, len(gains.tasks), *[partial(_by_gains, gains)] * 2)
+    lookahead = by is Instrument.LOOKAHEAD
+    matrix = measured.affinity.mean if lookahead else _known(measured.gradients, by).cosine
+
+    def best(own: Constraints) -> Grouping:
+        return group_tasks(matrix, constraints=own)
+
+    return _by_objective(by, limits, len(matrix), best, partial(_quickly, matrix))
 
 
 def steadiness(affinity: Affinity, limits: Constraints) -> Stability | None:
     """How often tasks stay together by transference within its errors; None for many tasks."""
     tasks = len(affinity.tasks)
-    if tasks == 1 or tasks > MOST_REDRAWN:
+    if tasks == 1 or tasks > _MOST_REDRAWN:
         return None
-    solve = group_tasks if tasks <= MOST_EXACT else local_search
-    draws = 100 if tasks <= MOST_EXACT else 20
-    return stability(affinity, lambda z: solve(z, constraints=limits), draws=draws)
+    draws = 100 if tasks <= MOST_TASKS else 20
+    return stability(affinity, lambda z: _quickly(z, limits), draws=draws)
+
+
+def _quickly(matrix: Matrix, limits: Constraints) -> Grouping:
+    """Good groups in at most seconds, up to hundreds of tasks."""
+    if len(matrix) <= MOST_TASKS or limits.most_groups(len(matrix)) == 1:
+        return group_tasks(matrix, constraints=limits)
+    return local_search(matrix, constraints=limits)
 
 
 def _known(found: Found | None, by: Instrument) -> Found:
@@ -133,31 +144,36 @@ def _known(found: Found | None, by: Instrument) -> Found:
 
 
 def _by_objective(
-    solve: Callable[[Constraints], Grouping],
     by: Instrument,
     limits: Constraints,
     tasks: int,
+    best: Callable[[Constraints], Grouping],
+    quickly: Callable[[Constraints], Grouping],
 ) -> Decision:
-    """Solve for every number of models; one more never hurts, whatever a solver's time limit says."""
+    """The best groups, and what other numbers of models reach as far as a quick search can tell."""
+    chosen = best(limits)
     allowed = limits.most_groups(tasks)
-    best = solve(limits)
-    alternatives = []
-    for models in range(1, (min(tasks, allowed + MORE) if tasks <= MANY else allowed) + 1):
+    numbers = range(1, min(tasks, allowed + MORE) + 1) if tasks <= MANY else (1, allowed)
+    alternatives: list[Alternative] = []
+    for models in dict.fromkeys(numbers):
         try:
-            found = solve(replace(limits, max_groups=models, budget=None))
+            own = replace(limits, max_groups=models, budget=None)
+            found = chosen if models == allowed else quickly(own)
         except InputError:  # too few models for what must be apart
             continue
+        # fewer models are always allowed, too, so a search that found less has found those
+        objective = max([found.objective, *(other.objective for other in alternatives)])
         alternatives.append(
-            Alternative(models=models, objective=found.objective, bound=found.bound)
+            Alternative(models=models, objective=objective, bound=max(found.bound, objective))
         )
         if found.exact and len(found.groups) < models:
             break
     return Decision(
-        membership=Membership.hard(best),
+        membership=Membership.hard(chosen),
         by=by,
-        objective=best.objective,
-        bound=best.bound,
-        exact=best.exact,
+        objective=chosen.objective,
+        bound=chosen.bound,
+        exact=chosen.exact,
         alternatives=tuple(alternatives),
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from cotrain.grouping.constraints import Constraints
-from cotrain.grouping.exact import MOST_TASKS, exact_grouping
+import numpy as np
+
+from cotrain.grouping.constraints import Constraints, infeasible
+from cotrain.grouping.exact import MOST_TASKS, exact_grouping, grouping_of, reference
 from cotrain.grouping.grouping import Grouping
 from cotrain.grouping.large import SECONDS, local_search, narrowed
-from cotrain.grouping.score import Matrix
+from cotrain.grouping.score import Matrix, clean
 
 MOST_NARROWED = 30  # tasks; beyond, closing the gap on noise takes hours
 
@@ -35,6 +37,9 @@ def group_tasks(
     Raises:
         InputError: If the constraints contradict each other.
     """
+    limits = (Constraints() if constraints is None else constraints).at_most(max_groups)
+    if limits.most_groups(len(affinity)) == 1:
+        return _all_together(affinity, alone, limits)
     if len(affinity) <= MOST_TASKS:
         return exact_grouping(affinity, max_groups=max_groups, alone=alone, constraints=constraints)
     if len(affinity) <= MOST_NARROWED:
@@ -42,3 +47,13 @@ def group_tasks(
             affinity, max_groups=max_groups, alone=alone, constraints=constraints, seconds=seconds
         )
     return local_search(affinity, max_groups=max_groups, alone=alone, constraints=constraints)
+
+
+def _all_together(affinity: Matrix, alone: Matrix | None, limits: Constraints) -> Grouping:
+    """A single group has to serve everybody."""
+    tasks = len(affinity)
+    limits.check(tasks)
+    everybody = np.ones((1, tasks), dtype=bool)
+    if not limits.allowed(everybody).all():
+        raise infeasible(limits, tasks)
+    return grouping_of(clean(affinity), reference(alone, tasks), everybody, limits)
