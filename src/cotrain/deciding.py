@@ -38,7 +38,7 @@ from cotrain.settings import Instrument, Settings
 
 Found = TypeVar("Found")
 
-PLAN = "plan.json"
+PLAN, STABILITY = "plan.json", "stability.safetensors"
 MORE = 3  # alternatives with so many models more than allowed
 MANY = 100  # tasks; beyond, every alternative takes a minute, and only one model is tried besides
 _MOST_SETS = 2000  # candidates for gains under constraints, of more tasks than have all their sets
@@ -91,8 +91,19 @@ def decide(
     A resumed run reads it back: solvers with a time limit need not find the same groups twice.
     """
     if not folder.has(PLAN):
-        folder.write_json(PLAN, asdict(propose(measured, by, limits)))
+        decision = propose(measured, by, limits)
+        steady = (
+            steadiness(measured.affinity, limits) if decision.by is Instrument.LOOKAHEAD else None
+        )
+        if steady is not None:
+            steady.save(folder.path(STABILITY))
+        folder.write_json(PLAN, asdict(decision))
     return TypeAdapter(Decision).validate_python(folder.read_json(PLAN))
+
+
+def read_stability(folder: RunFolder) -> tuple[Stability, ...]:
+    """How stable the decided groups are, if transference decided."""
+    return (Stability.load(folder.path(STABILITY)),) if folder.has(STABILITY) else ()
 
 
 def propose(measured: Measured, by: Instrument | None, limits: Constraints) -> Decision:

@@ -296,4 +296,5 @@ def test_a_run_without_them_decides_by_transference(tmp_path: Path) -> None:
     assert "measure: task sets" not in ledger(folder)
     page = (folder / "report.html").read_text()
     assert not [title for title in TITLES if f"<h2>{title}</h2>" in page]
-    assert not [p for p in folder.glob("*.safetensors") if p.name != "affinity.safetensors"]
+    kept = {path.name for path in folder.glob("*.safetensors")}
+    assert kept == {"affinity.safetensors", "stability.safetensors"}

@@ -93,6 +93,7 @@ def run_table(
     """Run on a table that has been read, printing what happens, and write the report."""
     from cotrain import plan
     from cotrain.artifacts import RunFolder
+    from cotrain.deciding import read_stability
     from cotrain.measuring import read_measured
     from cotrain.reporting import print_result, render_html
     from cotrain.weighing import read_search
@@ -102,8 +103,9 @@ def run_table(
     with session.watched(console, folder) as watch:
         result, _ = plan(splits, out=folder, settings=settings, title=title, watch=watch)
     print_result(result, console)
-    further = (*read_measured(RunFolder(folder)).further(), *read_search(RunFolder(folder)))
-    RunFolder(folder).write_text("report.html", render_html(result, further))
+    run = RunFolder(folder)
+    further = (*read_stability(run), *read_measured(run).further(), *read_search(run))
+    run.write_text("report.html", render_html(result, further))
     quoted = shlex.quote(str(folder))
     session.say(console, f"predict with: cotrain predict {quoted} NEWDATA -o preds.csv")
     session.say(console, f"report: {folder / 'report.html'}")

@@ -71,12 +71,16 @@ def copied(progress: Progress, parents: Sequence[int]) -> Progress:
         outputs=progress.outputs[rows],
         rounds_run=progress.rounds_run[rows],
         models={
-            (child, round): {name: tensor.clone() for name, tensor in model.items()}
+            (child, round): model if child == parent else _clone(model)
             for child, parent in enumerate(rows)
             for (row, round), model in progress.models.items()
             if row == parent
         },
     )
+
+
+def _clone(model: Tensors) -> Tensors:
+    return {name: tensor.clone() for name, tensor in model.items()}
 
 
 def start(
