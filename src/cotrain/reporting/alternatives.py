@@ -54,6 +54,7 @@ def _layout(unit: str, models: int) -> Figure:
         },
         "yaxis": {
             "title": {"text": unit, "font": FONT},
+            "tickformat": ".2~g",
             "automargin": True,
             "fixedrange": True,
         },
