@@ -61,14 +61,17 @@ from cotrain.grouping.fuzzy import (
     cluster_tasks,
 )
 from cotrain.measure.datamap import ARRAYS, DataMap
+from cotrain.measure.engine_point import EnginePoint
 from cotrain.measure.gradients import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.lookahead import Lookahead
 from cotrain.measure.observations import ArrayLike
 from cotrain.measure.recorder import DataMaps
+from cotrain.models.losses import TaskLosses
 from cotrain.population.engine import Engine
 from cotrain.population.member import Member
 from cotrain.population.sequential import SequentialExecutor
+from cotrain.population.training import TrainingStep, start, train_cohort
 from cotrain.result import Contender
 from cotrain.settings import Encoder
 from cotrain.stages import build_engine
@@ -87,6 +90,7 @@ METHODS: dict[str, Method] = {
 DIGITS_SEEDS, DIGITS_TRAININGS, DIGITS_CLUSTERS = 3, 4, 4
 CNN_SEEDS, MLP_SEEDS, SUPERCLASSES = 2, 2, 20
 EVERY = 50  # steps between probes on images, each of which is worth 3,200 training images
+WHOLE_EVERY = 100  # from one probe of a whole batch to the next
 MLP_ROUNDS, COMPONENTS = 8, 256  # of the networks that are compared; the joint run is not shortened
 REPLICATES, CHANCE_DRAWS = 1000, 200
 NOT_LIVING = (
@@ -523,37 +527,69 @@ class Looks:
 
     Args:
         maps: The data map, and the balanced one.
-        lookahead: ``[T, T]`` symmetrised.
-        cosine: ``[T, T]`` of the gradients.
-        reliability: Rank correlation between two halves of the lookahead's probes.
+        relations: Lookahead (symmetrised) and gradient cosine, each ``[T, T]``: of 32 images a probe, as
+            cotrain probes 100 tasks, and of whole batches.
+        reliability: Rank correlation between two halves of each lookahead's probes.
         probes: Their number.
     """
 
     maps: dict[str, DataMap]
-    lookahead: Array
-    cosine: Array
-    reliability: float
-    probes: int
+    relations: dict[str, Array]
+    reliability: tuple[float, ...]
+    probes: tuple[int, ...]
 
     def select(self, tasks: Sequence[int]) -> Looks:
         at = np.ix_(tasks, tasks)
         maps = {name: each.select(tasks) for name, each in self.maps.items()}
-        return replace(self, maps=maps, lookahead=self.lookahead[at], cosine=self.cosine[at])
+        relations = {name: each[at] for name, each in self.relations.items()}
+        return replace(self, maps=maps, relations=relations)
 
 
-def look(engine: Engine, seed: int, every: int) -> Looks:
+def look(engine: Engine, seed: int) -> Looks:
+    """One joint run with everybody looking on, and the same run again with whole batches probed."""
     train, names = engine.development.train, images().names
-    maps, lookahead = TwoMaps(names, train), Lookahead(tasks=names)
-    gradients = Gradients(tasks=names)
-    watchers = Watchers(lookahead=lookahead, gradients=gradients, maps=maps, every=every)
+    maps, lookahead, gradients = (
+        TwoMaps(names, train),
+        Lookahead(tasks=names),
+        Gradients(tasks=names),
+    )
+    watchers = Watchers(lookahead=lookahead, gradients=gradients, maps=maps, every=EVERY)
     measure_joint_run(engine, member((1.0,) * len(names), seed), watchers)
-    affinity = lookahead.affinity()
+    whole = Watchers(lookahead=Lookahead(tasks=names), gradients=Gradients(tasks=names))
+    probe_whole_batches(engine, seed, whole)
+    affinities = [each.lookahead.affinity() for each in (watchers, whole)]
     return Looks(
         maps={"data map": maps.result(), "balanced data map": maps.balanced.result()},
-        lookahead=(affinity.mean + affinity.mean.T) / 2,
-        cosine=gradients.similarity().cosine,
-        reliability=affinity.reliability,
-        probes=affinity.probes,
+        relations=relations_of(watchers, "") | relations_of(whole, " (whole batches)"),
+        reliability=tuple(each.reliability for each in affinities),
+        probes=tuple(each.probes for each in affinities),
+    )
+
+
+def relations_of(watchers: Watchers, which: str) -> dict[str, Array]:
+    mean = watchers.lookahead.affinity().mean
+    assert watchers.gradients is not None
+    cosine = watchers.gradients.similarity().cosine
+    return {f"lookahead{which}": (mean + mean.T) / 2, f"gradient cosine{which}": cosine}
+
+
+def probe_whole_batches(engine: Engine, seed: int, watchers: Watchers) -> None:
+    """32 images hold a positive of every third task only; 256 hold 2.56 of each on average."""
+    joint = member((1.0,) * len(engine.development.tasks), seed)
+    net, losses = engine.architecture.build(seed=0), TaskLosses(engine.development.tasks)
+
+    def before_update(step: TrainingStep) -> None:
+        if step.state.step % WHOLE_EVERY == WHOLE_EVERY - 1:
+            watchers.probe(EnginePoint(net, losses, engine.executor, step))
+
+    progress = start([joint], engine.architecture, engine.development)
+    train_cohort(
+        [joint],
+        progress,
+        engine.executor,
+        engine.development,
+        engine.recipe,
+        before_update=before_update,
     )
 
 
@@ -578,7 +614,7 @@ def chord(cosine: Array) -> Array:
 
 
 def all_labels(looks: Looks, clusters: int) -> dict[str, Numbers]:
-    """Everybody's ``[T]`` labels; the last two cross instrument and clustering."""
+    """Everybody's ``[T]`` labels; the last four cross instrument and clustering."""
     found = {
         f"{which}, {name}": each.labels
         for which, maps in looks.maps.items()
@@ -593,18 +629,19 @@ def all_labels(looks: Looks, clusters: int) -> dict[str, Numbers]:
     distances = {which: maps.distances() for which, maps in looks.maps.items()}
     return {
         **found,
-        "lookahead, spectral": spectral(looks.lookahead, clusters),
-        "gradient cosine, spectral": spectral(looks.cosine, clusters),
+        **{f"{name}, spectral": spectral(each, clusters) for name, each in looks.relations.items()},
         **{f"{name}, spectral": spectral(kernel(d), clusters) for name, d in distances.items()},
-        "gradient cosine, hard": cluster_tasks(
-            chord(looks.cosine), clusters=clusters, method=Hard()
-        ).labels,
+        **{
+            f"{name}, hard": cluster_tasks(chord(each), clusters=clusters, method=Hard()).labels
+            for name, each in looks.relations.items()
+            if name.startswith("gradient")
+        },
     }
 
 
 def similarities(looks: Looks) -> dict[str, Array]:
     maps = {which: -each.distances() for which, each in looks.maps.items()}
-    return {**maps, "lookahead": looks.lookahead, "gradient cosine": looks.cosine}
+    return {**maps, **looks.relations}
 
 
 def judged(looks: Looks) -> dict[str, Any]:
@@ -672,7 +709,7 @@ def cnn_part() -> dict[str, Any]:
     seeds = []
     for seed in range(CNN_SEEDS):
         with engine_for(held_out(data, seed), seed=seed, encoder=convolutions) as engine:
-            seeds.append(judged(look(engine, seed, EVERY)))
+            seeds.append(judged(look(engine, seed)))
         print(f"CNN {seed}: {_short(seeds[-1])}", flush=True)
     return {"seeds": seeds, "chance": chance(), "no training": no_training()}
 
@@ -689,7 +726,7 @@ def mlp_part() -> dict[str, Any]:
     seeds, said, executor = [], [], ""
     for seed in range(MLP_SEEDS):
         with engine_for(held_out(data, seed), seed=seed, fast=True) as engine:
-            looks = look(engine, seed, EVERY)
+            looks = look(engine, seed)
             seeds.append(judged(looks))
             print(f"MLP {seed}: {_short(seeds[-1])}", flush=True)
             short = replace(engine.recipe, rounds=MLP_ROUNDS, patience=MLP_ROUNDS)
@@ -715,8 +752,11 @@ def class_contenders(looks: Looks, seed: int) -> dict[str, Membership]:
         JOINT: everything(tasks),
         **{f"data map, {name}": each.membership() for name, each in maps.items()},
         "balanced data map, fuzzy pass": balanced["fuzzy pass"].membership(),
-        "lookahead, spectral": of_labels(spectral(looks.lookahead, SUPERCLASSES)),
-        "gradient cosine, spectral": of_labels(spectral(looks.cosine, SUPERCLASSES)),
+        **{
+            f"{name}, spectral": of_labels(spectral(each, SUPERCLASSES))
+            for name, each in looks.relations.items()
+            if "whole" in name
+        },
         "superclasses": of_labels(known.parent),
         "shuffled superclasses": of_labels(shuffled),
     }
@@ -750,10 +790,11 @@ def _digits_page(part: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{len(seeds)} data seeds; maps after epochs {seeds[0]['epochs']} of one joint run, or after the "
         "last alone. Company: the largest membership of another task in the cluster of `random`. "
-        "Stability: mean adjusted Rand index between the clusters of two data seeds.",
+        "Largest: a task's largest membership, mean over tasks; 1 is a hard clustering. Stability: mean "
+        "adjusted Rand index between the clusters of two data seeds.",
         "",
-        "| map | method, number | clusters | `random` alone | company | stability |",
-        "|---|---|---|---|---|---|",
+        "| map | method, number | clusters | `random` alone | company | largest | stability |",
+        "|---|---|---|---|---|---|---|",
     ]
     for which in ("snapshots", "last epoch"):
         for name in seeds[0][which]:
@@ -766,9 +807,10 @@ def _digits_page(part: Mapping[str, Any]) -> list[str]:
                 for each, own in zip(spread, labels, strict=True)
             )
             counts = ", ".join(str(each.shape[1]) for each in spread)
+            largest = np.mean([each.max(axis=1) for each in spread])
             lines.append(
                 f"| {which} | {name} | {counts} | {alone} of {len(seeds)} | {company:.2f} | "
-                f"{_agreement(labels):.2f} |"
+                f"{largest:.2f} | {_agreement(labels):.2f} |"
             )
     silhouettes = [seed["snapshots"]["hard, rule"]["silhouette"] for seed in seeds]
     lines += ["", "Mean silhouette by number of clusters, all snapshots, each data seed:", ""]
@@ -863,7 +905,7 @@ def _cnn_page(part: Mapping[str, Any]) -> list[str]:
     luck = part["chance"]
     return [
         "A small CNN (three convolutions, 128 features), one joint run a seed (other initial parameters, "
-        f"order and validation images), {part['seeds'][0]['probes']} probes of 32 images.",
+        "order and validation images).",
         "",
         *_cluster_tables(part["seeds"]),
         "",
@@ -881,8 +923,8 @@ def _cnn_page(part: Mapping[str, Any]) -> list[str]:
         *_by_name(part["seeds"][0], "data map, hard"),
         *_by_name(part["seeds"][0], "data map, fuzzy c-means"),
         *_by_name(part["seeds"][0], "balanced data map, hard"),
-        *_by_name(part["seeds"][0], "lookahead, spectral"),
-        *_by_name(part["seeds"][0], "gradient cosine, spectral"),
+        *_by_name(part["seeds"][0], "lookahead (whole batches), spectral"),
+        *_by_name(part["seeds"][0], "gradient cosine (whole batches), spectral"),
     ]
 
 
@@ -932,13 +974,16 @@ def _cluster_tables(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
             f"| {name} | {used} | {_numbers(own)} | {np.mean(own):+.3f} | {' | '.join(others)} | "
             f"{_agreement(labels):.2f} |"
         )
-    halves = _numbers([seed["reliability"] for seed in seeds])
+    halves = "; ".join(_numbers(seed["reliability"]) for seed in seeds)
+    largest = [np.array(seed["memberships"]).max(axis=1).mean() for seed in seeds]
     return [
         *lines,
         "",
         "Without clustering: how often two classes of one superclass are more alike than two of different "
-        f"ones (AUC over pairs of classes, chance .5): {pairs}. Two halves of the lookahead's probes agree "
-        f"at rank correlation {halves}.",
+        f"ones (AUC over pairs of classes, chance .5): {pairs}. Two halves of the lookahead's probes, "
+        f"{' and '.join(map(str, seeds[0]['probes']))} of 32 images and of whole batches, agree at rank "
+        f"correlation {halves}. A class's largest membership by the fuzzy pass is "
+        f"{np.mean(largest):.2f} on average.",
     ]
 
 
@@ -954,8 +999,8 @@ RECOVERED = (
     "data map, hard",
     "data map, fuzzy c-means",
     "balanced data map, hard",
-    "lookahead, spectral",
-    "gradient cosine, spectral",
+    "lookahead (whole batches), spectral",
+    "gradient cosine (whole batches), spectral",
 )
 
 
