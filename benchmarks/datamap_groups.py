@@ -154,13 +154,8 @@ def part_of(maps: DataMap, snapshots: slice) -> DataMap:
 
 
 def points_of(maps: DataMap) -> list[Array]:
-    """For each task ``[n, 2·S]`` its labelled examples' μ and s at the S snapshots."""
-    both = [
-        np.stack([maps.confidence(at), maps.variability(at)], axis=-1)
-        for at in range(len(maps.epochs))
-    ]
-    points = np.concatenate(both, axis=-1).astype(np.float64)  # [T, N, 2·S]
-    return [own[np.isfinite(own).all(axis=1)] for own in points]
+    """For each task ``[n, 2·S]``."""
+    return [maps.points(task).astype(np.float64) for task in range(len(maps.tasks))]
 
 
 def clusterings(maps: DataMap, clusters: int | None) -> dict[str, Clusters]:
@@ -949,8 +944,12 @@ def _silhouettes(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = ["Mean silhouette by number of clusters, each seed:"]
     for which in seeds[0]["silhouette"]:
         found = [seed["silhouette"][which] for seed in seeds]
-        chosen = ", ".join(max(each, key=lambda c: each[c]) for each in found)
-        lines += ["", f"{which} (the rule chooses {chosen}):", ""]
+        largest = ", ".join(max(each, key=lambda c: each[c]) for each in found)
+        below = "below a quarter, so the rule keeps one cluster"
+        kept = (
+            below if max(max(each.values()) for each in found) <= 0.25 else "which the rule takes"
+        )
+        lines += ["", f"{which} (largest at {largest}, {kept}):", ""]
         lines += _silhouette_table(found, SILHOUETTES)
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -113,7 +114,9 @@ class Cast:
 
     def shares(self, members: Sequence[Member], contender: Contender, task: int) -> torch.Tensor:
         """``[P]`` share of each member in a contender's prediction of a task, the same for every seed."""
-        share = {kind: share for share, kind in self._speakers(contender, task)}
+        share: dict[Hashable, float] = defaultdict(float)
+        for own, kind in self._speakers(contender, task):
+            share[kind] += own  # two models with the same weights are one
         return torch.tensor([share.get(member.kind, 0.0) for member in members])
 
     def _speakers(self, contender: Contender, task: int) -> list[tuple[float, Hashable]]:

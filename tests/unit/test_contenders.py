@@ -128,6 +128,15 @@ def test_who_speaks_for_a_contender() -> None:
     assert soft.shares(members, Contender.GROUPS, 1).tolist() == [0, 0, 0, 0, 0.25, 0.75] * 2
 
 
+def test_models_with_equal_weights_are_one() -> None:
+    twins = Membership(
+        weights=((1.0, 0.5), (1.0, 0.5), (0.0, 1.0)), shares=((0.3, 0.3, 0.4), (0.25, 0.25, 0.5))
+    )
+    members = [Member(name="a", weights=(1.0, 0.5)), Member(name="b", weights=(0.0, 1.0))]
+    shares = Cast(membership=twins).shares(members, Contender.GROUPS, 0)
+    assert shares.tolist() == pytest.approx([0.6, 0.4])
+
+
 def test_changing_weights_are_not_mistaken_for_uniform_ones() -> None:
     joint = Member(name="joint", weights=(1.0,) * 3)
     later = Change(round=2, weights=(2.0, 0.5, 0.5), learning_rate=1e-3)

@@ -10,7 +10,8 @@ and works with partial labels, too. Memberships below a thousandth are set to 0,
 one cluster trains and predicts in no other.
 
 The number of clusters is the user's in the paper. Unless given, it is the one with the largest mean
-silhouette (Rousseeuw 1987) of hard k-means; one cluster, if none is above 0.
+silhouette (Rousseeuw 1987) of hard k-means; one cluster if none is above ¼, the rule of thumb of Kaufman and
+Rousseeuw (1990) for clusters that mean something.
 
 Maps tell how difficult a task is, not whom it helps: a task and its negation have the same map.
 Letters: T tasks, C clusters, D dimensions, n points.
@@ -31,6 +32,7 @@ from cotrain.grouping.score import Matrix, Numbers
 
 FUZZINESS = 1.07
 _STARTS = 20
+_STRUCTURE = 0.25  # least silhouette of clusters that mean something
 _FAINT = 1e-3  # memberships below are none
 _ROUNDS, _STILL = 300, 1e-6  # of fuzzy c-means
 _MOST_POINTS = 100_000  # that k-means on points sees
@@ -117,7 +119,7 @@ def cluster_tasks(
     *,
     clusters: int | None = None,
     most: int | None = None,
-    method: Method = FuzzyPass(),
+    method: Method = PUBLISHED,
 ) -> Clusters:
     """Clusters of tasks that are near each other.
 
@@ -146,7 +148,8 @@ def cluster_tasks(
     if clusters is None:
         limit = min(distinct, len(places) - 1, len(places) if most is None else most)
         found = {c: _silhouette(known, places, c) for c in range(2, limit + 1)}
-        clusters = max(found, key=lambda c: found[c]) if max(found.values(), default=0) > 0 else 1
+        clear = max(found.values(), default=0.0) > _STRUCTURE
+        clusters = max(found, key=lambda c: found[c]) if clear else 1
     spread = method.spread(places, _k_means(places, clusters).cluster_centers_)
     return Clusters(memberships=_kept(spread)[np.argsort(order)], silhouette=found)
 
@@ -157,6 +160,9 @@ def cluster_points(points: Sequence[Matrix], *, clusters: int) -> Clusters:
     Args:
         points: T times ``[n, D]``: a task's examples on its map, without NaN.
         clusters: C.
+
+    Raises:
+        InputError: If a task has no point, or there are more clusters than distinct points.
 
     >>> easy, hard = np.full((4, 2), 0.9), np.full((4, 2), 0.1)
     >>> cluster_points([easy, np.concatenate([easy[:2], hard[:2]])], clusters=2).memberships.round(2)
@@ -169,6 +175,9 @@ def cluster_points(points: Sequence[Matrix], *, clusters: int) -> Clusters:
     each = max(1, _MOST_POINTS // len(points))
     order = sorted(range(len(points)), key=lambda t: points[t].sum(axis=0).tolist())
     some = np.concatenate([points[t][:: -(-len(points[t]) // each)] for t in order])
+    distinct = len(np.unique(some, axis=0))
+    if not 1 <= clusters <= distinct:
+        raise InputError(f"{clusters} clusters: there are {distinct} different points")
     fitted = _k_means(some, clusters)
     shares = [np.bincount(fitted.predict(own), minlength=clusters) / len(own) for own in points]
     return Clusters(memberships=_kept(np.array(shares)), silhouette={})

@@ -148,6 +148,15 @@ class DataMap(Measurement):
         both = np.stack([from_levels(levels) for levels in pairs], axis=1)  # [S, 2, T, n]
         return np.moveaxis(both, 2, 0).reshape(len(self.tasks), -1)
 
+    def points(self, task: int) -> FloatArray:
+        """``[n, 2·S]`` μ and s at the S snapshots of a task's examples that lie on its map at all."""
+        pairs = [
+            (self.confidence(at)[task], self.variability(at)[task])
+            for at in range(len(self.epochs))
+        ]
+        both = np.stack([values for pair in pairs for values in pair], axis=1)
+        return np.asarray(both[np.isfinite(both).all(axis=1)], dtype=np.float32)
+
     def distances(self) -> NDArray[np.float64]:
         """``[T, T]`` root of the mean squared difference of μ and s between two tasks.
 

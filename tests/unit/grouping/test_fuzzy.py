@@ -93,6 +93,15 @@ def test_no_clusters_where_there_are_none() -> None:
     assert cluster_tasks(np.array([[0.0, 1.0], [1.0, 0.0]])).memberships.tolist() == [[1.0]] * 2
 
 
+def test_noise_is_one_cluster() -> None:
+    """Points without structure, in many and in few dimensions."""
+    for seed, dimensions in ((0, 200), (1, 50), (2, 15)):
+        noise = np.random.default_rng(seed).normal(size=(15, dimensions))
+        found = cluster_tasks(distances(noise))
+        assert 0 < max(found.silhouette.values()) < 0.25
+        assert found.memberships.tolist() == [[1.0]] * 15
+
+
 def test_the_rule_keeps_to_most() -> None:
     assert cluster_tasks(distances(blobs(0)), most=2).memberships.shape[1] == 2
     assert cluster_tasks(distances(blobs(0)), most=1).memberships.shape[1] == 1
@@ -111,6 +120,8 @@ def test_bad_input() -> None:
         cluster_tasks(nan)
     with pytest.raises(InputError, match="3 clusters: there are 2 tasks with different maps"):
         cluster_tasks(np.array([[0.0, 0, 1], [0, 0, 1], [1, 1, 0]]), clusters=3)
+    with pytest.raises(InputError, match="4 clusters: there are 1 different points"):
+        cluster_points([np.zeros((5, 2))] * 3, clusters=4)
     with pytest.raises(InputError, match="task 1 has no example on its map"):
         cluster_points([np.ones((2, 2)), np.ones((0, 2))], clusters=1)
 

@@ -131,6 +131,16 @@ def test_features_are_the_common_examples_snapshot_by_snapshot() -> None:
     assert play(three, snapshots=(2,)).features()[:, :4] == pytest.approx(play(values).features())
 
 
+def test_points_are_a_tasks_own_examples() -> None:
+    found = random_map()
+    for task in range(4):
+        seen = np.isfinite(found.variability(0)[task]) & np.isfinite(found.variability(1)[task])
+        points = found.points(task)
+        assert points.shape == (int(seen.sum()), 2 * len(found.epochs))
+        assert np.array_equal(points[:, 0], found.confidence(0)[task][seen])
+        assert np.array_equal(points[:, 3], found.variability(1)[task][seen])
+
+
 def test_tasks_without_a_common_example_have_no_distance() -> None:
     values = np.full((2, 3, 4), 0.5)
     values[:, 0, :2] = values[:, 1, 2:] = values[:, 2] = np.nan
