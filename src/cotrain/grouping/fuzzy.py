@@ -10,8 +10,8 @@ and works with partial labels, too. Memberships below a thousandth are set to 0,
 one cluster trains and predicts in no other.
 
 The number of clusters is the user's in the paper. Unless given, it is the one with the largest mean
-silhouette (Rousseeuw 1987) of hard k-means; one cluster if none is above ¼, the rule of thumb of Kaufman and
-Rousseeuw (1990) for clusters that mean something.
+silhouette (Rousseeuw 1987) of hard k-means; one cluster if none is above ¼, the rule of thumb of Kaufman
+and Rousseeuw (1990) for clusters that mean something.
 
 Maps tell how difficult a task is, not whom it helps: a task and its negation have the same map.
 Letters: T tasks, C clusters, D dimensions, n points.
