@@ -55,7 +55,7 @@ class Cells(HTMLParser):
 def test_a_row_shows_the_numbers_of_its_task(tox21: Result) -> None:
     rows = {row[0]: row for row in Cells(page(tox21)).rows}
     for task in tox21.tasks:
-        scores = [f"{task.test[c]:.3f}" for c in list(Contender)[:4]]
+        scores = [f"{task.test[c]:.3f}" for c in Contender if c in task.test]
         assert rows[task.name][3:8] == [*scores, f"{task.shipped:.3f}"]
         gains = (task.gain_over_single, task.gain_over_joint, task.gain_over_trees)
         for gain, cell in zip(gains, rows[task.name][-3:], strict=True):
