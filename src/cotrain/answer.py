@@ -30,13 +30,23 @@ def answer(proof: Proof, membership: Membership) -> str:
         )
     advice = _together(proof, membership, names)
     if not advice:
-        return f"Train no tasks together: on validation the choice was {_by(proof)}; {worth}."
+        said = f"Train no tasks together: on validation the choice was {_by(proof)}; {worth}."
+        return said + _missed(proof)
     if together.low > 0:
         return f"{advice}: {_judged(together)} over one network a task; with trees, {worth}."
     verdict = (
         "Training together lost" if together.high < 0 else "No gain from training together proven"
     )
-    return f"{verdict}: {_judged(together)} over one network a task; {worth}, by {_by(proof)}."
+    said = f"{verdict}: {_judged(together)} over one network a task; {worth}, by {_by(proof)}."
+    return said + _missed(proof)
+
+
+def _missed(proof: Proof) -> str:
+    """A joint network that the choice on validation should have taken, as the test split shows."""
+    joint = proof.overall["joint - single"]
+    if joint.low <= 0:
+        return ""
+    return f" On test one joint network was better, {_judged(joint)}: validation did not show it."
 
 
 def _judged(gain: Interval) -> str:

@@ -83,11 +83,10 @@ def full_cost(vectors: int, candidates: int, seeds: int, measuring: float) -> fl
 
 
 def weighing_cost(weights: LossWeighting | PBT | None, candidates: int, seeds: int) -> int:
-    """Joint runs of the contender whose weights change: tuned like the others, or searched once."""
+    """Joint runs of the contender whose weights change: tuned as others are, or searched and trained."""
     if weights is None:
         return 0
-    first = weights.members if isinstance(weights, PBT) else candidates
-    return first + seeds - 1
+    return weights.members + seeds if isinstance(weights, PBT) else candidates + seeds - 1
 
 
 def allot(
@@ -116,7 +115,7 @@ def allot(
     vectors = tasks + 1 + max_groups if tasks > 1 else 1
 
     def cost(tried: int, measured: float) -> float:
-        further = weighing_cost(weights, tried, seeds)
+        further = weighing_cost(weights, tried, seeds) if tasks > 1 else 0
         return full_cost(vectors, tried, seeds, measured) + further
 
     measured = measuring(recipe)

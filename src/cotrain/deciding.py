@@ -101,6 +101,11 @@ def decide(
     return TypeAdapter(Decision).validate_python(folder.read_json(PLAN))
 
 
+def decided_by(folder: RunFolder) -> Instrument | None:
+    """The instrument that decided a run; None for a measurement, where nothing was decided."""
+    return Instrument(folder.read_json(PLAN)["by"]) if folder.has(PLAN) else None
+
+
 def read_stability(folder: RunFolder) -> tuple[Stability, ...]:
     """How stable the decided groups are, if transference decided."""
     return (Stability.load(folder.path(STABILITY)),) if folder.has(STABILITY) else ()
@@ -137,7 +142,7 @@ def steadiness(affinity: Affinity, limits: Constraints) -> Stability | None:
     tasks = len(affinity.tasks)
     if tasks == 1 or tasks > _MOST_REDRAWN:
         return None
-    draws = 100 if tasks <= MOST_TASKS else 20
+    draws = 100 if tasks <= 12 else 20
     return stability(affinity, lambda z: _quickly(z, limits), draws=draws)
 
 

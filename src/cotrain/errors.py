@@ -1,7 +1,9 @@
 """The one error a user can cause: bad input, in one line, with the fix."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_SHOWN = 5  # problems named in full
 
 
 class InputError(ValueError):
@@ -12,6 +14,28 @@ class InputError(ValueError):
     >>> str(InputError("column 'age' is constant: leave it out with --ignore age"))
     "column 'age' is constant: leave it out with --ignore age"
     """
+
+
+def refuse_all(problems: Sequence[str], fix: str) -> None:
+    """Raise what is wrong with several things as one error, the first few in full.
+
+    Args:
+        problems: One line each; with none nothing is raised.
+        fix: What mends all of them, if there are several.
+
+    >>> refuse_all([], "leave them out")
+    >>> refuse_all(["'a' is empty", "'b' is empty"], "leave them out")
+    Traceback (most recent call last):
+    cotrain.errors.InputError: 'a' is empty
+      'b' is empty
+      leave them out
+    """
+    if not problems:
+        return
+    more = [f"… and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+    raise InputError(
+        "\n  ".join([*problems[:_SHOWN], *more, *([fix] if len(problems) > 1 else [])])
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -113,8 +113,9 @@ def plan(
         tuning, best = merge([tuning, group_tuning]), (*best, *tuned_groups)
 
     # One network with weights that change while training, if that is asked for.
-    weighted = None if settings.weights is None else weigh(engine, settings.weights, joint, grid)
-    if weighted is not None:
+    weighted = None
+    if settings.weights is not None and len(tasks) > 1:
+        weighted = weigh(engine, settings.weights, joint, grid)
         ledger.population(STAGE, "deciding", weighted.everyone)
         tuning, best = merge([tuning, weighted.trained]), (*best, weighted.member)
     cast = Cast(membership=membership, weighted=None if weighted is None else weighted.member)

@@ -101,9 +101,7 @@ def settings_summary(
         "seeds": str(settings.seeds),
         "seed": str(settings.seed),
         "trees": settings.trees.name,
-        "instruments": ", ".join(settings.instruments),
-        "groups decided by": settings.group_by
-        or "trained task sets if measured, else transference",
+        "instruments": ", ".join(i for i in Instrument if settings.measures(i)),
         "lookahead": f"a step of {settings.probe_step:g} every {settings.probe_every} steps",
         "rounds at most": f"{recipe.rounds} of {allowance.full_rounds}",
         "batch size": str(recipe.batch_size),

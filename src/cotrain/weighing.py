@@ -10,7 +10,7 @@ from cotrain.contenders import Setting, tuned
 from cotrain.ledger import Ledger
 from cotrain.population.engine import Engine
 from cotrain.population.member import Member
-from cotrain.population.trained import Trained
+from cotrain.population.trained import Trained, merge
 from cotrain.population.weighting import LossWeighting
 from cotrain.prove import Proof
 from cotrain.result import Contender
@@ -19,6 +19,7 @@ from cotrain.weighting import PBT, WeightSearch, optimize_weights
 NAME, STAGE = "weighted", "find weights"
 SEARCH, SCHEDULE = "weights.safetensors", "weights.json"
 INTERVALS = 12  # proposals of a search
+FRESH = 1000  # seed that no search has seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +27,9 @@ class Weighted:
     """The contender with changing weights.
 
     Args:
-        member: It, from seed 0.
+        member: It, from its first seed.
         trained: It, trained.
-        everyone: All that was trained to find it.
+        everyone: All that was trained to find it, itself included.
     """
 
     member: Member
@@ -42,7 +43,9 @@ def weigh(
     """Train the contender, or read it back.
 
     A search starts from the learning rate and dropout that suit uniform weights and leaves its lineage and
-    a schedule in the run folder; an adaptive weighting is tuned like any other contender.
+    a schedule in the run folder. The members that it picked among dozens on the validation rows are not the
+    contender: their schedule is trained again from fresh seeds, so that validation can judge it like the
+    others. An adaptive weighting is tuned like any other contender.
     """
     if isinstance(weights, PBT):
         return _search(engine, weights, joint)
@@ -60,7 +63,8 @@ def worth_of_weights(proof: Proof, ledger: Ledger) -> tuple[str, ...]:
     if gain is None:
         return ()
     runs = sum(line.joint_runs for line in ledger.lines() if line.stage == STAGE)
-    judged = "worth it" if gain.low > 0 else "not worth it"
+    judged = "worth it" if gain.low > 0 else "not proven to be worth it"
+    judged = "not worth it" if gain.high < 0 else judged
     return (
         f"Changing weights took {runs:.1f} joint runs to find, and bring {gain.value:+.3f} "
         f"[{gain.low:+.3f}, {gain.high:+.3f}] over uniform weights on the test split: {judged} here.",
@@ -95,7 +99,6 @@ def _search(engine: Engine, weights: PBT, joint: Member) -> Weighted:
     )
     history.save(engine.folder.path(SEARCH))
     history.schedule().save(engine.folder.path(SCHEDULE))
-    member = history.schedule().member(NAME, dropout=joint.dropout)
-    name = everyone.members[history.best].name
-    trained = replace(everyone.select(lambda own: own.name == name), members=(member,))
-    return Weighted(member=member, trained=trained, everyone=everyone)
+    member = history.schedule().member(NAME, seed=FRESH, dropout=joint.dropout)
+    trained = engine.train("weigh-again", [member])
+    return Weighted(member=member, trained=trained, everyone=merge([everyone, trained]))

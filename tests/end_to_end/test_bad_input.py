@@ -406,3 +406,16 @@ def test_rows_without_labels_are_counted() -> None:
     assert "note: 7 of 160 rows dropped: they have no label" in outcome.out
     rows = json.loads(Path("out/result.json").read_text())["rows"]
     assert rows == {"train": 122, "valid": 15, "test": 16, "unlabelled": 7}
+
+
+def test_a_target_whose_answer_is_among_the_inputs_runs(tmp_path: Path) -> None:
+    """The loss goes to zero, and rounding leaves nothing of a look ahead: that is no user's mistake."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, 200)
+    frame = pl.DataFrame(
+        {"x": rng.normal(size=200), "copy": target, "neg": 1 - target, "t": target}
+    )
+    table = write_table(tmp_path / "t.csv", frame)
+    short = ("--seeds", "2", "--budget", "12")
+    outcome = cotrain("run", table, "--targets", "t", *short, "--out", tmp_path / "run")
+    assert outcome.code == 0, outcome.err

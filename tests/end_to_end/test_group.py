@@ -22,6 +22,7 @@ from cotrain.result import Contender
 from cotrain.settings import Instrument
 
 TARGETS = ("--targets", "up,twice,price,coin")
+BY = ("--by", "lookahead")
 SHORT = ("--seeds", "2", "--max-groups", "2", "--float32", "--budget", "12")
 
 
@@ -144,7 +145,7 @@ def test_by_datamap_again(finished: Run) -> None:
         (["--by", "guess"], "--by 'guess': there is lookahead, gradients, datamap, sampled"),
         (["--apart", "up"], "--apart 'up': write two targets, A,B"),
         (["--apart", "up,twise"], "there is no task 'twise': did you mean 'twice'?"),
-        (["--max-groups", "1", "--apart", "up,twice"], "no groups serve all 4 tasks under"),
+        (["--max-groups", "1", "--apart", "up,twice", *BY], "no groups serve all 4 tasks under"),
         (["--by", "datamap", "--together", "up,twice"], "no demand but the number of groups"),
         (["--budget", "0.5"], "budget 0.5 buys no group: each costs 1"),
     ],

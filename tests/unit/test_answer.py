@@ -103,6 +103,18 @@ def test_a_blend_counts_as_its_network() -> None:
     assert found.startswith("Train no tasks together: on validation the choice was blend 4")
 
 
+@pytest.mark.parametrize("served", [(S, S, S, S), (T, T, T, T)])
+def test_a_joint_network_that_validation_missed_is_named(served: tuple[Contender, ...]) -> None:
+    proof = proof_of(*served, gain=UNSURE)
+    plain = answer(proof, PAIRS)
+    assert "validation did not show it" not in plain
+    missed = replace(proof, overall=proof.overall | {"joint - single": GAIN})
+    assert answer(missed, PAIRS) == (
+        plain + " On test one joint network was better, +0.030 [+0.010, +0.050]: validation did "
+        "not show it."
+    )
+
+
 def test_a_group_of_one_is_not_training_together() -> None:
     alone = groups_of((0,), (1, 2, 3), server=(0, 1, 1, 1))
     assert answer(proof_of(G, S, S, S), alone).startswith("Train no tasks together")

@@ -10,11 +10,21 @@ import typer
 from cotrain.cli import options, session
 from cotrain.cli.options import Apart, Together
 
+BY_HELP = (
+    "What decides: lookahead, gradients, sampled or datamap (which keeps no demand but the number of "
+    "models). Default: what decided the run; else sampled if measured, else lookahead."
+)
+
 
 def group(
     run: Annotated[Path, typer.Argument(help="Folder of cotrain run or cotrain measure.")],
-    max_groups: Annotated[int, typer.Option(min=1, help="At most so many models.")] = 3,
-    by: Annotated[str | None, typer.Option(help=options.GROUP_BY_HELP, show_default=False)] = None,
+    max_groups: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="At most so many models; 3 unless there is a budget.", show_default=False
+        ),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help=BY_HELP, show_default=False)] = None,
     budget: Annotated[
         float | None,
         typer.Option(help="Inference cost of all models together; a joint network costs 1."),
@@ -23,14 +33,15 @@ def group(
     together: Together = None,
     apart: Apart = None,
     auxiliary: Annotated[
-        list[str] | None, typer.Option(help="Target that may help but counts nothing; repeatable.")
+        list[str] | None,
+        typer.Option(help="Targets that count nothing in the objective: they may help."),
     ] = None,
 ) -> None:
     """Decide the groups again under other demands, in seconds, without training."""
     from dataclasses import asdict
 
     from cotrain.artifacts import RunFolder
-    from cotrain.deciding import propose, steadiness
+    from cotrain.deciding import decided_by, propose, steadiness
     from cotrain.grouping import Constraints
     from cotrain.measuring import read_measured
     from cotrain.reporting import print_grouping, render_grouping
@@ -42,14 +53,15 @@ def group(
     tasks = measured.affinity.tasks
     limits = Constraints.named(
         tasks,
-        max_groups=max_groups,
+        max_groups=3 if max_groups is None and budget is None else max_groups,
         budget=budget,
         max_size=max_size,
         together=options.pairs(together, "--together"),
         apart=options.pairs(apart, "--apart"),
-        auxiliary=auxiliary or (),
+        auxiliary=options.names(auxiliary or [], list(tasks)),
     )
-    decision = propose(measured, options.instrument(by, "--by"), limits)
+    asked = options.instrument(by, "--by") or decided_by(folder)
+    decision = propose(measured, asked, limits)
     found = grouping_summary(decision, tasks)
     print_grouping(found, console)
     steady = steadiness(measured.affinity, limits) if decision.by is Instrument.LOOKAHEAD else None

@@ -97,8 +97,8 @@ def read(
     frame = read_table(data, columns.split(",") if columns else None)
     schema = infer_schema(
         frame,
-        targets=_names(targets, frame.columns),
-        ignore=_names(ignore or [], frame.columns),
+        targets=names(targets, frame.columns),
+        ignore=names(ignore or [], frame.columns),
         kinds=_kinds(kind or []),
         smiles=smiles,
         reserved=cut.reserved,
@@ -206,7 +206,7 @@ def _writable(folder: Path) -> bool:
     return True
 
 
-def _names(given: list[str], columns: list[str]) -> list[str]:
+def names(given: list[str], columns: list[str]) -> list[str]:
     """Split at commas, except where the text is a column's name as it stands."""
     return [
         name

@@ -1,12 +1,12 @@
 """Is a split good enough to measure on? Every task needs labels and two classes in every split."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.data.split import SPLIT_NAMES
-from cotrain.errors import InputError
+from cotrain.errors import InputError, refuse_all
 from cotrain.tasks import Kind, Task
 
 MINIMUM_ROWS = 30
@@ -38,11 +38,21 @@ def check_split(
     for code, name in enumerate(SPLIT_NAMES):
         if not (assignment == code).any():
             raise InputError(f"the {name} split has no rows: use more rows or another split")
+    refused = {}
     for column, task in zip(values.T, tasks, strict=True):
-        _check_task(assignment, column, task)
+        problem = _problem(assignment, column, task)
+        if problem:
+            refused[task.name] = problem
+    refuse_all(list(refused.values()), leave_out(refused))
 
 
-def _check_task(assignment: NDArray[np.int8], column: NDArray[np.float64], task: Task) -> None:
+def leave_out(names: Collection[str]) -> str:
+    """How to do without some targets."""
+    return f"to leave out all {len(names)}: --ignore '{','.join(names)}'"
+
+
+def _problem(assignment: NDArray[np.int8], column: NDArray[np.float64], task: Task) -> str:
+    """Why a task cannot be learned or measured on a split; empty if it can."""
     parts = [column[(assignment == code) & ~np.isnan(column)] for code in range(3)]
     for name, part in zip(SPLIT_NAMES, parts, strict=True):
         if len(part) and (part != part[0]).any():
@@ -54,7 +64,8 @@ def _check_task(assignment: NDArray[np.int8], column: NDArray[np.float64], task:
             f"{other}: {_counts(task, labels)}"
             for other, labels in zip(SPLIT_NAMES, parts, strict=True)
         )
-        raise InputError(f"target {task.name!r} has {problem} ({counts}): {_FIX}")
+        return f"target {task.name!r} has {problem} ({counts}): {_FIX}"
+    return ""
 
 
 def _value(task: Task, value: float) -> str:

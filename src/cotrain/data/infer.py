@@ -6,11 +6,13 @@ from types import MappingProxyType
 
 import polars as pl
 
+from cotrain.data.check import leave_out
 from cotrain.data.kinds import infer_task
 from cotrain.data.roles import infer_role
-from cotrain.data.schema import InputColumn, Role, Schema
+from cotrain.data.schema import InputColumn, LabelCount, Role, Schema
 from cotrain.data.tidy import tidy
-from cotrain.errors import InputError, nearest
+from cotrain.errors import InputError, nearest, refuse_all
+from cotrain.tasks import Task
 
 _NO_KINDS: Mapping[str, str] = MappingProxyType({})
 
@@ -30,7 +32,7 @@ def infer_schema(
         frame: The table.
         targets: Names or patterns (``tox_*``) of the columns to predict. An exact name is never
             read as a pattern.
-        ignore: Names or patterns of columns to leave out.
+        ignore: Names or patterns of columns to leave out, also of targets that a pattern matches.
         kinds: Kind of a target, by name or pattern, where the inferred one is wrong.
         smiles: The input column that holds molecules.
         reserved: Columns of the split, which are neither input nor target.
@@ -46,17 +48,31 @@ def infer_schema(
     frame = tidy(frame)
     if frame.is_empty():
         raise InputError("the table has no rows: add the data")
-    target_names = match(targets, frame.columns, "target")
     ignored = match(ignore, frame.columns, "ignored column")
+    matched = match(targets, frame.columns, "target")
+    target_names = [name for name in matched if name in targets or name not in ignored]
     split = match(reserved, frame.columns, "split column")
     _check_disjoint(target_names, ignored, split)
     _check_smiles(smiles, frame, [*target_names, *ignored, *split])
     kind_of = kinds_by_name(kinds, target_names)
-    inferred = [infer_task(frame[name], kind_of.get(name)) for name in target_names]
-    tasks, counts = zip(*inferred, strict=True)
+    tasks, counts = zip(*_infer_tasks(frame, target_names, kind_of), strict=True)
     used = {*target_names, *ignored, *split}
     inputs = _input_columns(frame, [name for name in frame.columns if name not in used], smiles)
     return Schema(tasks=tasks, inputs=inputs, counts=counts)
+
+
+def _infer_tasks(
+    frame: pl.DataFrame, names: Sequence[str], kind_of: Mapping[str, str]
+) -> list[tuple[Task, LabelCount]]:
+    """Every target's task and label counts; what is wrong with any of them is said at once."""
+    found, refused = [], {}
+    for name in names:
+        try:
+            found.append(infer_task(frame[name], kind_of.get(name)))
+        except InputError as error:
+            refused[name] = str(error)
+    refuse_all(list(refused.values()), leave_out(refused))
+    return found
 
 
 def match(patterns: Sequence[str], known: Sequence[str], what: str) -> list[str]:

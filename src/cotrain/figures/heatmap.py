@@ -9,13 +9,14 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from cotrain.figures.plotly_text import finite, hover, label, thinned
-from cotrain.figures.style import DIVERGING, FONT, LAYOUT, Figure
+from cotrain.figures.style import DIVERGING, FONT, LAYOUT, SHARES, Figure
 from cotrain.figures.text import MISSING
 
 FloatArray = NDArray[np.floating[Any]]
 
 _MOST_LABELS = 40
 _MOST_TEXTS = 40_000  # cells; a text for each makes a page of hundreds of tasks too heavy
+_COLORBAR: Figure = {"thickness": 10, "len": 0.6, "outlinewidth": 0}
 _PLACES: Figure = {"hovertemplate": "row %{y}, column %{x}: %{z:+.3g}<extra></extra>"}
 _ORDERED_OPTIMALLY = 200  # tasks; beyond that the leaf order is only a good one
 
@@ -47,6 +48,29 @@ def groups_figure(
         error: ``[T, G]`` standard errors.
     """
     return {"data": [_trace(tasks, groups, mean, error)], "layout": _layout(tasks, groups)}
+
+
+def shares_figure(tasks: Sequence[str], share: FloatArray) -> Figure:
+    """``[T, T]`` symmetric shares of pairs of tasks, from 0 to 1; pairs with large ones are neighbours."""
+    order = cluster_order(share)
+    names = [tasks[i] for i in order]
+    ordered = share[np.ix_(order, order)]
+    colours = {"zmin": 0.0, "zmax": 1.0, "colorscale": SHARES}
+    trace = _trace(names, names, ordered, np.full_like(ordered, np.nan)) | colours
+    texts = [
+        [
+            f"<b>{hover(a)}</b><br>with {hover(b)}<br>{_percent(ordered[i, j])}"
+            for j, b in enumerate(names)
+        ]
+        for i, a in enumerate(names)
+    ]
+    bar = {**_COLORBAR, "tickformat": ".0%"}
+    trace |= {"hoverinfo": "text", "hovertext": texts, "colorbar": bar}
+    return {"data": [trace], "layout": _layout(names, names, titles=("", ""))}
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if np.isfinite(share) else MISSING
 
 
 def cluster_order(mean: FloatArray) -> list[int]:
@@ -84,7 +108,7 @@ def _trace(
         "ygap": 1,
         "hoverongaps": False,
         **(_texts(rows, columns, mean, error) if mean.size <= _MOST_TEXTS else _PLACES),
-        "colorbar": {"thickness": 10, "len": 0.6, "outlinewidth": 0, "tickformat": "+.2~g"},
+        "colorbar": {**_COLORBAR, "tickformat": "+.2~g"},
     }
 
 
@@ -108,7 +132,11 @@ def _hover(recipient: str, source: str, mean: float, error: float) -> str:
     return f"<b>{recipient}</b><br>from {source}<br>{value}"
 
 
-def _layout(rows: Sequence[str], columns: Sequence[str]) -> Figure:
+def _layout(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    titles: tuple[str, str] = ("source", "recipient"),
+) -> Figure:
     tilted = {"tickangle": -60, "constrain": "domain"}
     square = {
         "autorange": "reversed",
@@ -120,8 +148,8 @@ def _layout(rows: Sequence[str], columns: Sequence[str]) -> Figure:
         **LAYOUT,
         "height": 180 + min(900, len(rows) * (34 if len(rows) <= 16 else 14)),
         "margin": {"l": 8, "r": 8, "t": 16, "b": 8},
-        "xaxis": {**_axis("source", columns), **tilted},
-        "yaxis": {**_axis("recipient", rows), **square},
+        "xaxis": {**_axis(titles[0], columns), **tilted},
+        "yaxis": {**_axis(titles[1], rows), **square},
     }
 
 

@@ -6,7 +6,7 @@ The paper clusters the flattened maps with k-means and then spreads each task ov
 
 because in thousands of dimensions all distances are alike and m must be near 1. We cluster places that
 have the given distances (classical scaling, Torgerson 1952), which is the same where every label is known
-and works with partial labels, too. Memberships below a thousandth are set to 0, so a task that belongs to
+and works with partial labels, too. Memberships below half a percent are set to 0, so a task that belongs to
 one cluster trains and predicts in no other.
 
 The number of clusters is the user's in the paper. Unless given, it is the one with the largest mean
@@ -33,7 +33,7 @@ from cotrain.grouping.score import Matrix, Numbers
 FUZZINESS = 1.07
 _STARTS = 20
 _STRUCTURE = 0.25  # least silhouette of clusters that mean something
-_FAINT = 1e-3  # memberships below are none
+_FAINT = 5e-3  # memberships below are none
 _ROUNDS, _STILL = 300, 1e-6  # of fuzzy c-means
 _MOST_POINTS = 100_000  # that k-means on points sees
 
@@ -138,6 +138,11 @@ def cluster_tasks(
     array([[1., 1., 1., 0.],
            [0., 0., 0., 1.]])
     """
+    square = distances.ndim == 2 and distances.shape[0] == distances.shape[1] and len(distances) > 0
+    if not square or np.isinf(distances).any() or not _symmetric(distances):
+        raise InputError(
+            "distances must be a finite symmetric matrix [tasks, tasks]; NaN where not known"
+        )
     order = _own_order(distances)
     known = _filled(distances[np.ix_(order, order)])
     places = _places(known)
@@ -196,6 +201,10 @@ def fuzzy_memberships(apart: Matrix, fuzziness: float) -> Matrix:
     ratio = np.divide(apart, nearest, out=np.where(apart > 0, np.inf, 1.0), where=nearest > 0)
     closeness = ratio ** (-2 / (fuzziness - 1))
     return np.asarray(closeness / closeness.sum(axis=1, keepdims=True))
+
+
+def _symmetric(distances: Matrix) -> bool:
+    return np.allclose(distances, distances.T, equal_nan=True)
 
 
 def _own_order(distances: Matrix) -> Numbers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cotrain.errors import InputError
 from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.exact import MOST_TASKS, exact_grouping, grouping_of, reference
 from cotrain.grouping.grouping import Grouping
@@ -35,8 +36,9 @@ def group_tasks(
             30 tasks of pure noise about half a minute.
 
     Raises:
-        InputError: If the constraints contradict each other.
+        InputError: If the matrix is none, or the constraints contradict each other.
     """
+    _refuse_other(affinity, alone)
     limits = (Constraints() if constraints is None else constraints).at_most(max_groups)
     if limits.most_groups(len(affinity)) == 1:
         return _all_together(affinity, alone, limits)
@@ -47,6 +49,21 @@ def group_tasks(
             affinity, max_groups=max_groups, alone=alone, constraints=constraints, seconds=seconds
         )
     return local_search(affinity, max_groups=max_groups, alone=alone, constraints=constraints)
+
+
+def _refuse_other(affinity: Matrix, alone: Matrix | None) -> None:
+    """Not a matrix of numbers between tasks."""
+    if not isinstance(affinity, np.ndarray):
+        raise InputError(
+            f"give a numpy matrix, such as affinity.mean, found {type(affinity).__name__}"
+        )
+    if affinity.ndim != 2 or affinity.shape[0] != affinity.shape[1] or not len(affinity):
+        raise InputError(f"affinity must be [tasks, tasks], found {list(affinity.shape)}")
+    if np.isinf(affinity).any():
+        recipient, source = np.argwhere(np.isinf(affinity))[0].tolist()
+        raise InputError(f"affinity of task {recipient} to task {source} is infinite")
+    if alone is not None and np.shape(alone) != (len(affinity),):
+        raise InputError(f"alone must be [{len(affinity)}], found {list(np.shape(alone))}")
 
 
 def _all_together(affinity: Matrix, alone: Matrix | None, limits: Constraints) -> Grouping:

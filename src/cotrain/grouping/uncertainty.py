@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cotrain.errors import InputError
-from cotrain.figures.heatmap import matrix_figure
+from cotrain.figures.heatmap import shares_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.grouping.grouping import Grouping
@@ -22,7 +22,7 @@ from cotrain.measure.measurement import Measurement
 if TYPE_CHECKING:
     from cotrain.measure.affinity import Affinity
 
-_STRONGEST = 5  # pairs that a print names
+_SHOWN = 5  # pairs that a print names
 
 
 def robust(affinity: Affinity, *, z: float = 1.0) -> Matrix:
@@ -66,15 +66,15 @@ class Stability(Measurement):
     draws: int
 
     def __str__(self) -> str:
-        """The surest pairs, and how decided the matrix is."""
+        """How decided the matrix is, and the pairs that are least."""
         pairs = np.argwhere(np.triu(np.isfinite(self.together), 1))
         share = self.together[pairs[:, 0], pairs[:, 1]]
         if not len(share):
             return f"{len(self.tasks)} task, {self.draws} draws"
-        order = np.argsort(-share, kind="stable")[:_STRONGEST]
+        order = np.argsort(np.abs(share - 0.5), kind="stable")[:_SHOWN]
         decided = float(np.mean((share <= 0.1) | (share >= 0.9)))
         head = f"{len(self.tasks)} tasks, {self.draws} draws: "
-        head += f"{decided:.0%} of pairs decided (≤ 10 % or ≥ 90 %)"
+        head += f"{decided:.0%} of pairs decided (≤ 10 % or ≥ 90 %); least decided:"
         return "\n".join([head, *(self._line(*pairs[at].tolist()) for at in order)])
 
     def _line(self, a: int, b: int) -> str:
@@ -82,9 +82,8 @@ class Stability(Measurement):
         return f"  {names}: {self.together[a, b]:.0%}"
 
     def figure(self) -> Figure:
-        """Heatmap, tasks that stay together next to each other; with the binomial errors of the draws."""
-        error = np.sqrt(self.together * (1 - self.together) / self.draws)
-        return matrix_figure(self.tasks, self.together, error)
+        """Heatmap, tasks that stay together next to each other."""
+        return shares_figure(self.tasks, self.together)
 
 
 def stability(
@@ -103,7 +102,7 @@ def stability(
     >>> samples = np.array([[[9, 1], [3, 9]], [[9, 3], [4, 9]]], dtype=np.float32)
     >>> affinity = Affinity.from_samples(["a", "b"], samples, samples, method="lookahead")
     >>> print(stability(affinity, lambda z: group_tasks(z, max_groups=2)))
-    2 tasks, 100 draws: 100% of pairs decided (≤ 10 % or ≥ 90 %)
+    2 tasks, 100 draws: 100% of pairs decided (≤ 10 % or ≥ 90 %); least decided:
       a with b: 100%
     """
     if draws < 1:

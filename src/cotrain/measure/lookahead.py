@@ -29,7 +29,7 @@ from cotrain.measure.steps import PlainStep, Step
 Samples = list[NDArray[np.float32]]
 Arrays = dict[str, NDArray[Any]]
 PLAIN = PlainStep()
-NOTICED = 1e-5  # a relative change of a loss that float32 cannot hide
+NOTICED = 1e-5  # a change of a loss that float32 cannot hide
 WORST = 1e3  # a loss that grows more than so many times, or overflows, counts as that
 
 
@@ -87,7 +87,10 @@ class Lookahead:
         after = point.losses_after(moves).T / losses.unsqueeze(1)
         change = 1 - after.nan_to_num(nan=WORST, posinf=WORST).clamp(max=WORST)
         refuse_undefined(slope, known, self.tasks, point)
-        if bool((change[known] == 0).all()) and bool((slope[known].abs() > NOTICED).any()):
+        expected = (slope * losses.unsqueeze(1))[
+            known
+        ].abs()  # of a loss near 0 rounding leaves nothing
+        if bool((change[known] == 0).all()) and bool((expected > NOTICED).any()):
             raise InputError(
                 "the losses do not change when the shared part moves: compute features and losses inside "
                 "the function that ModelPoint is given, from the inputs"

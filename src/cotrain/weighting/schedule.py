@@ -43,6 +43,8 @@ class WeightSchedule:
             )
         for change in self.changes:
             _check(self.tasks, change.weights)
+            if not (change.learning_rate >= 0 and change.weight_decay >= 0):
+                raise InputError(f"learning rate and weight decay must not be negative: {change}")
 
     def member(self, name: str, *, seed: int = 0, dropout: float = 1.0) -> Member:
         """A member that trains along the schedule."""

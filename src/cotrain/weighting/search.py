@@ -251,7 +251,7 @@ def search_weights(
         watch: Called after every interval.
 
     Raises:
-        InputError: If all members diverged.
+        InputError: If all members diverged, or there is nothing to train.
 
     >>> from cotrain.weighting.searchers import PBT
     >>> def fake(moves, until):  # the more weight the first task has, the better
@@ -260,6 +260,12 @@ def search_weights(
     >>> found.settings_tried, found.schedule().changes[-1].weights[0] > 1.5
     (46, True)
     """
+    if rounds < 1 or every < 1:
+        raise InputError(
+            f"a search needs rounds and intervals of one or more, found {rounds}, {every}"
+        )
+    if history is not None and history.tasks != tuple(tasks):
+        raise InputError(f"the history is of other tasks: {', '.join(history.tasks)}")
     first = searcher.begin(len(tasks))
     history = history or WeightSearch.empty(tasks, len(first))
     while (done := history.ends[-1] if history.ends else 0) < rounds:

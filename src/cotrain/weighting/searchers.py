@@ -47,9 +47,11 @@ class PBT:
 
     def __post_init__(self) -> None:
         """Refuse populations that cannot be."""
-        if self.members < 1 or not 0 < self.quantile <= 0.5 or not 0 <= self.resample <= 1:
+        shares = 0 < self.quantile <= 0.5 and 0 <= self.resample <= 1
+        if self.members < 1 or not shares or not (self.factor > 1 and self.learning_rate > 0):
             raise InputError(
-                f"a population needs members and a quantile of at most a half, found {self}"
+                "a population needs members, a quantile of at most a half, a factor above 1 and a "
+                f"learning rate above 0, found {self}"
             )
 
     def begin(self, tasks: int) -> list[Setting]:
@@ -131,6 +133,12 @@ class Halving(PBT):
     """
 
     keep: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what keeps nobody, or more than there are."""
+        super().__post_init__()
+        if not 0 < self.keep <= 1:
+            raise InputError(f"keep must be above 0 and at most 1, found {self.keep}")
 
     def go_on(self, history: WeightSearch) -> list[Move]:
         """The best go on as they are."""

@@ -247,3 +247,23 @@ def test_many_texts_that_repeat_are_a_category() -> None:
 def test_a_table_without_rows_is_refused() -> None:
     with pytest.raises(InputError, match=r"^the table has no rows: add the data$"):
         infer_schema(pl.DataFrame({"a": [], "b": []}), targets=["a"])
+
+
+def test_ignoring_takes_columns_out_of_a_pattern_of_targets() -> None:
+    table = pl.DataFrame({"x": [1.5, 2.5], "t_a": [0, 1], "t_b": [1, 0], "t_c": [0, 1]})
+    schema = infer_schema(table, targets=["t_*"], ignore=["t_b"])
+    assert [task.name for task in schema.tasks] == ["t_a", "t_c"]
+    assert [column.name for column in schema.inputs] == ["x"]
+
+
+def test_all_targets_that_cannot_be_learned_are_named_at_once() -> None:
+    table = pl.DataFrame(
+        {"x": [1.5, 2.5, 3.5], **{f"t{at}": [at] * 3 for at in range(7)}, "u": [0, 1, 0]}
+    )
+    with pytest.raises(InputError) as caught:
+        infer_schema(table, targets=["t*", "u"])
+    lines = str(caught.value).split("\n  ")
+    assert [line.split(" (")[0] for line in lines[:5]] == [
+        f"target 't{at}' is always '{at}'" for at in range(5)
+    ]
+    assert lines[5:] == ["… and 2 more", "to leave out all 7: --ignore 't0,t1,t2,t3,t4,t5,t6'"]

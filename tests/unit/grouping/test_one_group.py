@@ -28,3 +28,18 @@ def test_what_one_group_cannot_keep() -> None:
             group_tasks(z, max_groups=1, constraints=limits)
     with pytest.raises(InputError, match="there is no task 20"):
         group_tasks(z, max_groups=1, constraints=Constraints(apart=((0, 20),)))
+
+
+@pytest.mark.parametrize(
+    ("affinity", "alone", "said"),
+    [
+        (np.zeros((2, 3)), None, "affinity must be \\[tasks, tasks\\], found \\[2, 3\\]"),
+        (np.zeros((0, 0)), None, "found \\[0, 0\\]"),
+        ([[0.0]], None, "give a numpy matrix, such as affinity.mean, found list"),
+        (np.array([[0, np.inf], [1, 0]]), None, "affinity of task 0 to task 1 is infinite"),
+        (np.zeros((2, 2)), np.zeros(3), "alone must be \\[2\\], found \\[3\\]"),
+    ],
+)
+def test_what_is_no_matrix(affinity: object, alone: object, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        group_tasks(affinity, max_groups=2, alone=alone)  # type: ignore[arg-type]

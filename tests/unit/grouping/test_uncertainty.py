@@ -100,4 +100,5 @@ def test_it_is_saved_and_drawn(tmp_path: Path) -> None:
     assert str(again) == str(found)
     trace = found.figure()["data"][0]
     assert trace["type"] == "heatmap"
-    assert "±" in trace["hovertext"][0][1]
+    assert trace["hovertext"][0][1].endswith("%")
+    assert (trace["zmin"], trace["zmax"]) == (0.0, 1.0)

@@ -242,11 +242,30 @@ def test_old_growth_counts_less() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"members": 0}, {"quantile": 0.0}, {"quantile": 0.6}, {"resample": 1.5}]
+    "options",
+    [
+        {"members": 0},
+        {"quantile": 0.0},
+        {"quantile": 0.6},
+        {"resample": 1.5},
+        {"factor": 0.0},
+        {"learning_rate": -1.0},
+    ],
 )
 def test_populations_that_cannot_be(options: dict[str, float]) -> None:
     with pytest.raises(InputError, match="a population needs members"):
         PBT(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("rounds", "every"), [(0, 1), (4, 0), (4, -1)])
+def test_searches_that_cannot_be(rounds: int, every: int) -> None:
+    with pytest.raises(InputError, match="needs rounds and intervals of one or more"):
+        search_weights(Fake(), PBT(members=2), TASKS, rounds=rounds, every=every)
+    with pytest.raises(InputError, match="keep must be above 0"):
+        Halving(keep=0.0)
+    history = search_weights(Fake(), PBT(members=2), TASKS, rounds=2, every=1)
+    with pytest.raises(InputError, match="the history is of other tasks: a, b, c"):
+        search_weights(Fake(), PBT(members=2), ["x", "y", "z"], rounds=4, every=1, history=history)
 
 
 def make_engine(folder: Path, **options: object) -> Engine:
