@@ -253,7 +253,7 @@ def test_own_step_is_what_the_optimiser_does(encoder: str) -> None:
                 for k, v in twin.params.items()
             },
             learning_rates=[3e-3],
-            weight_decay=0.1,
+            weight_decays=[0.1],
             untouched=torch.zeros(6, dtype=torch.bool),
         )
         move = {k: twin.params[k][0] - at.state.params[k][0] for k in gradients.tensors}
