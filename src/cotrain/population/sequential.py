@@ -1,12 +1,72 @@
 """The executor for any ``nn.Module``: one member after the other."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from cotrain.population.batches import Batch
-from cotrain.population.executor import Backward
-from cotrain.population.state import State, Tensors
+from cotrain.population.state import State, Tensors, is_shared
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequentialPass:
+    """See :class:`~cotrain.population.executor.Pass`.
+
+    Args:
+        members: ``[P]`` parameters of each member, leaves of its graph.
+        graphs: ``[P]`` outputs ``[O, B]`` of each member, with its graph.
+    """
+
+    members: Sequence[Tensors]
+    graphs: Sequence[Tensor]
+
+    @cached_property
+    def outputs(self) -> Tensor:
+        """See :class:`~cotrain.population.executor.Pass`; likewise below."""
+        return torch.stack([graph.detach() for graph in self.graphs])
+
+    def gradients(self, heads: Tensor, shared: Tensor) -> Tensors:
+        """One way back a member, two where the slopes differ."""
+        rows = []
+        for at, (params, graph) in enumerate(zip(self.members, self.graphs, strict=True)):
+            if heads is shared:
+                rows.append(_gradients(graph, params, heads[at]))
+            else:
+                own, common = _split(params)
+                rows.append(_gradients(graph, own, heads[at]))
+                rows[-1] |= _gradients(graph, common, shared[at])
+        return {name: torch.stack([row[name] for row in rows]) for name in self.members[0]}
+
+    def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
+        """One way back a member and task."""
+        for params, graph, own in zip(self.members, self.graphs, slope, strict=True):
+            _, shared = _split(params)
+            rows = []
+            for outputs in tasks:
+                alone = torch.zeros_like(own)
+                alone[outputs] = own[outputs]
+                rows.append(_gradients(graph, shared, alone))
+            yield {name: torch.stack([row[name] for row in rows]) for name in shared}
+
+
+def _split(params: Tensors) -> tuple[Tensors, Tensors]:
+    """Parameters of the heads, and the shared ones."""
+    shared = {name: tensor for name, tensor in params.items() if is_shared(name)}
+    return {name: tensor for name, tensor in params.items() if name not in shared}, shared
+
+
+def _gradients(graph: Tensor, params: Tensors, slope: Tensor) -> Tensors:
+    """Zero where a parameter is not reached."""
+    if not params:
+        return {}
+    found = torch.autograd.grad(
+        graph, list(params.values()), slope, retain_graph=True, materialize_grads=True
+    )
+    return dict(zip(params, found, strict=True))
 
 
 class SequentialExecutor:
@@ -24,7 +84,7 @@ class SequentialExecutor:
     def __init__(self, net: nn.Module) -> None:
         self._net = net
 
-    def forward(self, state: State, batch: Batch) -> tuple[Tensor, Backward]:
+    def forward(self, state: State, batch: Batch) -> SequentialPass:
         """See :class:`~cotrain.population.executor.Executor`."""
         self._net.train()
         before = torch.default_generator.get_state()
@@ -32,29 +92,13 @@ class SequentialExecutor:
             {name: tensor[row].detach().requires_grad_() for name, tensor in state.params.items()}
             for row in range(state.size)
         ]
-        outputs: list[Tensor] = []
+        graphs: list[Tensor] = []
         for row, (params, key) in enumerate(zip(members, state.keys.tolist(), strict=True)):
             torch.default_generator.manual_seed(key)
             buffers = {name: tensor[row] for name, tensor in state.buffers.items()}
-            outputs.append(functional_call(self._net, {**params, **buffers}, (batch.inputs,)).T)
+            graphs.append(functional_call(self._net, {**params, **buffers}, (batch.inputs,)).T)
         torch.default_generator.set_state(before)
-
-        def backward(slope: Tensor) -> Tensors:
-            found = {name: torch.zeros_like(tensor) for name, tensor in state.params.items()}
-            for row, params in enumerate(members):
-                gradients = torch.autograd.grad(
-                    outputs[row],
-                    list(params.values()),
-                    slope[row],
-                    retain_graph=True,
-                    allow_unused=True,
-                )
-                for name, gradient in zip(params, gradients, strict=True):
-                    if gradient is not None:
-                        found[name][row] = gradient
-            return found
-
-        return torch.stack([output.detach() for output in outputs]), backward
+        return SequentialPass(members=members, graphs=graphs)
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
         """See :class:`~cotrain.population.executor.Executor`."""
