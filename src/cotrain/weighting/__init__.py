@@ -15,6 +15,7 @@ from cotrain.weighting.adaptive import (
     Random,
     Uncertainty,
 )
+from cotrain.weighting.aggregated import Aggregated
 from cotrain.weighting.optimize import optimize_weights
 from cotrain.weighting.schedule import WeightSchedule
 from cotrain.weighting.search import Move, Searcher, Setting, WeightSearch, search_weights
@@ -25,6 +26,7 @@ __all__ = [
     "IMTLL",
     "PB2",
     "PBT",
+    "Aggregated",
     "DynamicAverage",
     "Fixed",
     "GeometricMean",

@@ -1,0 +1,229 @@
+"""The shared part's direction from the tasks' gradients, by any of TorchJD's aggregators.
+
+Nearly every aggregator is a weight vector over the tasks, made from the inner products of their gradients
+by the shared parameters. It weighs the shared part; each head keeps its own task's gradient, as in the
+papers and in TorchJD's ``mtl_backward``. Needs the extra: ``pip install 'cotrain[torchjd]'``.
+Letters: P members, T tasks, K tasks that count, D shared parameters.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from cotrain.errors import InputError
+from cotrain.models.dropout import mix
+from cotrain.population.gradients import StepGradients, matrix
+from cotrain.population.state import State, Tensors
+from cotrain.population.step import TrainingStep
+from cotrain.population.weighting import FIXED, LossWeighting
+
+if TYPE_CHECKING:
+    from torchjd.aggregation import Aggregator
+
+PER_TASK = (
+    "pref_vector",
+    "weights",
+    "leak",
+)  # attributes of TorchJD's aggregators with a value a task
+DRAW = 2  # keeps an aggregator's random numbers apart from others made from the same key
+
+Verb = Callable[["Aggregator"], Callable[[Tensor], Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aggregated:
+    """TorchJD's aggregator on the gradients of the weighted losses, one call a member and step.
+
+    Three things are ours, because a population trains groups of tasks on partial labels: a task that is
+    not the member's, or has no label in the batch, has no row in what the aggregator sees (preferences
+    and other values that it keeps for each task are narrowed with it); random numbers come from the
+    member's key of the step, so a member draws the same in any company; and where a gradient is not
+    finite the aggregator is not asked: the plain sum is taken and the member found diverged.
+
+    Aggregators that remember something from call to call (NashMTL, GradVac, PCD, ExcessMTL and others)
+    are refused: a population that is copied, saved and resumed cannot carry their memory.
+
+    Args:
+        aggregator: For instance ``torchjd.aggregation.UPGrad()``.
+        weighting: Weighs the losses first; the heads follow these weights alone.
+
+    Raises:
+        InputError: If TorchJD is missing, the aggregator is none of its, or it remembers.
+
+    >>> from torchjd.aggregation import MGDA
+    >>> Aggregated(aggregator=MGDA()).weighting
+    Fixed()
+    """
+
+    aggregator: Aggregator
+    weighting: LossWeighting = FIXED
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be asked."""
+        try:
+            from torchjd import Stateful
+            from torchjd.aggregation import Aggregator
+        except ImportError as error:
+            raise InputError(
+                "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
+            ) from error
+        if not isinstance(self.aggregator, Aggregator):
+            raise InputError(
+                "aggregator must be an instance of a class of torchjd.aggregation, such as UPGrad(), got "
+                f"{self.aggregator!r}"
+            )
+        if any(isinstance(module, Stateful) for module in self.aggregator.modules()):
+            raise InputError(
+                f"{self.aggregator} remembers past steps, which a population cannot save and copy with its "
+                "members: take an aggregator without memory, such as UPGrad()"
+            )
+
+    def start(self, members: int, tasks: int) -> Tensors:
+        """What the weighting of the losses remembers; likewise below."""
+        return self.weighting.start(members, tasks)
+
+    def weigh(self, step: TrainingStep) -> Tensor:
+        """Weights of the losses, for the heads."""
+        return self.weighting.weigh(step)
+
+    def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
+        """See :class:`~cotrain.population.weighting.LossWeighting`."""
+        self.weighting.learn(step, losses_after)
+
+    def end_round(self, state: State) -> None:
+        """See :class:`~cotrain.population.weighting.LossWeighting`."""
+        self.weighting.end_round(state)
+
+    def gradients(self, possible: StepGradients) -> Tensors:
+        """The heads by their own weights, the shared part as the aggregator says."""
+        from torchjd.aggregation import WeightedAggregator
+
+        own = self.weigh(possible.step)
+        if isinstance(self.aggregator, WeightedAggregator):
+            return possible.mixed(heads=own, shared=self.shared_weights(possible, own))
+        counted = counting(possible.step, own)
+        directions = self._answers(
+            possible.step,
+            counted,
+            _rows(possible, own, counted),
+            lambda aggregator: aggregator,
+            lambda rows: rows.sum(dim=0),
+        )
+        return possible.steered(own, directions)
+
+    def shared_weights(self, possible: StepGradients, own: Tensor) -> Tensor:
+        """``[P, T]`` weights of the shared part.
+
+        Args:
+            possible: Gives the tasks' own gradients.
+            own: ``[P, T]`` weights of the losses.
+
+        Raises:
+            InputError: If the aggregator's direction is no weighted sum of the tasks' gradients, or it
+                cannot combine so few.
+        """
+        from torchjd.aggregation import GramianWeightedAggregator, WeightedAggregator
+
+        if not isinstance(self.aggregator, WeightedAggregator):
+            raise InputError(
+                f"{self.aggregator} gives no weights over the tasks, only a direction: take an aggregator "
+                "that weighs them, such as UPGrad()"
+            )
+        counted = counting(possible.step, own)
+        if isinstance(self.aggregator, GramianWeightedAggregator):
+            scaled = own.unsqueeze(2) * possible.gram * own.unsqueeze(1)
+            seen: Iterable[Tensor] = (
+                gram[keep][:, keep] for gram, keep in zip(scaled, counted, strict=True)
+            )
+            verb: Verb = attrgetter("gramian_weighting")
+        else:
+            seen, verb = _rows(possible, own, counted), attrgetter("weighting")
+        found = self._answers(
+            possible.step, counted, seen, verb, lambda seen: seen.new_ones(len(seen))
+        )
+        shared = torch.zeros_like(own)
+        shared[counted] = torch.cat(found) * own[counted]
+        return shared
+
+    def _answers(
+        self,
+        step: TrainingStep,
+        counted: Tensor,
+        seen: Iterable[Tensor],
+        verb: Verb,
+        plain: Callable[[Tensor], Tensor],
+    ) -> list[Tensor]:
+        """What the aggregator says to each member.
+
+        Args:
+            step: Holds the members' keys.
+            counted: ``[P, T]`` bool.
+            seen: For each member what its K tasks show: ``[K, K]`` inner products or ``[K, D]`` rows.
+            verb: From the aggregator to the part of it that is asked.
+            plain: The answer where there is nothing to ask.
+        """
+        answers = []
+        with torch.random.fork_rng(devices=[]):
+            keys = mix(step.state.keys + DRAW).tolist()
+            for key, keep, shown in zip(keys, counted, seen, strict=True):
+                if len(shown) and bool(shown.isfinite().all()):
+                    torch.default_generator.manual_seed(key)
+                    answers.append(self._answer(keep, shown, verb))
+                else:
+                    answers.append(plain(shown))
+        return answers
+
+    def _answer(self, keep: Tensor, shown: Tensor, verb: Verb) -> Tensor:
+        try:
+            found: Tensor = verb(narrowed(self.aggregator, keep))(shown)
+        except ValueError as error:  # too few rows, or values a task that do not fit
+            raise InputError(
+                f"{self.aggregator!r} cannot combine the gradients of {len(shown)} of {len(keep)} tasks "
+                f"(one without a label in the batch, or of weight 0, takes no part): {error}"
+            ) from error
+        return found
+
+
+def counting(step: TrainingStep, own: Tensor) -> Tensor:
+    """``[P, T]`` bool: tasks of the member with a label in the batch, whose loss has a weight."""
+    return step.counted & (own != 0)
+
+
+def _rows(possible: StepGradients, own: Tensor, counted: Tensor) -> Iterator[Tensor]:
+    """For each member ``[K, D]`` gradients of its weighted losses."""
+    for keep, weights, gradients in zip(counted, own, possible.of_tasks(), strict=True):
+        yield weights[keep].unsqueeze(1) * matrix(gradients)[keep]
+
+
+def narrowed(aggregator: Aggregator, keep: Tensor) -> Aggregator:
+    """The aggregator for some of the tasks: a copy, where it keeps a value for each task.
+
+    >>> from torchjd.aggregation import AlignedMTL
+    >>> preferring = AlignedMTL(pref_vector=torch.tensor([1.0, 2.0, 3.0]))
+    >>> narrowed(preferring, torch.tensor([True, False, True])).pref_vector
+    tensor([1., 3.])
+    """
+    if bool(keep.all()) or not _values(aggregator, len(keep)):
+        return aggregator
+    twin = copy.deepcopy(aggregator)
+    for module, name in _values(twin, len(keep)):
+        if len(getattr(module, name)) == len(keep):  # not yet narrowed through its owner
+            setattr(module, name, getattr(module, name)[keep])
+    return twin
+
+
+def _values(aggregator: nn.Module, tasks: int) -> list[tuple[nn.Module, str]]:
+    """Attributes that hold a value for each task, owners first."""
+    return [
+        (module, name)
+        for module in aggregator.modules()
+        for name in PER_TASK
+        if isinstance(value := getattr(module, name, None), Tensor) and len(value) == tasks
+    ]
