@@ -47,9 +47,10 @@ class StepGradients:
         """The same with ``[P, T]`` weights for the heads and others for the shared part."""
         return self.passed.gradients(self._slope(heads), self._slope(shared))
 
-    def steered(self, heads: Tensor, directions: Sequence[Tensor]) -> Tensors:
-        """The same with ``[P]`` vectors ``[D]`` in place of the shared part's gradients."""
-        return replaced(self.weighted(heads), directions)
+    def steered(self, heads: Tensor, directions: Tensor) -> Tensors:
+        """The same with ``[P, D]`` vectors in place of the shared part's gradients."""
+        found = self.weighted(heads)
+        return found | shared_parts(found, directions)
 
     def of_tasks(self) -> Iterator[Tensors]:
         """Each task's own gradient: shared parameter → ``[T, ...]``, member by member.
@@ -103,12 +104,15 @@ def matrix(gradients: Tensors) -> Tensor:
     return torch.cat([g.reshape(len(g), -1).float() for g in gradients.values()], dim=1)
 
 
-def replaced(gradients: Tensors, directions: Sequence[Tensor]) -> Tensors:
-    """Gradients like ``state.params`` with ``[P]`` vectors ``[D]`` as those of the shared parameters."""
-    shared = {name: tensor for name, tensor in gradients.items() if is_shared(name)}
-    sizes = [tensor[0].numel() for tensor in shared.values()]
-    columns = torch.split(torch.stack(list(directions)), sizes, dim=1)
-    return gradients | {
-        name: column.reshape(tensor.shape)
+def shared_parts(like: Tensors, vectors: Tensor) -> Tensors:
+    """``[N, D]`` vectors cut into the shared parameters among ``like``: name → ``[N, ...]``.
+
+    >>> shared_parts({"encoder.w": torch.zeros(1, 2), "head.w": torch.zeros(1, 4)}, torch.ones(1, 2))
+    {'encoder.w': tensor([[1., 1.]])}
+    """
+    shared = {name: tensor for name, tensor in like.items() if is_shared(name)}
+    columns = torch.split(vectors, [tensor[0].numel() for tensor in shared.values()], dim=1)
+    return {
+        name: column.reshape(len(vectors), *tensor.shape[1:])
         for (name, tensor), column in zip(shared.items(), columns, strict=True)
     }

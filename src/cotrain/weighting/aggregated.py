@@ -116,7 +116,7 @@ class Aggregated:
             lambda aggregator: aggregator,
             lambda rows: rows.sum(dim=0),
         )
-        return possible.steered(own, directions)
+        return possible.steered(own, torch.stack(directions))
 
     def shared_weights(self, possible: StepGradients, own: Tensor) -> Tensor:
         """``[P, T]`` weights of the shared part.
