@@ -213,7 +213,7 @@ def test_task_gradients_sum_to_the_gradient_with_dropout(executor: str) -> None:
     )
     whole = {k: v.clone() for k, v in possible.weighted(torch.ones(3, 5)).items()}
     for member, own in enumerate(possible.of_tasks()):
-        for name, rows in own.items():
+        for name, rows in own.tensors.items():
             assert is_shared(name)
             torch.testing.assert_close(rows.sum(dim=0), whole[name][member])
             alone = possible.weighted(torch.eye(5)[2].expand(3, 5))[name][member]
@@ -221,27 +221,36 @@ def test_task_gradients_sum_to_the_gradient_with_dropout(executor: str) -> None:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_heads_and_shared_part_have_weights_of_their_own(executor: str) -> None:
+def test_heads_alone(executor: str) -> None:
     possible = possible_at(make_development(KINDS), executor=executor, weights=[[1.0] * 4] * 2)
-    heads, shared = torch.rand(2, 4), torch.rand(2, 4)
-    of_heads = {k: v.clone() for k, v in possible.weighted(heads).items()}
-    of_shared = {k: v.clone() for k, v in possible.weighted(shared).items()}
-    for name, found in possible.mixed(heads, shared).items():
-        expected = (of_shared if is_shared(name) else of_heads)[name]
-        torch.testing.assert_close(found, expected)
+    weights = torch.rand(2, 4)
+    whole = {name: tensor.clone() for name, tensor in possible.weighted(weights).items()}
+    found = possible.of_heads(weights)
+    assert set(found) == {"head.weight", "head.bias"}
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, whole[name])
+
+
+def grams(possible: StepGradients) -> Tensor:
+    return torch.stack([tasks.gram for tasks in possible.of_tasks()])
+
+
+def weights_of(method: Aggregated, possible: StepGradients, own: Tensor) -> Tensor:
+    found = zip(possible.of_tasks(), own, strict=True)
+    return torch.stack([method.shared_weights(tasks, weights) for tasks, weights in found])
 
 
 def test_pcgrad_and_mgda_by_hand_for_two_tasks() -> None:
     """Conflicting gradients g, h: PCGrad takes g − (g·h/h²) h + h − (g·h/g²) g, the same in any order;
     MGDA the shortest vector between them."""
     possible = possible_at(opposed("bb", missing=0.0), weights=[[1.0, 1.0]])
-    g, h, product = *possible.gram[0].diagonal().tolist(), float(possible.gram[0, 0, 1])
+    (g, product), (_, h) = grams(possible)[0].tolist()
     assert product < 0
     own = torch.ones(1, 2)
-    found = Aggregated(aggregator=agg.PCGrad()).shared_weights(possible, own)
+    found = weights_of(Aggregated(aggregator=agg.PCGrad()), possible, own)
     assert found[0].tolist() == pytest.approx([1 - product / g, 1 - product / h], rel=1e-5)
     share = (h - product) / (g + h - 2 * product)
-    found = Aggregated(aggregator=agg.MGDA()).shared_weights(possible, own)
+    found = weights_of(Aggregated(aggregator=agg.MGDA()), possible, own)
     assert found[0].tolist() == pytest.approx([share, 1 - share], abs=2e-3)
 
 
@@ -295,7 +304,7 @@ def test_random_aggregators_leave_torchs_generator_alone_and_repeat() -> None:
     possible = possible_at(make_development(KINDS), weights=[[1.0] * 4] * 2)
     before = torch.get_rng_state()
     method = Aggregated(aggregator=agg.Random())
-    drawn = [method.shared_weights(possible, torch.ones(2, 4)) for _ in range(2)]
+    drawn = [weights_of(method, possible, torch.ones(2, 4)) for _ in range(2)]
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0][0], drawn[0][1])  # each member has its own key
@@ -311,13 +320,13 @@ def test_an_absent_task_has_no_row() -> None:
     own = torch.tensor([[1.0, 1.0, 2.0, 1.0]])
     possible = possible_at(absent, weights=own.tolist())
     keep = [0, 2, 3]
-    gram = possible.gram[0] * own.T * own
+    gram = grams(possible)[0] * own.T * own
     assert (gram[1] == 0).all()
     for preference in (None, FOUR):
         kept = None if preference is None else preference[keep]
         expected = agg.AlignedMTL(pref_vector=kept).gramian_weighting(gram[keep][:, keep])
         method = Aggregated(aggregator=agg.AlignedMTL(pref_vector=preference))
-        found = method.shared_weights(possible, own)[0]
+        found = weights_of(method, possible, own)[0]
         torch.testing.assert_close(found[keep], expected * own[0, keep])
         assert found[1] == 0
 
@@ -371,7 +380,7 @@ def test_too_few_tasks_are_named() -> None:
 def test_directions_are_not_weights() -> None:
     possible = possible_at(make_development("bb"), weights=[[1.0, 1.0]])
     with pytest.raises(InputError, match="gives no weights over the tasks"):
-        Aggregated(aggregator=agg.ConFIG()).shared_weights(possible, torch.ones(1, 2))
+        weights_of(Aggregated(aggregator=agg.ConFIG()), possible, torch.ones(1, 2))
 
 
 def test_what_cannot_be_an_aggregator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,8 +414,8 @@ def test_low_precision_inner_products_stay_positive() -> None:
     low = replace(
         exact, executor=executor, passed=passed, step=replace(exact.step, outputs=passed.outputs)
     )
-    close: Tensor = low.gram / exact.gram.diagonal(dim1=1, dim2=2).mean()
+    close: Tensor = grams(low) / grams(exact).diagonal(dim1=1, dim2=2).mean()
     torch.testing.assert_close(
-        close, exact.gram / exact.gram.diagonal(dim1=1, dim2=2).mean(), atol=0.03, rtol=0.03
+        close, grams(exact) / grams(exact).diagonal(dim1=1, dim2=2).mean(), atol=0.03, rtol=0.03
     )
-    assert torch.linalg.eigvalsh(low.gram)[0, 0] > -1e-6 * low.gram.abs().max()
+    assert torch.linalg.eigvalsh(grams(low))[0, 0] > -1e-6 * grams(low).abs().max()

@@ -35,7 +35,7 @@ from cotrain.weighting import (
     Singles,
     Together,
 )
-from cotrain.weighting.itmtl import Choice
+from cotrain.weighting.itmtl import best_candidate
 
 KINDS = "brmb"
 RATE = 1e-2
@@ -289,12 +289,9 @@ def test_bad_choices_are_refused() -> None:
 
 def test_the_best_candidate_by_hand() -> None:
     """Scores 1·.1 + 2·.2 = .5, .6, an empty candidate, one not finite; then the first of equals."""
-    falls = torch.tensor(
-        [[[0.1, 0.2, 9.0], [0.6, 0.0, 9.0], [1.0, 1.0, 9.0], [torch.nan, 1.0, 9.0]]]
-    )
-    own = torch.tensor([[1.0, 2.0, 0.0]])
-    candidates = torch.tensor([[[1.0, 2.0, 0.0], [1.0, 0.0, 0.0], [0.0] * 3, [0.0, 2.0, 0.0]]])
-    choice = Choice(own=own, candidates=candidates, sizes=torch.ones(1))
-    assert choice.best(falls, own).tolist() == [1]
-    assert choice.best(torch.zeros(1, 4, 3), own).tolist() == [0]
-    assert choice.best(torch.full((1, 4, 3), torch.nan), own).tolist() == [0]
+    falls = torch.tensor([[0.1, 0.2, 9.0], [0.6, 0.0, 9.0], [1.0, 1.0, 9.0], [torch.nan, 1.0, 9.0]])
+    importance = torch.tensor([1.0, 2.0, 0.0])
+    candidates = torch.tensor([[1.0, 2.0, 0.0], [1.0, 0.0, 0.0], [0.0] * 3, [0.0, 2.0, 0.0]])
+    assert best_candidate(candidates, falls, importance) == 1
+    assert best_candidate(candidates, torch.zeros(4, 3), importance) == 0
+    assert best_candidate(candidates, torch.full((4, 3), torch.nan), importance) == 0

@@ -23,17 +23,15 @@ class Pass(Protocol):
         """``[P, O, B]`` outputs, without a graph."""
         ...
 
-    def gradients(self, heads: Tensor, shared: Tensor) -> Tensors:
-        """Gradients like ``state.params``, by the outputs' ``[P, O, B]`` slopes.
+    def gradients(self, slope: Tensor) -> Tensors:
+        """Gradients like ``state.params`` of whatever has the ``[P, O, B]`` slope by the outputs.
 
-        Args:
-            heads: Slope of what the heads minimise.
-            shared: Slope of what everything before the heads minimises; the same tensor where that is
-                the same, which costs least.
-
-        Returns:
-            Tensors that may be reused by the next call.
+        The tensors may be reused by the next call; likewise below.
         """
+        ...
+
+    def head_gradients(self, slope: Tensor) -> Tensors:
+        """Those of the heads' parameters only."""
         ...
 
     def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
@@ -44,8 +42,7 @@ class Pass(Protocol):
             tasks: ``[T]`` outputs of each task.
 
         Yields:
-            Shared parameter → ``[T, ...]``, in the order of the members; tensors that may be reused for
-            the next member, in the precision of the executor's products.
+            Shared parameter → ``[T, ...]``, in the precision of the executor's products.
         """
         ...
 
@@ -79,4 +76,4 @@ def weighted_gradients(
     """Gradients of ``Σ_t weights[p, t] · loss_t``, like ``state.params``; weights ``[P, T]``."""
     passed = executor.forward(state, batch)
     slope = losses.slope(passed.outputs, batch.targets, batch.shares, weights)
-    return passed.gradients(slope, slope)
+    return passed.gradients(slope)

@@ -44,13 +44,18 @@ class FusedPass:
     source: Tensor
     outputs: Tensor
 
-    def gradients(self, heads: Tensor, shared: Tensor) -> Tensors:
-        """See :class:`~cotrain.population.executor.Pass`; one way back, also where the slopes differ."""
-        self.executor.backward(self, heads, shared)
+    def gradients(self, slope: Tensor) -> Tensors:
+        """See :class:`~cotrain.population.executor.Pass`; likewise below."""
+        self.executor.backward(self, slope, lowest=0)
         return self.space.gradients
 
+    def head_gradients(self, slope: Tensor) -> Tensors:
+        """Goes no further than the head."""
+        self.executor.backward(self, slope, lowest=len(self.space.hidden))
+        return {name: g for name, g in self.space.gradients.items() if not is_shared(name)}
+
     def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
-        """See :class:`~cotrain.population.executor.Pass`; all tasks go back together."""
+        """All tasks go back together."""
         for member in range(len(slope)):
             yield self.executor.task_gradients(self, slope[member], tasks, member)
 
@@ -104,33 +109,43 @@ class FusedMLPExecutor:
             self._drop(hidden, state, layer + 1)
         return torch.baddbmm(space.biases[-1], space.weights[-1], space.hidden[-1])
 
-    def backward(self, run: FusedPass, heads: Tensor, shared: Tensor) -> None:
-        """Gradients of every layer from ``[P, O, B]`` slopes, into the workspace."""
+    def backward(self, run: FusedPass, slope: Tensor, *, lowest: int) -> None:
+        """Gradients of the head and every layer down to ``lowest``, into the workspace.
+
+        Args:
+            run: The training pass.
+            slope: ``[P, O, B]`` by the outputs.
+            lowest: Number of the last layer to reach; the head's stops there.
+        """
         space, source = run.space, run.source
-        slope = heads
-        for layer in range(self._depth, -1, -1):
-            space.gradients[f"{self._names[layer]}.bias"].copy_(slope.sum(dim=-1))
-            slope = slope.to(self._precision)
-            into = space.products[f"{self._names[layer]}.weight"]
+        space.gradients["head.bias"].copy_(slope.sum(dim=-1))
+        slope = slope.to(self._precision)
+        for layer in range(self._depth, lowest - 1, -1):
+            name = f"{self._names[layer]}.weight"
+            if layer < self._depth:
+                space.gradients[f"{self._names[layer]}.bias"].copy_(slope.sum(dim=-1))
+            into = space.products[name]
             if layer == 0 and source.dim() == 2:
                 torch.mm(slope.flatten(0, 1), source.T, out=into.flatten(0, 1))
             else:
                 below = source if layer == 0 else space.hidden[layer - 1]
                 torch.bmm(slope, below.transpose(1, 2), out=into)
-            if layer == self._depth and shared is not heads:
-                slope = shared.to(self._precision)
-            if layer > 0:
+            if layer > lowest:
                 down = torch.bmm(
                     space.weights[layer].transpose(1, 2), slope, out=space.backward[layer - 1]
                 )
                 _through_relu(down, space.hidden[layer - 1])
                 slope = down
-        for layer, name in enumerate(self._names):
-            product, gradient = space.products[f"{name}.weight"], space.gradients[f"{name}.weight"]
-            if self._dropping[layer]:  # the layer read its input times the dropout gain
-                torch.mul(product, self._gain(run.state, layer), out=gradient)
-            elif product is not gradient:
-                gradient.copy_(product)
+            self._finish(run, layer)
+
+    def _finish(self, run: FusedPass, layer: int) -> None:
+        """A weight's gradient from the product: the layer read its input times the dropout gain."""
+        name = f"{self._names[layer]}.weight"
+        product, gradient = run.space.products[name], run.space.gradients[name]
+        if self._dropping[layer]:
+            torch.mul(product, self._gain(run.state, layer), out=gradient)
+        elif product is not gradient:
+            gradient.copy_(product)
 
     def task_gradients(
         self, run: FusedPass, slope: Tensor, tasks: Sequence[slice], member: int

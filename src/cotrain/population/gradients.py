@@ -1,8 +1,8 @@
 """The gradients of a training step, made when a method asks for them.
 
-A method may weigh the losses, the same for heads and shared part; or give the shared part weights of its
-own, from the inner products of the tasks' gradients there; or steer the shared part along any vector.
-Letters: P members, T tasks, O outputs, B rows, D shared parameters.
+A method may weigh the losses, and heads and shared part follow the same weights; or look at each task's own
+gradient by the shared parameters and steer the shared part along any direction.
+Letters: P members, T tasks, C vectors, O outputs, B rows, D shared parameters.
 """
 
 from __future__ import annotations
@@ -23,6 +23,39 @@ PART = 8192  # parameters multiplied at a time, so that what is cast to float32 
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskGradients:
+    """One member's gradients of each task's own loss by the shared parameters; zero without labels.
+
+    Args:
+        step: The step.
+        member: The member's row in it.
+        tensors: Shared parameter → ``[T, ...]``; may be reused for the next member.
+    """
+
+    step: TrainingStep
+    member: int
+    tensors: Tensors
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """``[T, T]`` inner products, in float32 whatever the precision of the gradients."""
+        return inner_products(self._rows)
+
+    @cached_property
+    def matrix(self) -> Tensor:
+        """``[T, D]`` float32, the parameters in their order."""
+        return torch.cat([rows.float() for rows in self._rows], dim=1)
+
+    def mix(self, weights: Tensor) -> Tensor:
+        """``[D]`` float32 sum from ``[T]`` weights, or ``[C, D]`` from ``[C, T]``."""
+        return torch.cat([(weights.to(rows) @ rows).float() for rows in self._rows], dim=-1)
+
+    @property
+    def _rows(self) -> list[Tensor]:
+        return [tensor.reshape(len(tensor), -1) for tensor in self.tensors.values()]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepGradients:
     """The gradients of a training step. Valid until the executor's next training pass.
 
@@ -40,22 +73,14 @@ class StepGradients:
 
     def weighted(self, weights: Tensor) -> Tensors:
         """Like ``state.params``, of ``Σ_t weights[p, t] · loss_t``; may be reused by the next call."""
-        slope = self._slope(weights)
-        return self.passed.gradients(slope, slope)
+        return self.passed.gradients(self._slope(weights))
 
-    def mixed(self, heads: Tensor, shared: Tensor) -> Tensors:
-        """The same with ``[P, T]`` weights for the heads and others for the shared part."""
-        return self.passed.gradients(self._slope(heads), self._slope(shared))
+    def of_heads(self, weights: Tensor) -> Tensors:
+        """The same of the heads' parameters only."""
+        return self.passed.head_gradients(self._slope(weights))
 
-    def steered(self, heads: Tensor, directions: Tensor) -> Tensors:
-        """The same with ``[P, D]`` vectors in place of the shared part's gradients."""
-        found = self.weighted(heads)
-        return found | shared_parts(found, directions)
-
-    def of_tasks(self) -> Iterator[Tensors]:
-        """Each task's own gradient: shared parameter → ``[T, ...]``, member by member.
-
-        Zero where a task has no label. The tensors may be reused for the next member.
+    def of_tasks(self) -> Iterator[TaskGradients]:
+        """Each task's own gradient by the shared parameters, member by member.
 
         Raises:
             InputError: If no shared parameter can be trained.
@@ -65,43 +90,33 @@ class StepGradients:
                 "the encoder has no parameter that can be trained, so the tasks' gradients share nothing: "
                 "unfreeze some of its layers, or weigh the losses only"
             )
-        ones = torch.ones_like(self.step.weights)
-        return self.passed.task_gradients(self._slope(ones), self.step.task_losses.slices)
+        slope = self._slope(torch.ones_like(self.step.weights))
+        found = self.passed.task_gradients(slope, self.step.task_losses.slices)
+        for member, tensors in enumerate(found):
+            yield TaskGradients(step=self.step, member=member, tensors=tensors)
 
-    @cached_property
-    def gram(self) -> Tensor:
-        """``[P, T, T]`` inner products of the tasks' own gradients by the shared parameters."""
-        return torch.stack([gram(gradients) for gradients in self.of_tasks()])
+    def steered(self, heads: Tensors, directions: Sequence[Tensor]) -> Tensors:
+        """Like ``state.params``: the heads' gradients, and ``[P]`` vectors ``[D]`` for the shared part."""
+        return heads | shared_parts(self.step.state.params, torch.stack(list(directions)))
 
     def _slope(self, weights: Tensor) -> Tensor:
         batch = self.step.batch
         return self.step.task_losses.slope(self.step.outputs, batch.targets, batch.shares, weights)
 
 
-def gram(gradients: Tensors) -> Tensor:
-    """``[T, T]`` inner products over all parameters, in float32 at least.
+def inner_products(rows: Sequence[Tensor]) -> Tensor:
+    """``[T, T]`` float32 inner products of vectors that come in ``[T, ·]`` parts.
 
-    >>> gram({"w": torch.tensor([[3.0, 4.0], [0.0, 1.0]]), "b": torch.tensor([1.0, 2.0])})
+    >>> inner_products([torch.tensor([[3.0, 4.0], [0.0, 1.0]]), torch.tensor([[1.0], [2.0]])])
     tensor([[26.,  6.],
             [ 6.,  5.]])
     """
-    tasks = len(next(iter(gradients.values())))
-    total = torch.zeros(tasks, tasks)
-    for gradient in gradients.values():
-        for part in torch.split(gradient.reshape(tasks, -1), PART, dim=1):
+    total = torch.zeros(len(rows[0]), len(rows[0]))
+    for columns in rows:
+        for part in torch.split(columns, PART, dim=1):
             exact = part.float()
             total.addmm_(exact, exact.T)
     return total
-
-
-def matrix(gradients: Tensors) -> Tensor:
-    """``[T, D]`` float32, the parameters in their order.
-
-    >>> matrix({"w": torch.ones(2, 1, 2), "b": torch.zeros(2)})
-    tensor([[1., 1., 0.],
-            [1., 1., 0.]])
-    """
-    return torch.cat([g.reshape(len(g), -1).float() for g in gradients.values()], dim=1)
 
 
 def shared_parts(like: Tensors, vectors: Tensor) -> Tensors:

@@ -1,6 +1,6 @@
 """The executor for any ``nn.Module``: one member after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,22 +29,18 @@ class SequentialPass:
         """See :class:`~cotrain.population.executor.Pass`; likewise below."""
         return torch.stack([graph.detach() for graph in self.graphs])
 
-    def gradients(self, heads: Tensor, shared: Tensor) -> Tensors:
-        """One way back a member, two where the slopes differ."""
-        rows = []
-        for at, (params, graph) in enumerate(zip(self.members, self.graphs, strict=True)):
-            if heads is shared:
-                rows.append(_gradients(graph, params, heads[at]))
-            else:
-                own, common = _split(params)
-                rows.append(_gradients(graph, own, heads[at]))
-                rows[-1] |= _gradients(graph, common, shared[at])
-        return {name: torch.stack([row[name] for row in rows]) for name in self.members[0]}
+    def gradients(self, slope: Tensor) -> Tensors:
+        """One way back a member."""
+        return self._stacked(slope, lambda _: True)
+
+    def head_gradients(self, slope: Tensor) -> Tensors:
+        """One way back a member, only through the heads."""
+        return self._stacked(slope, lambda name: not is_shared(name))
 
     def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
         """One way back a member and task."""
         for params, graph, own in zip(self.members, self.graphs, slope, strict=True):
-            _, shared = _split(params)
+            shared = {name: tensor for name, tensor in params.items() if is_shared(name)}
             rows = []
             for outputs in tasks:
                 alone = torch.zeros_like(own)
@@ -52,11 +48,13 @@ class SequentialPass:
                 rows.append(_gradients(graph, shared, alone))
             yield {name: torch.stack([row[name] for row in rows]) for name in shared}
 
-
-def _split(params: Tensors) -> tuple[Tensors, Tensors]:
-    """Parameters of the heads, and the shared ones."""
-    shared = {name: tensor for name, tensor in params.items() if is_shared(name)}
-    return {name: tensor for name, tensor in params.items() if name not in shared}, shared
+    def _stacked(self, slope: Tensor, wanted: Callable[[str], bool]) -> Tensors:
+        names = [name for name in self.members[0] if wanted(name)]
+        rows = [
+            _gradients(graph, {name: params[name] for name in names}, own)
+            for params, graph, own in zip(self.members, self.graphs, slope, strict=True)
+        ]
+        return {name: torch.stack([row[name] for row in rows]) for name in names}
 
 
 def _gradients(graph: Tensor, params: Tensors, slope: Tensor) -> Tensors:

@@ -18,14 +18,16 @@ class VmapPass:
     outputs: Tensor
     pull: Callable[[Tensor], tuple[Tensors]]
 
-    def gradients(self, heads: Tensor, shared: Tensor) -> Tensors:
-        """See :class:`~cotrain.population.executor.Pass`; two ways back where the slopes differ."""
-        found = self.pull(shared)[0]
-        own = found if heads is shared else self.pull(heads)[0]
-        return {name: (found if is_shared(name) else own)[name] for name in found}
+    def gradients(self, slope: Tensor) -> Tensors:
+        """See :class:`~cotrain.population.executor.Pass`; likewise below."""
+        return self.pull(slope)[0]
+
+    def head_gradients(self, slope: Tensor) -> Tensors:
+        """The whole way back, of which the rest is dropped."""
+        return {name: found for name, found in self.pull(slope)[0].items() if not is_shared(name)}
 
     def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
-        """See :class:`~cotrain.population.executor.Pass`. Holds those of all members."""
+        """One way back a task; holds those of all members."""
         found = []
         for outputs in tasks:
             alone = torch.zeros_like(slope)

@@ -9,7 +9,7 @@ Letters: P members, T tasks, K tasks that count, D shared parameters.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cotrain.errors import InputError
 from cotrain.models.dropout import mix
-from cotrain.population.gradients import StepGradients, matrix
+from cotrain.population.gradients import StepGradients, TaskGradients
 from cotrain.population.state import State, Tensors
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import FIXED, LossWeighting
@@ -81,8 +81,8 @@ class Aggregated:
             )
         if any(isinstance(module, Stateful) for module in self.aggregator.modules()):
             raise InputError(
-                f"{self.aggregator} remembers past steps, which a population cannot save and copy with its "
-                "members: take an aggregator without memory, such as UPGrad()"
+                f"{self.aggregator!r} remembers past steps, which a population cannot save and copy with "
+                "its members: take an aggregator without memory, such as UPGrad()"
             )
 
     def start(self, members: int, tasks: int) -> Tensors:
@@ -103,27 +103,29 @@ class Aggregated:
 
     def gradients(self, possible: StepGradients) -> Tensors:
         """The heads by their own weights, the shared part as the aggregator says."""
+        own = self.weigh(possible.step)
+        directions = [
+            self._direction(tasks, weights)
+            for tasks, weights in zip(possible.of_tasks(), own, strict=True)
+        ]
+        return possible.steered(possible.of_heads(own), directions)
+
+    def _direction(self, tasks: TaskGradients, own: Tensor) -> Tensor:
+        """``[D]`` of one member, from its ``[T]`` weights of the losses."""
         from torchjd.aggregation import WeightedAggregator
 
-        own = self.weigh(possible.step)
         if isinstance(self.aggregator, WeightedAggregator):
-            return possible.mixed(heads=own, shared=self.shared_weights(possible, own))
-        counted = counting(possible.step, own)
-        directions = self._answers(
-            possible.step,
-            counted,
-            _rows(possible, own, counted),
-            lambda aggregator: aggregator,
-            lambda rows: rows.sum(dim=0),
-        )
-        return possible.steered(own, torch.stack(directions))
+            return tasks.mix(self.shared_weights(tasks, own))
+        keep = counting(tasks, own)
+        rows = own[keep].unsqueeze(1) * tasks.matrix[keep]
+        return self._answer(tasks, keep, rows, lambda aggregator: aggregator, rows.sum(dim=0))
 
-    def shared_weights(self, possible: StepGradients, own: Tensor) -> Tensor:
-        """``[P, T]`` weights of the shared part.
+    def shared_weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
+        """``[T]`` weights of the tasks' own gradients in the shared part's direction.
 
         Args:
-            possible: Gives the tasks' own gradients.
-            own: ``[P, T]`` weights of the losses.
+            tasks: The gradients of one member.
+            own: ``[T]`` weights of its losses.
 
         Raises:
             InputError: If the aggregator's direction is no weighted sum of the tasks' gradients, or it
@@ -133,73 +135,51 @@ class Aggregated:
 
         if not isinstance(self.aggregator, WeightedAggregator):
             raise InputError(
-                f"{self.aggregator} gives no weights over the tasks, only a direction: take an aggregator "
-                "that weighs them, such as UPGrad()"
+                f"{self.aggregator!r} gives no weights over the tasks, only a direction: take an "
+                "aggregator that weighs them, such as UPGrad()"
             )
-        counted = counting(possible.step, own)
+        keep = counting(tasks, own)
+        kept = own[keep].unsqueeze(1)
         if isinstance(self.aggregator, GramianWeightedAggregator):
-            scaled = own.unsqueeze(2) * possible.gram * own.unsqueeze(1)
-            seen: Iterable[Tensor] = (
-                gram[keep][:, keep] for gram, keep in zip(scaled, counted, strict=True)
-            )
+            shown = kept * tasks.gram[keep][:, keep] * kept.T
             verb: Verb = attrgetter("gramian_weighting")
         else:
-            seen, verb = _rows(possible, own, counted), attrgetter("weighting")
-        found = self._answers(
-            possible.step, counted, seen, verb, lambda seen: seen.new_ones(len(seen))
-        )
+            shown, verb = kept * tasks.matrix[keep], attrgetter("weighting")
+        answer = self._answer(tasks, keep, shown, verb, torch.ones(len(kept)))
         shared = torch.zeros_like(own)
-        shared[counted] = torch.cat(found) * own[counted]
+        shared[keep] = answer * own[keep]
         return shared
 
-    def _answers(
-        self,
-        step: TrainingStep,
-        counted: Tensor,
-        seen: Iterable[Tensor],
-        verb: Verb,
-        plain: Callable[[Tensor], Tensor],
-    ) -> list[Tensor]:
-        """What the aggregator says to each member.
+    def _answer(
+        self, tasks: TaskGradients, keep: Tensor, shown: Tensor, verb: Verb, plain: Tensor
+    ) -> Tensor:
+        """What the aggregator says to a member.
 
         Args:
-            step: Holds the members' keys.
-            counted: ``[P, T]`` bool.
-            seen: For each member what its K tasks show: ``[K, K]`` inner products or ``[K, D]`` rows.
+            tasks: The member's gradients.
+            keep: ``[T]`` bool, the K tasks that count.
+            shown: What they show: ``[K, K]`` inner products or ``[K, D]`` rows.
             verb: From the aggregator to the part of it that is asked.
             plain: The answer where there is nothing to ask.
         """
-        answers = []
+        if not len(shown) or not bool(shown.isfinite().all()):
+            return plain
+        key = int(mix(tasks.step.state.keys[tasks.member] + DRAW))
         with torch.random.fork_rng(devices=[]):
-            keys = mix(step.state.keys + DRAW).tolist()
-            for key, keep, shown in zip(keys, counted, seen, strict=True):
-                if len(shown) and bool(shown.isfinite().all()):
-                    torch.default_generator.manual_seed(key)
-                    answers.append(self._answer(keep, shown, verb))
-                else:
-                    answers.append(plain(shown))
-        return answers
-
-    def _answer(self, keep: Tensor, shown: Tensor, verb: Verb) -> Tensor:
-        try:
-            found: Tensor = verb(narrowed(self.aggregator, keep))(shown)
-        except ValueError as error:  # too few rows, or values a task that do not fit
-            raise InputError(
-                f"{self.aggregator!r} cannot combine the gradients of {len(shown)} of {len(keep)} tasks "
-                f"(one without a label in the batch, or of weight 0, takes no part): {error}"
-            ) from error
+            torch.default_generator.manual_seed(key)
+            try:
+                found: Tensor = verb(narrowed(self.aggregator, keep))(shown)
+            except ValueError as error:  # too few rows, or values a task that do not fit
+                raise InputError(
+                    f"{self.aggregator!r} cannot combine the gradients of {len(shown)} of {len(keep)} "
+                    f"tasks (one without a label in the batch, or of weight 0, takes no part): {error}"
+                ) from error
         return found
 
 
-def counting(step: TrainingStep, own: Tensor) -> Tensor:
-    """``[P, T]`` bool: tasks of the member with a label in the batch, whose loss has a weight."""
-    return step.counted & (own != 0)
-
-
-def _rows(possible: StepGradients, own: Tensor, counted: Tensor) -> Iterator[Tensor]:
-    """For each member ``[K, D]`` gradients of its weighted losses."""
-    for keep, weights, gradients in zip(counted, own, possible.of_tasks(), strict=True):
-        yield weights[keep].unsqueeze(1) * matrix(gradients)[keep]
+def counting(tasks: TaskGradients, own: Tensor) -> Tensor:
+    """``[T]`` bool: tasks of the member with a label in the batch, whose loss has a weight."""
+    return tasks.step.counted[tasks.member] & (own != 0)
 
 
 def narrowed(aggregator: Aggregator, keep: Tensor) -> Aggregator:

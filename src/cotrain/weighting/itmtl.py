@@ -23,26 +23,28 @@ import torch
 from torch import Tensor
 
 from cotrain.errors import InputError
-from cotrain.population.gradients import StepGradients, matrix, shared_parts
+from cotrain.population.gradients import StepGradients, TaskGradients, shared_parts
 from cotrain.population.optimiser import adamw_step
 from cotrain.population.state import State, Tensors, is_shared
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import FIXED, LossWeighting
-from cotrain.weighting.aggregated import Aggregated, counting
+from cotrain.weighting.aggregated import Aggregated
 
 _LEAST = 1e-8  # keeps divisions by losses finite
+
+Listing = Callable[[TaskGradients, Tensor], Tensor]  # a member's ``[C, T]`` candidates
 
 
 class Candidates(ABC):
     """Weight vectors over the tasks that the shared part may follow."""
 
     @abstractmethod
-    def weights(self, possible: StepGradients, own: Tensor) -> Tensor:
-        """``[P, C, T]``, 0 where a task does not count; a candidate of zeros is left out.
+    def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
+        """``[C, T]``, 0 where a task does not count; a candidate of zeros is left out.
 
         Args:
-            possible: The step.
-            own: ``[P, T]`` weights of the losses, 0 where a task does not count.
+            tasks: The gradients of one member.
+            own: ``[T]`` weights of its losses, 0 where a task does not count.
         """
 
 
@@ -50,27 +52,27 @@ class Candidates(ABC):
 class Together(Candidates):
     """All tasks at once: the ordinary step."""
 
-    def weights(self, possible: StepGradients, own: Tensor) -> Tensor:
+    def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
         """See :class:`Candidates`; likewise below."""
-        return own.unsqueeze(1)
+        return own.unsqueeze(0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Singles(Candidates):
     """Each task alone."""
 
-    def weights(self, possible: StepGradients, own: Tensor) -> Tensor:
+    def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
         """T candidates."""
-        return own.unsqueeze(1) * torch.eye(own.shape[1])
+        return own * torch.eye(len(own))
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaveOneOut(Candidates):
     """All tasks but one."""
 
-    def weights(self, possible: StepGradients, own: Tensor) -> Tensor:
+    def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
         """T candidates."""
-        return own.unsqueeze(1) * (1 - torch.eye(own.shape[1]))
+        return own * (1 - torch.eye(len(own)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +85,14 @@ class Sets(Candidates):
 
     sets: tuple[tuple[int, ...], ...]
 
-    def weights(self, possible: StepGradients, own: Tensor) -> Tensor:
+    def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
         """One candidate a set."""
-        tasks = own.shape[1]
-        inside = torch.zeros(len(self.sets), tasks)
+        inside = torch.zeros(len(self.sets), len(own))
         for row, members in enumerate(self.sets):
-            if not all(0 <= task < tasks for task in members):
-                raise InputError(f"set {members} names a task beyond the {tasks} that there are")
+            if not all(0 <= task < len(own) for task in members):
+                raise InputError(f"set {members} names a task beyond the {len(own)} that there are")
             inside[row, list(members)] = 1.0
-        return own.unsqueeze(1) * inside
+        return own * inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,83 +105,79 @@ class Combined(Candidates):
 
     by: Aggregated
 
-    def weights(self, possible: StepGradients, own: Tensor) -> Tensor:
+    def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
         """One candidate."""
-        return self.by.shared_weights(possible, own).unsqueeze(1)
+        return self.by.shared_weights(tasks, own).unsqueeze(0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What a score is made from and leads to.
+def best_candidate(candidates: Tensor, falls: Tensor, importance: Tensor) -> int:
+    """The candidate with the best score; the first among equals.
 
     Args:
-        own: ``[P, T]`` weights of the losses, of those that count.
-        candidates: ``[P, C, T]`` weights of the shared part.
-        sizes: ``[P]`` lengths η of the lookahead.
+        candidates: ``[C, T]`` weights of the shared part; of zeros where there is nothing to follow.
+        falls: ``[C, T]`` relative falls of the losses, 1 − L_j(θ_c) / L_j(θ).
+        importance: ``[T]`` of each task in the score; 0 where it does not count.
     """
-
-    own: Tensor
-    candidates: Tensor
-    sizes: Tensor
-
-    def best(self, falls: Tensor, importance: Tensor) -> Tensor:
-        """``[P]`` the best candidates; the first among equals.
-
-        Args:
-            falls: ``[P, C, T]`` relative falls of the losses, 1 − L_j(θ_c) / L_j(θ).
-            importance: ``[P, T]`` the members' own weights of the tasks.
-        """
-        counted = (self.own != 0).unsqueeze(1)
-        score = (importance.unsqueeze(1) * torch.where(counted, falls, 0.0)).sum(dim=2)
-        offered = (self.candidates != 0).any(dim=2) & score.isfinite()
-        return score.masked_fill(~offered, -torch.inf).argmax(dim=1)
+    score = importance @ torch.where(importance > 0, falls, 0.0).T
+    offered = (candidates != 0).any(dim=1) & score.isfinite()
+    return int(score.masked_fill(~offered, -torch.inf).argmax())
 
 
 class Score(ABC):
     """How candidates are compared."""
 
     @abstractmethod
-    def gradients(self, possible: StepGradients, choice: Choice) -> Tensors:
-        """Gradients like ``state.params`` with the best candidate's for the shared part."""
+    def gradients(
+        self, possible: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
+    ) -> Tensors:
+        """Gradients like ``state.params`` with the best candidate's for the shared part.
+
+        Args:
+            possible: The step.
+            own: ``[P, T]`` weights of the losses, 0 where a task does not count.
+            candidates: Lists a member's candidates.
+            sizes: ``[P]`` lengths η of the lookahead.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class FirstOrder(Score):
     """To first order the loss falls by η Σ_t v_ct ⟨g_t, g_j⟩: inner products, no forward pass."""
 
-    def gradients(self, possible: StepGradients, choice: Choice) -> Tensors:
+    def gradients(
+        self, possible: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
+    ) -> Tensors:
         """See :class:`Score`; likewise below."""
-        falls = choice.sizes.view(-1, 1, 1) * (choice.candidates @ possible.gram)
-        falls = falls / _least(possible.step).unsqueeze(1)
-        best = choice.best(falls, possible.step.weights)
-        shared = choice.candidates[torch.arange(len(best)), best]
-        return possible.mixed(choice.own, shared)
+        before, importance = _before(possible.step), _importance(possible.step, own)
+        directions = []
+        for tasks in possible.of_tasks():
+            at = tasks.member
+            offered = candidates(tasks, own[at])
+            falls = sizes[at] * (offered @ tasks.gram) / before[at]
+            directions.append(tasks.mix(offered[best_candidate(offered, falls, importance[at])]))
+        return possible.steered(possible.of_heads(own), directions)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exact(Score):
     """A forward pass for every candidate, all of a member at once. Holds the directions of all members."""
 
-    def gradients(self, possible: StepGradients, choice: Choice) -> Tensors:
-        """Everything that goes back from the training pass comes before the first look ahead."""
-        plain = {name: g.clone() for name, g in possible.weighted(choice.own).items()}
-        directions = [  # [P] of [C, D]
-            candidates @ matrix(gradients)
-            for candidates, gradients in zip(choice.candidates, possible.of_tasks(), strict=True)
-        ]
-        heads = _updated_heads(possible, plain)
-        after = torch.stack(
-            [
-                _losses_after(possible, heads, member, -size * direction)
-                for member, (size, direction) in enumerate(
-                    zip(choice.sizes, directions, strict=True)
-                )
-            ]
-        )
-        falls = 1 - after / _least(possible.step).unsqueeze(1)
-        best = choice.best(falls, possible.step.weights)
-        chosen = torch.stack([d[c] for d, c in zip(directions, best.tolist(), strict=True)])
-        return plain | shared_parts(plain, chosen)
+    def gradients(
+        self, possible: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
+    ) -> Tensors:
+        """All that goes back from the training pass comes before the first look ahead."""
+        before, importance = _before(possible.step), _importance(possible.step, own)
+        heads = {name: gradient.clone() for name, gradient in possible.of_heads(own).items()}
+        offers, moves = [], []
+        for tasks in possible.of_tasks():
+            offers.append(candidates(tasks, own[tasks.member]))
+            moves.append(tasks.mix(offers[-1]))
+        updated = _updated_heads(possible, heads)
+        directions = []
+        for at, (offered, move) in enumerate(zip(offers, moves, strict=True)):
+            falls = 1 - _losses_after(possible, updated, at, -sizes[at] * move) / before[at]
+            directions.append(move[best_candidate(offered, falls, importance[at])])
+        return possible.steered(heads, directions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,18 +229,22 @@ class ITMTL:
     def gradients(self, possible: StepGradients) -> Tensors:
         """The heads by their own weights, the shared part by the best candidate's."""
         own = self.weigh(possible.step)
-        own = torch.where(counting(possible.step, own), own, 0.0)
-        parts = [part.weights(possible, own) for part in self.candidates]
-        choice = Choice(
-            own=own,
-            candidates=torch.cat(parts, dim=1),
-            sizes=self.reach * torch.tensor(possible.step.learning_rates),
-        )
-        return self.score.gradients(possible, choice)
+        own = torch.where(possible.step.counted, own, 0.0)
+        sizes = self.reach * torch.tensor(possible.step.learning_rates)
+        return self.score.gradients(possible, own, self._listed, sizes)
+
+    def _listed(self, tasks: TaskGradients, own: Tensor) -> Tensor:
+        """``[C, T]`` candidates of a member, from all sources."""
+        return torch.cat([part.weights(tasks, own) for part in self.candidates])
 
 
-def _least(step: TrainingStep) -> Tensor:
+def _before(step: TrainingStep) -> Tensor:
     return step.losses.clamp_min(_LEAST)
+
+
+def _importance(step: TrainingStep, own: Tensor) -> Tensor:
+    """``[P, T]`` the members' own weights of the tasks that count."""
+    return torch.where(own != 0, step.weights, 0.0)
 
 
 def _updated_heads(possible: StepGradients, gradients: Tensors) -> Tensors:
