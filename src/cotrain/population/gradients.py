@@ -19,7 +19,7 @@ from cotrain.population.executor import Executor, Pass
 from cotrain.population.state import Tensors, is_shared
 from cotrain.population.step import TrainingStep
 
-PART = 8192  # parameters multiplied at a time, so that what is cast to float32 stays in the cache
+PART = 1 << 19  # numbers multiplied at a time, so that what is cast to float32 stays in the cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,15 @@ class TaskGradients:
     Args:
         step: The step.
         member: The member's row in it.
-        tensors: Shared parameter → ``[T, ...]``; may be reused for the next member.
+        tensors: Shared parameter → ``[T, ...]``.
+
+    >>> own = {"w": torch.tensor([[3.0, 4.0], [0.0, 1.0]]), "b": torch.tensor([[1.0], [2.0]])}
+    >>> found = TaskGradients(step=None, member=0, tensors=own)
+    >>> found.gram
+    tensor([[26.,  6.],
+            [ 6.,  5.]])
+    >>> found.mix(torch.tensor([1.0, -1.0]))
+    tensor([ 3.,  3., -1.])
     """
 
     step: TrainingStep
@@ -39,20 +47,27 @@ class TaskGradients:
     @cached_property
     def gram(self) -> Tensor:
         """``[T, T]`` inner products, in float32 whatever the precision of the gradients."""
-        return inner_products(self._rows)
+        tasks = len(next(iter(self.tensors.values())))
+        total = torch.zeros(tasks, tasks)
+        for part in self._parts():
+            total.addmm_(part, part.T)
+        return total
 
     @cached_property
     def matrix(self) -> Tensor:
         """``[T, D]`` float32, the parameters in their order."""
-        return torch.cat([rows.float() for rows in self._rows], dim=1)
+        return torch.cat(list(self._parts()), dim=1)
 
     def mix(self, weights: Tensor) -> Tensor:
         """``[D]`` float32 sum from ``[T]`` weights, or ``[C, D]`` from ``[C, T]``."""
-        return torch.cat([(weights.to(rows) @ rows).float() for rows in self._rows], dim=-1)
+        return torch.cat([weights @ part for part in self._parts()], dim=-1)
 
-    @property
-    def _rows(self) -> list[Tensor]:
-        return [tensor.reshape(len(tensor), -1) for tensor in self.tensors.values()]
+    def _parts(self) -> Iterator[Tensor]:
+        """All parameters in ``[T, ·]`` float32 parts."""
+        for tensor in self.tensors.values():
+            rows = tensor.reshape(len(tensor), -1)
+            for part in torch.split(rows, max(1, PART // len(rows)), dim=1):
+                yield part.float()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,21 +117,6 @@ class StepGradients:
     def _slope(self, weights: Tensor) -> Tensor:
         batch = self.step.batch
         return self.step.task_losses.slope(self.step.outputs, batch.targets, batch.shares, weights)
-
-
-def inner_products(rows: Sequence[Tensor]) -> Tensor:
-    """``[T, T]`` float32 inner products of vectors that come in ``[T, ·]`` parts.
-
-    >>> inner_products([torch.tensor([[3.0, 4.0], [0.0, 1.0]]), torch.tensor([[1.0], [2.0]])])
-    tensor([[26.,  6.],
-            [ 6.,  5.]])
-    """
-    total = torch.zeros(len(rows[0]), len(rows[0]))
-    for columns in rows:
-        for part in torch.split(columns, PART, dim=1):
-            exact = part.float()
-            total.addmm_(exact, exact.T)
-    return total
 
 
 def shared_parts(like: Tensors, vectors: Tensor) -> Tensors:
