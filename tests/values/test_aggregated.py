@@ -32,7 +32,7 @@ from cotrain.population.optimiser import learning_rate_share
 from cotrain.population.state import State, Tensors, initial_state, is_shared
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import Fixed, LossWeighting
-from cotrain.weighting import Aggregated, OptimalUncertainty
+from cotrain.weighting import ITMTL, Aggregated, OptimalUncertainty
 
 KINDS = "brmb"
 RATE = 1e-2
@@ -310,6 +310,29 @@ def test_random_aggregators_leave_torchs_generator_alone_and_repeat() -> None:
     assert not torch.equal(drawn[0][0], drawn[0][1])  # each member has its own key
 
 
+@pytest.mark.parametrize("name", RANDOM)
+def test_permuting_tasks_permutes_random_aggregators_in_distribution(name: str) -> None:
+    """Mean directions over many keys."""
+    order = [2, 0, 1]
+    development = opposed("brb", missing=0.0)
+    means = []
+    for data in (development, only_tasks(development, order)):
+        possible = possible_at(data, weights=[[1.0] * 3], dropout=0.0)
+        if data is not development:
+            head = possible.step.state.params["head.weight"]
+            head.copy_(head[:, order])
+            passed = possible.executor.forward(possible.step.state, possible.step.batch)
+            step = replace(possible.step, outputs=passed.outputs)
+            possible = replace(possible, passed=passed, step=step)
+        drawn = []
+        for key in range(400):
+            possible.step.state.keys = torch.tensor([key])
+            found = Aggregated(aggregator=RANDOM[name]()).gradients(possible)
+            drawn.append(found["encoder.linears.0.weight"].clone())
+        means.append(torch.stack(drawn).mean(dim=0))
+    assert float((means[0] - means[1]).norm() / means[0].norm()) < 0.12
+
+
 def test_an_absent_task_has_no_row() -> None:
     """As TorchJD sees the other three alone; values a task are narrowed with the rows."""
     development = make_development(KINDS, missing=0.0)
@@ -381,6 +404,13 @@ def test_directions_are_not_weights() -> None:
     possible = possible_at(make_development("bb"), weights=[[1.0, 1.0]])
     with pytest.raises(InputError, match="gives no weights over the tasks"):
         weights_of(Aggregated(aggregator=agg.ConFIG()), possible, torch.ones(1, 2))
+
+
+def test_there_is_only_one_direction() -> None:
+    with pytest.raises(InputError, match="ITMTL decides a direction"):
+        Aggregated(aggregator=agg.MGDA(), weighting=ITMTL())
+    with pytest.raises(InputError, match="Aggregated decides a direction"):
+        ITMTL(weighting=Aggregated(aggregator=agg.MGDA()))
 
 
 def test_what_cannot_be_an_aggregator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LossWeighting(Protocol):
-    """From losses to the weights of a step."""
+    """From losses to the weights of a step, or on to its gradients."""
 
     def start(self, members: int, tasks: int) -> Tensors:
         """What the method remembers before the first step: name → ``[P, ...]``."""

@@ -20,25 +20,21 @@ from torch import Tensor, nn
 from cotrain.errors import InputError
 from cotrain.models.dropout import mix
 from cotrain.population.gradients import StepGradients, TaskGradients
-from cotrain.population.state import State, Tensors
-from cotrain.population.step import TrainingStep
-from cotrain.population.weighting import FIXED, LossWeighting
+from cotrain.population.state import Tensors
+from cotrain.weighting.directed import Directed
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Aggregator
 
-PER_TASK = (
-    "pref_vector",
-    "weights",
-    "leak",
-)  # attributes of TorchJD's aggregators with a value a task
+# Attributes of TorchJD's aggregators with a value for each task.
+PER_TASK = ("pref_vector", "weights", "leak")
 DRAW = 2  # keeps an aggregator's random numbers apart from others made from the same key
 
 Verb = Callable[["Aggregator"], Callable[[Tensor], Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aggregated:
+class Aggregated(Directed):
     """TorchJD's aggregator on the gradients of the weighted losses, one call a member and step.
 
     Three things are ours, because a population trains groups of tasks on partial labels: a task that is
@@ -52,7 +48,7 @@ class Aggregated:
 
     Args:
         aggregator: For instance ``torchjd.aggregation.UPGrad()``.
-        weighting: Weighs the losses first; the heads follow these weights alone.
+        weighting: See :class:`~cotrain.weighting.directed.Directed`.
 
     Raises:
         InputError: If TorchJD is missing, the aggregator is none of its, or it remembers.
@@ -63,10 +59,10 @@ class Aggregated:
     """
 
     aggregator: Aggregator
-    weighting: LossWeighting = FIXED
 
     def __post_init__(self) -> None:
         """Refuse what cannot be asked."""
+        super().__post_init__()
         try:
             from torchjd import Stateful
             from torchjd.aggregation import Aggregator
@@ -84,22 +80,6 @@ class Aggregated:
                 f"{self.aggregator!r} remembers past steps, which a population cannot save and copy with "
                 "its members: take an aggregator without memory, such as UPGrad()"
             )
-
-    def start(self, members: int, tasks: int) -> Tensors:
-        """What the weighting of the losses remembers; likewise below."""
-        return self.weighting.start(members, tasks)
-
-    def weigh(self, step: TrainingStep) -> Tensor:
-        """Weights of the losses, for the heads."""
-        return self.weighting.weigh(step)
-
-    def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
-        """See :class:`~cotrain.population.weighting.LossWeighting`."""
-        self.weighting.learn(step, losses_after)
-
-    def end_round(self, state: State) -> None:
-        """See :class:`~cotrain.population.weighting.LossWeighting`."""
-        self.weighting.end_round(state)
 
     def gradients(self, possible: StepGradients) -> Tensors:
         """The heads by their own weights, the shared part as the aggregator says."""

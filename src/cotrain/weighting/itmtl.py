@@ -27,8 +27,8 @@ from cotrain.population.gradients import StepGradients, TaskGradients, shared_pa
 from cotrain.population.optimiser import adamw_step
 from cotrain.population.state import State, Tensors, is_shared
 from cotrain.population.step import TrainingStep
-from cotrain.population.weighting import FIXED, LossWeighting
 from cotrain.weighting.aggregated import Aggregated
+from cotrain.weighting.directed import Directed
 
 _LEAST = 1e-8  # keeps divisions by losses finite
 
@@ -181,7 +181,7 @@ class Exact(Score):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ITMTL:
+class ITMTL(Directed):
     """See the module's text.
 
     Args:
@@ -189,7 +189,7 @@ class ITMTL:
             ordinary step.
         score: Exact, or to first order.
         reach: Length η of the lookahead, in learning rates of the step.
-        weighting: Weighs the losses first; the heads follow these weights alone.
+        weighting: See :class:`~cotrain.weighting.directed.Directed`.
 
     Raises:
         InputError: If there is no candidate, or nowhere to look.
@@ -201,30 +201,14 @@ class ITMTL:
     candidates: tuple[Candidates, ...] = (Together(), Singles(), LeaveOneOut())
     score: Score = Exact()
     reach: float = 1.0
-    weighting: LossWeighting = FIXED
 
     def __post_init__(self) -> None:
         """Refuse what leaves no choice."""
+        super().__post_init__()
         if not self.candidates:
             raise InputError("candidates is empty: give at least (Together(),)")
         if not 0 < self.reach < float("inf"):
             raise InputError(f"reach must be positive and finite, got {self.reach}")
-
-    def start(self, members: int, tasks: int) -> Tensors:
-        """What the weighting of the losses remembers; likewise below."""
-        return self.weighting.start(members, tasks)
-
-    def weigh(self, step: TrainingStep) -> Tensor:
-        """Weights of the losses, for the heads."""
-        return self.weighting.weigh(step)
-
-    def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
-        """See :class:`~cotrain.population.weighting.LossWeighting`."""
-        self.weighting.learn(step, losses_after)
-
-    def end_round(self, state: State) -> None:
-        """See :class:`~cotrain.population.weighting.LossWeighting`."""
-        self.weighting.end_round(state)
 
     def gradients(self, possible: StepGradients) -> Tensors:
         """The heads by their own weights, the shared part by the best candidate's."""
