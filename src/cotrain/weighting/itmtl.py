@@ -266,5 +266,6 @@ def _losses_after(possible: StepGradients, heads: Tensors, member: int, moves: T
         step=step.state.step,
         keys=copies(step.state.keys),
     )
-    outputs = possible.executor.forward(there, step.batch).outputs
+    with torch.no_grad():  # nobody goes back from here
+        outputs = possible.executor.forward(there, step.batch).outputs
     return step.task_losses.means(outputs, step.batch.targets, step.batch.shares)
