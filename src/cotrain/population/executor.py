@@ -2,9 +2,10 @@
 
 Executors are pure in the parameters: they read a :class:`State` and return outputs and gradients. What is
 minimised, the training loop and the optimiser are the same whoever computes.
+Letters: P members, T tasks, O outputs, B rows, N rows to predict.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -13,7 +14,37 @@ from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch
 from cotrain.population.state import State, Tensors
 
-Backward = Callable[[Tensor], Tensors]
+
+class Pass(Protocol):
+    """The training pass of all members, and the ways back from it, open until the next training pass."""
+
+    @property
+    def outputs(self) -> Tensor:
+        """``[P, O, B]`` outputs, without a graph."""
+        ...
+
+    def gradients(self, slope: Tensor) -> Tensors:
+        """Gradients like ``state.params`` of whatever has the ``[P, O, B]`` slope by the outputs.
+
+        The tensors may be reused by the next call; likewise below.
+        """
+        ...
+
+    def head_gradients(self, slope: Tensor) -> Tensors:
+        """Those of the heads' parameters only."""
+        ...
+
+    def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
+        """Each task's own gradient by the shared parameters, one member after the other.
+
+        Args:
+            slope: ``[P, O, B]`` of every output's own loss.
+            tasks: ``[T]`` outputs of each task.
+
+        Yields:
+            Shared parameter → ``[T, ...]``, in the precision of the executor's products.
+        """
+        ...
 
 
 class Executor(Protocol):
@@ -24,18 +55,13 @@ class Executor(Protocol):
         """Shown to the user, with the precision it computes in."""
         ...
 
-    def forward(self, state: State, batch: Batch) -> tuple[Tensor, Backward]:
-        """The training pass of each member, and the way back.
+    def forward(self, state: State, batch: Batch) -> Pass:
+        """The training pass of each member.
 
         Args:
             state: P members, with this step's dropout keys in the buffers. Buffers that a training
                 forward pass changes (BatchNorm statistics) are updated in place.
             batch: The shared batch.
-
-        Returns:
-            ``[P, O, B]`` outputs, and a function that turns the ``[P, O, B]`` gradient of whatever is
-            minimised by these outputs into gradients like ``state.params``. It may be called several
-            times before the next forward pass; the tensors it returns may be reused by its next call.
         """
         ...
 
@@ -48,5 +74,6 @@ def weighted_gradients(
     executor: Executor, state: State, batch: Batch, losses: TaskLosses, weights: Tensor
 ) -> Tensors:
     """Gradients of ``Σ_t weights[p, t] · loss_t``, like ``state.params``; weights ``[P, T]``."""
-    outputs, backward = executor.forward(state, batch)
-    return backward(losses.slope(outputs, batch.targets, batch.shares, weights))
+    passed = executor.forward(state, batch)
+    slope = losses.slope(passed.outputs, batch.targets, batch.shares, weights)
+    return passed.gradients(slope)

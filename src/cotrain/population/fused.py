@@ -4,9 +4,10 @@ Activations are feature-major, ``[P, H, B]``: with the shared input, layer one o
 single product ``[P·H, D] @ [D, B]``, every later product is a batched one on contiguous memory, and
 nn.Linear's weight layout ``[out, in]`` is used as it is. Buffers are allocated once for a population
 size. Optionally the products run in bfloat16 (parameters, moments and losses stay float32).
-Letters: P members, D inputs, H hidden units, B rows, O outputs, L hidden layers.
+Letters: P members, T tasks, D inputs, H hidden units, B rows, O outputs, L hidden layers.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +17,9 @@ from cotrain.models.dropout import counters, gain, mix_in_place, threshold
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import MultiTaskNet
 from cotrain.population.batches import Batch
-from cotrain.population.executor import Backward
-from cotrain.population.state import State, Tensors
+from cotrain.population.state import State, Tensors, is_shared
+
+CHUNK_BYTES = 1 << 21  # tasks' slopes held at a time: they should stay in the cache
 
 
 @dataclass(kw_only=True)
@@ -30,6 +32,32 @@ class _Workspace:
     backward: list[Tensor]  # per layer [P, H, B]
     gradients: Tensors  # like State.params, float32
     products: Tensors  # the same in the precision of the products
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusedPass:
+    """See :class:`~cotrain.population.executor.Pass`; the activations stand in the workspace."""
+
+    executor: "FusedMLPExecutor"
+    space: _Workspace
+    state: State
+    source: Tensor
+    outputs: Tensor
+
+    def gradients(self, slope: Tensor) -> Tensors:
+        """See :class:`~cotrain.population.executor.Pass`; likewise below."""
+        self.executor.backward(self, slope, lowest=0)
+        return self.space.gradients
+
+    def head_gradients(self, slope: Tensor) -> Tensors:
+        """Goes no further than the head."""
+        self.executor.backward(self, slope, lowest=len(self.space.hidden))
+        return {name: g for name, g in self.space.gradients.items() if not is_shared(name)}
+
+    def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
+        """All tasks go back together."""
+        for member in range(len(slope)):
+            yield self.executor.task_gradients(self, slope[member], tasks, member)
 
 
 class FusedMLPExecutor:
@@ -51,18 +79,13 @@ class FusedMLPExecutor:
         self._spaces: dict[tuple[int, int], _Workspace] = {}
         self._counters: dict[int, Tensor] = {}
 
-    def forward(self, state: State, batch: Batch) -> tuple[Tensor, Backward]:
+    def forward(self, state: State, batch: Batch) -> FusedPass:
         """See :class:`~cotrain.population.executor.Executor`."""
         space = self._workspace(state, len(batch.inputs))
         self._load(space, state)
         source = self._drop_inputs(state, batch.inputs.to(self._precision))
         outputs = self._forward(space, state, source).float()
-
-        def backward(slope: Tensor) -> Tensors:
-            self._backward(space, state, slope, source)
-            return space.gradients
-
-        return outputs, backward
+        return FusedPass(executor=self, space=space, state=state, source=source, outputs=outputs)
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
         """See :class:`~cotrain.population.executor.Executor`. Always float32, as it is shipped."""
@@ -86,11 +109,18 @@ class FusedMLPExecutor:
             self._drop(hidden, state, layer + 1)
         return torch.baddbmm(space.biases[-1], space.weights[-1], space.hidden[-1])
 
-    def _backward(self, space: _Workspace, state: State, slope: Tensor, source: Tensor) -> None:
-        """Gradients of every layer from ``slope`` ``[P, O, B]``, into the workspace."""
+    def backward(self, run: FusedPass, slope: Tensor, *, lowest: int) -> None:
+        """Gradients of the head and every layer down to ``lowest``, into the workspace.
+
+        Args:
+            run: The training pass.
+            slope: ``[P, O, B]`` by the outputs.
+            lowest: Number of the last layer to reach; the head's stops there.
+        """
+        space, source = run.space, run.source
         space.gradients["head.bias"].copy_(slope.sum(dim=-1))
         slope = slope.to(self._precision)
-        for layer in range(self._depth, -1, -1):
+        for layer in range(self._depth, lowest - 1, -1):
             name = f"{self._names[layer]}.weight"
             if layer < self._depth:
                 space.gradients[f"{self._names[layer]}.bias"].copy_(slope.sum(dim=-1))
@@ -100,20 +130,62 @@ class FusedMLPExecutor:
             else:
                 below = source if layer == 0 else space.hidden[layer - 1]
                 torch.bmm(slope, below.transpose(1, 2), out=into)
-            if layer > 0:
+            if layer > lowest:
                 down = torch.bmm(
                     space.weights[layer].transpose(1, 2), slope, out=space.backward[layer - 1]
                 )
-                torch.ops.aten.threshold_backward.grad_input(
-                    down, space.hidden[layer - 1], 0, grad_input=down
-                )
+                _through_relu(down, space.hidden[layer - 1])
                 slope = down
-        for layer, name in enumerate(self._names):
-            product, gradient = space.products[f"{name}.weight"], space.gradients[f"{name}.weight"]
-            if self._dropping[layer]:  # the layer read its input times the dropout gain
-                torch.mul(product, self._gain(state, layer), out=gradient)
-            elif product is not gradient:
-                gradient.copy_(product)
+            self._finish(run, layer)
+
+    def _finish(self, run: FusedPass, layer: int) -> None:
+        """A weight's gradient from the product: the layer read its input times the dropout gain."""
+        name = f"{self._names[layer]}.weight"
+        product, gradient = run.space.products[name], run.space.gradients[name]
+        if self._dropping[layer]:
+            torch.mul(product, self._gain(run.state, layer), out=gradient)
+        elif product is not gradient:
+            gradient.copy_(product)
+
+    def task_gradients(
+        self, run: FusedPass, slope: Tensor, tasks: Sequence[slice], member: int
+    ) -> Tensors:
+        """One member's ``[T, ...]`` gradients of every layer but the head, from its ``[O, B]`` slope."""
+        found = {
+            name: tensor.new_empty(len(tasks), *tensor.shape[1:], dtype=self._precision)
+            for name, tensor in run.state.params.items()
+            if is_shared(name)
+        }
+        size = max(1, CHUNK_BYTES // run.space.hidden[-1][member].nbytes)
+        for at in range(0, len(tasks), size):
+            part = {name: tensor[at : at + size] for name, tensor in found.items()}
+            self._task_gradients(run, slope, tasks[at : at + size], member, part)
+        for layer, dropping in enumerate(self._dropping[:-1]):
+            if dropping:
+                gain = self._gain(run.state, layer)[member]
+                found[f"{self._names[layer]}.weight"].mul_(gain)
+        return found
+
+    def _task_gradients(
+        self, run: FusedPass, slope: Tensor, tasks: Sequence[slice], member: int, into: Tensors
+    ) -> None:
+        """Some of the tasks; a task's slope behind the head is its own rows of it times its own slope."""
+        space = run.space
+        rows = slice(tasks[0].start, tasks[-1].stop)
+        by_output = slope[rows].to(self._precision).unsqueeze(1) * space.weights[-1][
+            member, rows
+        ].unsqueeze(2)
+        down = _sums(by_output, [task.stop - task.start for task in tasks])
+        for layer in range(self._depth - 1, -1, -1):
+            _through_relu(down, space.hidden[layer][member].expand_as(down))
+            below = space.hidden[layer - 1][member] if layer else run.source
+            below = below if below.dim() == 2 else below[member]
+            name = self._names[layer]
+            torch.mm(down.flatten(0, 1), below.T, out=into[f"{name}.weight"].flatten(0, 1))
+            torch.sum(down, dim=2, out=into[f"{name}.bias"])
+            if layer:  # contiguous, because bfloat16 products would be half as fast without
+                weight = space.weights[layer][member].T.contiguous()
+                down = torch.bmm(weight.expand(len(down), -1, -1), down)
 
     def _gain(self, state: State, layer: int) -> Tensor:
         """``[P, 1, 1]`` factor on a layer's input that makes up for what dropout removed."""
@@ -186,3 +258,16 @@ class FusedMLPExecutor:
                 if name.endswith("weight")
             },
         )
+
+
+def _through_relu(slope: Tensor, hidden: Tensor) -> None:
+    """Zero the slope where the activation is zero, in place."""
+    torch.ops.aten.threshold_backward.grad_input(slope, hidden, 0, grad_input=slope)
+
+
+def _sums(rows: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Sums of so many neighbouring rows each."""
+    if len(rows) == len(sizes):
+        return rows
+    of = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    return rows.new_zeros(len(sizes), *rows.shape[1:]).index_add_(0, of, rows)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cotrain.models.dropout import step_keys
-from cotrain.models.multitask import Architecture
+from cotrain.models.multitask import HEAD, Architecture
 from cotrain.population.member import Member
 
 Tensors = dict[str, Tensor]
@@ -98,6 +98,11 @@ class State:
             memory=parts["memory"],
             step=step,
         )
+
+
+def is_shared(name: str) -> bool:
+    """Whether a parameter stands before the heads, so that all tasks share it."""
+    return not name.startswith(HEAD)
 
 
 def is_dropout(name: str) -> bool:

@@ -18,6 +18,7 @@ from cotrain.models.losses import TaskLosses, label_shares
 from cotrain.models.multitask import Architecture
 from cotrain.population.batches import batch_count, batches
 from cotrain.population.executor import Executor
+from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member, Recipe
 from cotrain.population.optimiser import adamw_step, learning_rate_share
 from cotrain.population.state import State, Tensors, initial_state
@@ -137,23 +138,28 @@ def train_cohort(
         for batch in batches(development.train, recipe, progress.round):
             state = progress.state
             state.set_keys(seeds)
-            outputs, backward = executor.forward(state, batch)
+            passed = executor.forward(state, batch)
             share = learning_rate_share(state.step, steps, recipe.warmup)
             step = TrainingStep(
                 state=state,
                 batch=batch,
-                outputs=outputs,
+                outputs=passed.outputs,
                 learning_rates=[member.learning_rate * share for member in members],
                 weights=weights,
                 task_losses=losses,
             )
             before_update(step)
-            slope = losses.slope(outputs, batch.targets, batch.shares, method.weigh(step))
+            possible = StepGradients(
+                step=step,
+                passed=passed,
+                executor=executor,
+                weight_decays=[member.weight_decay * recipe.weight_decay for member in members],
+            )
             adamw_step(
                 state,
-                backward(slope),
+                method.gradients(possible),
                 learning_rates=step.learning_rates,
-                weight_decays=[member.weight_decay * recipe.weight_decay for member in members],
+                weight_decays=possible.weight_decays,
                 untouched=~batch.present[losses.task_of_output],
             )
             method.learn(step, partial(_losses_after, step, executor))
@@ -168,7 +174,7 @@ def train_cohort(
 def _losses_after(step: TrainingStep, executor: Executor) -> Tensor:
     """``[P, T]`` losses of a step's batch with its dropout, after its update; buffers stay as they are."""
     buffers = {name: buffer.clone() for name, buffer in step.state.buffers.items()}
-    outputs, _ = executor.forward(replace(step.state, buffers=buffers), step.batch)
+    outputs = executor.forward(replace(step.state, buffers=buffers), step.batch).outputs
     return step.task_losses.means(outputs, step.batch.targets, step.batch.shares)
 
 

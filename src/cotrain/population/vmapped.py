@@ -1,12 +1,41 @@
 """The vectorised executor for any module that ``torch.func`` can vmap: one fused pass for all."""
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
 
 from cotrain.population.batches import Batch
-from cotrain.population.executor import Backward
-from cotrain.population.state import State, Tensors
+from cotrain.population.state import State, Tensors, is_shared
+
+
+@dataclass(frozen=True, kw_only=True)
+class VmapPass:
+    """See :class:`~cotrain.population.executor.Pass`; ``pull`` is the way back of all members."""
+
+    outputs: Tensor
+    pull: Callable[[Tensor], tuple[Tensors]]
+
+    def gradients(self, slope: Tensor) -> Tensors:
+        """See :class:`~cotrain.population.executor.Pass`; likewise below."""
+        return self.pull(slope)[0]
+
+    def head_gradients(self, slope: Tensor) -> Tensors:
+        """The whole way back, of which the rest is dropped."""
+        return {name: found for name, found in self.pull(slope)[0].items() if not is_shared(name)}
+
+    def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
+        """One way back a task; holds those of all members."""
+        found = []
+        for outputs in tasks:
+            alone = torch.zeros_like(slope)
+            alone[:, outputs] = slope[:, outputs]
+            own = self.pull(alone)[0]
+            found.append({name: tensor for name, tensor in own.items() if is_shared(name)})
+        for member in range(len(slope)):
+            yield {name: torch.stack([own[name][member] for own in found]) for name in found[0]}
 
 
 class VmapExecutor:
@@ -24,7 +53,7 @@ class VmapExecutor:
     def __init__(self, net: nn.Module) -> None:
         self._net = net
 
-    def forward(self, state: State, batch: Batch) -> tuple[Tensor, Backward]:
+    def forward(self, state: State, batch: Batch) -> VmapPass:
         """See :class:`~cotrain.population.executor.Executor`."""
         self._net.train()
 
@@ -37,12 +66,7 @@ class VmapExecutor:
             return outputs
 
         outputs, pull = vjp(members, state.params)[:2]
-
-        def backward(slope: Tensor) -> Tensors:
-            found: Tensors = pull(slope)[0]
-            return found
-
-        return outputs, backward
+        return VmapPass(outputs=outputs, pull=pull)
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
         """See :class:`~cotrain.population.executor.Executor`."""

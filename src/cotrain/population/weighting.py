@@ -1,7 +1,8 @@
-"""The seam for methods that turn a step's losses into the weights of that step.
+"""The seam for methods that decide, from losses or gradients, what a step minimises.
 
-A method sees a training step between its forward and its backward pass. Whatever it remembers stands in
-the state, so it is copied, selected and saved with the members.
+A method sees a training step between its forward and its backward pass. Most turn the losses into weights;
+who needs the tasks' gradients asks for them (see :class:`~cotrain.population.gradients.StepGradients`).
+Whatever a method remembers stands in the state, so it is copied, selected and saved with the members.
 Letters: P members, T tasks.
 """
 
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cotrain.population.gradients import StepGradients
     from cotrain.population.state import State, Tensors
     from cotrain.population.step import TrainingStep
 
 
 class LossWeighting(Protocol):
-    """From losses to the weights of a step."""
+    """From losses to the weights of a step, or on to its gradients."""
 
     def start(self, members: int, tasks: int) -> Tensors:
         """What the method remembers before the first step: name → ``[P, ...]``."""
@@ -27,6 +29,10 @@ class LossWeighting(Protocol):
 
     def weigh(self, step: TrainingStep) -> Tensor:
         """``[P, T]`` weights of this step, 0 where the member's own weight is 0."""
+        ...
+
+    def gradients(self, possible: StepGradients) -> Tensors:
+        """What the optimiser is given, like ``state.params``; of the weights, if nothing else is said."""
         ...
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
@@ -49,6 +55,10 @@ class Fixed:
     def weigh(self, step: TrainingStep) -> Tensor:
         """The weights as they are."""
         return step.weights
+
+    def gradients(self, possible: StepGradients) -> Tensors:
+        """Of the weighted losses."""
+        return possible.weighted(self.weigh(possible.step))
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
         """Nothing to learn."""

@@ -15,6 +15,19 @@ from cotrain.weighting.adaptive import (
     Random,
     Uncertainty,
 )
+from cotrain.weighting.aggregated import Aggregated
+from cotrain.weighting.itmtl import (
+    ITMTL,
+    Candidates,
+    Combined,
+    Exact,
+    FirstOrder,
+    LeaveOneOut,
+    Score,
+    Sets,
+    Singles,
+    Together,
+)
 from cotrain.weighting.optimize import optimize_weights
 from cotrain.weighting.schedule import WeightSchedule
 from cotrain.weighting.search import Move, Searcher, Setting, WeightSearch, search_weights
@@ -23,18 +36,29 @@ from cotrain.weighting.searchers import PB2, PBT, Halving
 __all__ = [
     "FAMO",
     "IMTLL",
+    "ITMTL",
     "PB2",
     "PBT",
+    "Aggregated",
+    "Candidates",
+    "Combined",
     "DynamicAverage",
+    "Exact",
+    "FirstOrder",
     "Fixed",
     "GeometricMean",
     "Halving",
+    "LeaveOneOut",
     "LossWeighting",
     "Move",
     "OptimalUncertainty",
     "Random",
+    "Score",
     "Searcher",
+    "Sets",
     "Setting",
+    "Singles",
+    "Together",
     "Uncertainty",
     "WeightSchedule",
     "WeightSearch",

@@ -1,0 +1,57 @@
+"""Methods that decide the shared part's direction, after another method has weighed the losses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from cotrain.errors import InputError
+from cotrain.population.gradients import StepGradients
+from cotrain.population.state import State, Tensors
+from cotrain.population.step import TrainingStep
+from cotrain.population.weighting import FIXED, LossWeighting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directed(ABC):
+    """The heads follow the weighted losses; where the shared part goes is said by the subclass.
+
+    Args:
+        weighting: Weighs the losses first. Only its weights are used, and only it remembers.
+
+    Raises:
+        InputError: If the weighting is itself one that decides a direction.
+    """
+
+    weighting: LossWeighting = FIXED
+
+    def __post_init__(self) -> None:
+        """Refuse two directions."""
+        if isinstance(self.weighting, Directed):
+            raise InputError(
+                f"weighting must weigh losses, such as Uncertainty(); {type(self.weighting).__name__} "
+                "decides a direction, and there can be only one"
+            )
+
+    def start(self, members: int, tasks: int) -> Tensors:
+        """See :class:`~cotrain.population.weighting.LossWeighting`; likewise below."""
+        return self.weighting.start(members, tasks)
+
+    def weigh(self, step: TrainingStep) -> Tensor:
+        """Weights of the losses."""
+        return self.weighting.weigh(step)
+
+    @abstractmethod
+    def gradients(self, possible: StepGradients) -> Tensors:
+        """The heads' gradients by :meth:`weigh`, the shared part's by the method."""
+
+    def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
+        """Only the weighting learns."""
+        self.weighting.learn(step, losses_after)
+
+    def end_round(self, state: State) -> None:
+        """Only the weighting rolls on."""
+        self.weighting.end_round(state)
