@@ -8,8 +8,9 @@ schedule), and the test split is scored once: the five seeds' ensemble, differen
 
     python benchmarks/weights.py [TABLE ...]    # writes benchmarks/results/weights.{json,md}
 
-The tables and splits are those of `benchmarks/tables.py`. The last column is the time of the search over
-that of nine plain members of the same engine in the same process, medians of interleaved runs.
+The tables and splits are those of `benchmarks/tables.py`. Below the table stands the time of a search, its
+schedule trained once more included, over that of nine plain members of the same engine in the same process,
+medians of interleaved runs.
 """
 
 from __future__ import annotations
@@ -222,7 +223,11 @@ def page(found: dict[str, Any]) -> str:
         lines.append(f"| {contender} | {' | '.join(cells)} |")
     for name in SEARCHES:
         ratios = [f"{table['contenders'][name]['search']:.2f}×" for table in found.values()]
-        lines += ["", f"Time of {name} over {MEMBERS} plain members: {', '.join(ratios)}."]
+        lines += [
+            "",
+            f"Time of {name}, its schedule trained once more from a fresh seed and all files written, over "
+            f"{MEMBERS} plain members: {', '.join(ratios)}.",
+        ]
     return "\n".join(lines) + "\n"
 
 
