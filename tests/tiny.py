@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cotrain.artifacts import RunFolder
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.measure.engine_point import EnginePoint
 from cotrain.measure.lookahead import Lookahead
@@ -19,6 +21,8 @@ from cotrain.models.losses import TaskLosses, starting_bias
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture, MultiTaskNet
 from cotrain.population.batches import Batch, take
+from cotrain.population.calibration import Calibration
+from cotrain.population.engine import Engine
 from cotrain.population.executor import Executor
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member, Recipe
@@ -35,7 +39,7 @@ CLASSES: dict[Kind, tuple[str, ...]] = {
     Kind.MULTICLASS: ("x", "y", "z"),
     Kind.REGRESSION: (),
 }
-EXECUTORS: dict[str, Callable[[MultiTaskNet, TaskLosses], Executor]] = {
+EXECUTORS: dict[str, Callable[[MultiTaskNet], Executor]] = {
     "sequential": SequentialExecutor,
     "vmap": VmapExecutor,
     "fused": FusedMLPExecutor,
@@ -140,6 +144,22 @@ def make_architecture(
 def make_executor(name: str, architecture: Architecture) -> Executor:
     """An executor by its short name."""
     return EXECUTORS[name](architecture.build(seed=0))
+
+
+def small_engine(
+    development: Development, folder: Path, *, recipe: Recipe = RECIPE, **options: Any
+) -> Engine:
+    """A fused engine that keeps its files in a folder; options as of the class."""
+    architecture = make_architecture(development)
+    return Engine(
+        architecture=architecture,
+        development=development,
+        recipe=recipe,
+        executor=make_executor("fused", architecture),
+        calibration=Calibration(chosen="fused", trials=()),
+        folder=RunFolder(folder),
+        **options,
+    )
 
 
 def joint(tasks: int, **fields: Any) -> Member:

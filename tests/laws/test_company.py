@@ -13,14 +13,12 @@ from tiny import (
     distance,
     make_architecture,
     make_development,
-    make_executor,
+    small_engine,
     train,
 )
 
-from cotrain.artifacts import RunFolder
 from cotrain.population import engine as engine_module
-from cotrain.population.calibration import Calibration
-from cotrain.population.engine import Engine, cohort_size
+from cotrain.population.engine import cohort_size
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
 from cotrain.population.trained import Trained
@@ -90,14 +88,8 @@ def train_in_cohorts(folder: Path, size: int, monkeypatch: pytest.MonkeyPatch) -
     development = make_development(KINDS)
     architecture = make_architecture(development)
     assert cohort_size(architecture, RECIPE) == size
-    engine = Engine(
-        architecture=architecture,
-        development=development,
-        recipe=replace(RECIPE, rounds=5, patience=2),
-        executor=make_executor("fused", architecture),
-        calibration=Calibration(chosen="fused", trials=()),
-        folder=RunFolder(folder),
-    )
+    recipe = replace(RECIPE, rounds=5, patience=2)
+    engine = small_engine(development, folder, recipe=recipe)
     return engine.train("tune", MEMBERS)
 
 

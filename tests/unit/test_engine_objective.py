@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import RECIPE, make_architecture, make_development, make_executor
+from tiny import RECIPE, make_development, small_engine
 
 from cotrain.artifacts import RunFolder
 from cotrain.contenders import Setting, member_scores
@@ -17,7 +17,6 @@ from cotrain.engine_objective import EngineObjective
 from cotrain.errors import InputError
 from cotrain.measure.gains import Gains
 from cotrain.measure.sampled import sample_gains
-from cotrain.population.calibration import Calibration
 from cotrain.population.engine import Engine, Update, Watch
 from cotrain.population.member import Member
 
@@ -36,17 +35,7 @@ class Killed(Exception):
 
 def make_engine(folder: Path, watch: Watch = lambda _: None, data: object = DEVELOPMENT) -> Engine:
     development = SEARCHED if data is SEARCHED else DEVELOPMENT
-    architecture = make_architecture(development)
-    return Engine(
-        architecture=architecture,
-        development=development,
-        recipe=RECIPE,
-        executor=make_executor("fused", architecture),
-        calibration=Calibration(chosen="", trials=()),
-        folder=RunFolder(folder),
-        watch=watch,
-        checkpoint_seconds=0.0,
-    )
+    return small_engine(development, folder, watch=watch, checkpoint_seconds=0.0)
 
 
 def objective(folder: Path, watch: Watch = lambda _: None) -> EngineObjective:

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import RECIPE, joint, make_architecture, make_development, make_executor
+from tiny import RECIPE, joint, make_development, small_engine
 
-from cotrain.artifacts import RunFolder
 from cotrain.ledger import Ledger
-from cotrain.population.calibration import Calibration
 from cotrain.population.engine import Engine, flops_per_example
 from cotrain.population.member import Member
 from cotrain.population.trained import Trained
@@ -21,16 +19,8 @@ A_RUN = 6 * 7 * 14  # rounds, batches, rows of a batch: 100 rows less two
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    development = make_development("brm", rows=100)
-    architecture = make_architecture(development)
-    return Engine(
-        architecture=architecture,
-        development=development,
-        recipe=replace(RECIPE, rounds=6, patience=2),
-        executor=make_executor("fused", architecture),
-        calibration=Calibration(chosen="fused", trials=()),
-        folder=RunFolder(tmp_path),
-    )
+    recipe = replace(RECIPE, rounds=6, patience=2)
+    return small_engine(make_development("brm", rows=100), tmp_path, recipe=recipe)
 
 
 @pytest.fixture

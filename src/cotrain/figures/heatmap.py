@@ -55,8 +55,6 @@ def shares_figure(tasks: Sequence[str], share: FloatArray) -> Figure:
     order = cluster_order(share)
     names = [tasks[i] for i in order]
     ordered = share[np.ix_(order, order)]
-    colours = {"zmin": 0.0, "zmax": 1.0, "colorscale": SHARES}
-    trace = _trace(names, names, ordered, np.full_like(ordered, np.nan)) | colours
     texts = [
         [
             f"<b>{hover(a)}</b><br>with {hover(b)}<br>{_percent(ordered[i, j])}"
@@ -64,8 +62,8 @@ def shares_figure(tasks: Sequence[str], share: FloatArray) -> Figure:
         ]
         for i, a in enumerate(names)
     ]
-    bar = {**_COLORBAR, "tickformat": ".0%"}
-    trace |= {"hoverinfo": "text", "hovertext": texts, "colorbar": bar}
+    hovers: Figure = {"hoverinfo": "text", "hovertext": texts}
+    trace = _cells(ordered, (0.0, 1.0), SHARES, ".0%") | hovers
     return {"data": [trace], "layout": _layout(names, names, titles=("", ""))}
 
 
@@ -98,17 +96,23 @@ def _trace(
     rows: Sequence[str], columns: Sequence[str], mean: FloatArray, error: FloatArray
 ) -> Figure:
     limit = colour_limit(mean)
+    hovers = _texts(rows, columns, mean, error) if mean.size <= _MOST_TEXTS else _PLACES
+    return _cells(mean, (-limit, limit), DIVERGING, "+.2~g") | hovers
+
+
+def _cells(
+    values: FloatArray, limits: tuple[float, float], colours: list[list[Any]], format: str
+) -> Figure:
     return {
         "type": "heatmap",
-        "z": [[finite(float(f"{value:.4g}")) for value in row] for row in mean],
-        "zmin": -limit,
-        "zmax": limit,
-        "colorscale": DIVERGING,
+        "z": [[finite(float(f"{value:.4g}")) for value in row] for row in values],
+        "zmin": limits[0],
+        "zmax": limits[1],
+        "colorscale": colours,
         "xgap": 1,
         "ygap": 1,
         "hoverongaps": False,
-        **(_texts(rows, columns, mean, error) if mean.size <= _MOST_TEXTS else _PLACES),
-        "colorbar": {**_COLORBAR, "tickformat": "+.2~g"},
+        "colorbar": {**_COLORBAR, "tickformat": format},
     }
 
 

@@ -28,7 +28,7 @@ from sklearn.metrics import silhouette_score
 
 from cotrain.errors import InputError
 from cotrain.grouping.membership import Membership
-from cotrain.grouping.score import Matrix, Numbers
+from cotrain.grouping.score import Matrix, Numbers, own_order
 
 FUZZINESS = 1.07
 _STARTS = 20
@@ -143,7 +143,7 @@ def cluster_tasks(
         raise InputError(
             "distances must be a finite symmetric matrix [tasks, tasks]; NaN where not known"
         )
-    order = _own_order(distances)
+    order = own_order(np.nan_to_num(distances, nan=-1.0))
     known = _filled(distances[np.ix_(order, order)])
     places = _places(known)
     distinct = len(np.unique(places.round(9), axis=0))
@@ -205,12 +205,6 @@ def fuzzy_memberships(apart: Matrix, fuzziness: float) -> Matrix:
 
 def _symmetric(distances: Matrix) -> bool:
     return np.allclose(distances, distances.T, equal_nan=True)
-
-
-def _own_order(distances: Matrix) -> Numbers:
-    """``[T]`` tasks by their sorted distances: whoever lists them otherwise gets the same clusters."""
-    rows = np.sort(np.nan_to_num(distances, nan=-1.0), axis=1)
-    return np.lexsort(rows.T[::-1])
 
 
 def _filled(distances: Matrix) -> Matrix:

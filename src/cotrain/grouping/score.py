@@ -20,6 +20,18 @@ def clean(affinity: Matrix) -> Matrix:
     return filled
 
 
+def own_order(*matrices: Matrix) -> Numbers:
+    """``[T]`` tasks sorted by what stands in their rows and columns, wherever it stands.
+
+    Whatever is drawn or computed in this order is the same however the tasks are listed.
+
+    >>> own_order(np.array([[0.0, 2.0], [1.0, 0.0]]))
+    array([1, 0])
+    """
+    sides = [np.sort(side, axis=1) for matrix in matrices for side in (matrix, matrix.T)]
+    return np.lexsort(np.concatenate(sides, axis=1).T[::-1])
+
+
 def group_score(affinity: Matrix, alone: Matrix, group: tuple[int, ...], task: int) -> float:
     """What ``task`` gets from training in ``group``.
 

@@ -16,7 +16,7 @@ from cotrain.figures.heatmap import shares_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.grouping.grouping import Grouping
-from cotrain.grouping.score import Matrix, Numbers
+from cotrain.grouping.score import Matrix, own_order
 from cotrain.measure.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def stability(
         raise InputError(f"draws must be at least 1, found {draws}")
     rng = np.random.default_rng(seed)
     error = np.where(np.isfinite(affinity.standard_error), affinity.standard_error, 0.0)
-    place = np.argsort(_own_order(affinity.mean, error))
+    place = np.argsort(own_order(affinity.mean, error))
     noise = rng.normal(size=(draws, *error.shape))[:, place[:, None], place]
     matrices = affinity.mean + error * noise
     answers = [solve(matrix) for matrix in matrices]
@@ -121,16 +121,6 @@ def stability(
         objective=np.array([answer.objective for answer in answers]),
         draws=draws,
     )
-
-
-def _own_order(*matrices: Matrix) -> Numbers:
-    """``[T]`` tasks sorted by what stands in their rows and columns, wherever it stands.
-
-    >>> _own_order(np.array([[0.0, 2.0], [1.0, 0.0]]))
-    array([1, 0])
-    """
-    sides = [np.sort(side, axis=1) for matrix in matrices for side in (matrix, matrix.T)]
-    return np.lexsort(np.concatenate(sides, axis=1).T[::-1])
 
 
 def _sharing(grouping: Grouping) -> Matrix:

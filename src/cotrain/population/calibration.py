@@ -7,8 +7,9 @@ command on the same machine then chooses the same executor, and so gives the sam
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -16,7 +17,7 @@ from cotrain.data.taskdata import TaskData
 from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
-from cotrain.population.batches import Batch, batches
+from cotrain.population.batches import batches
 from cotrain.population.executor import Executor, weighted_gradients
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member, Recipe
@@ -74,10 +75,10 @@ def calibrate(
     batch = next(batches(data, recipe, 0))
     state = _trial_state(architecture)
     sequential = next(e for e in executors if isinstance(e, SequentialExecutor))
-    losses = TaskLosses(data.tasks)
-    weights = torch.ones(MEMBERS, len(data.tasks))
-    reference = weighted_gradients(sequential, state.map(torch.clone), batch, losses, weights)
-    trials = [_try(executor, state, batch, losses, reference) for executor in executors]
+    losses, weights = TaskLosses(data.tasks), torch.ones(MEMBERS, len(data.tasks))
+    gradients = partial(weighted_gradients, batch=batch, losses=losses, weights=weights)
+    reference = gradients(sequential, state.map(torch.clone))
+    trials = [_try(executor, state, gradients, reference) for executor in executors]
     enough = CLEARLY_FASTER * min(trial.seconds for trial in trials)
     chosen = next(trial.name for trial in trials if trial.seconds <= enough)
     return Calibration(chosen=chosen, trials=tuple(trials))
@@ -94,23 +95,25 @@ def _trial_state(architecture: Architecture) -> State:
 
 
 def _try(
-    executor: Executor, state: State, batch: Batch, losses: TaskLosses, reference: Tensors
+    executor: Executor,
+    state: State,
+    gradients: Callable[[Executor, State], Tensors],
+    reference: Tensors,
 ) -> Trial:
     trial = state.map(torch.clone)
-    weights = torch.ones(MEMBERS, len(losses.tasks))
     try:
-        gradients = weighted_gradients(executor, trial, batch, losses, weights)
+        found = gradients(executor, trial)
     except (RuntimeError, ValueError, TypeError) as error:  # what torch.func raises, by operation
         reason = str(error).strip().splitlines()[0][:80]
         return Trial(name=executor.name, seconds=float("inf"), problem=f"cannot run it: {reason}")
-    agreement = _cosine(gradients, reference)
+    agreement = _cosine(found, reference)
     if not agreement >= AGREEMENT:
         problem = f"gradients disagree (cosine {agreement:.3f})"
         return Trial(name=executor.name, seconds=float("inf"), problem=problem)
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()
-        weighted_gradients(executor, trial, batch, losses, weights)
+        gradients(executor, trial)
         times.append(time.perf_counter() - began)
     return Trial(name=executor.name, seconds=min(times) / trial.size)
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
-from cotrain.models.multitask import HEAD
-from cotrain.population.state import State, Tensors
+from cotrain.population.state import State, Tensors, is_shared
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
@@ -80,7 +79,7 @@ def _head_tensors(state: State) -> list[Tensor]:
         tensor
         for tensors in (state.params, state.momentum, state.variance)
         for name, tensor in tensors.items()
-        if name.startswith(HEAD)
+        if not is_shared(name)
     ]
 
 

@@ -18,7 +18,14 @@ from cotrain.population.engine import Engine, Update
 from cotrain.population.member import Member, indicator
 from cotrain.population.trained import Trained, from_progress, task_scores
 from cotrain.population.training import Progress, copied, predict_outputs, start, train_cohort
-from cotrain.weighting.search import Array, Move, Searcher, WeightSearch, search_weights
+from cotrain.weighting.search import (
+    Array,
+    Move,
+    Searcher,
+    Setting,
+    WeightSearch,
+    search_weights,
+)
 
 
 def optimize_weights(
@@ -60,16 +67,20 @@ def optimize_weights(
         watch=trainer.save,
     )
     members = [
-        replace(
-            base,
-            name=f"{stage}/{row}",
-            weights=setting.weights,
-            learning_rate=setting.learning_rate,
-        )
+        replace(_with(base, setting), name=f"{stage}/{row}")
         for row, setting in enumerate(history.now())
     ]
     assert trainer.progress is not None
     return history, from_progress(members, trainer.progress, trainer.seconds)
+
+
+def _with(base: Member, setting: Setting) -> Member:
+    return replace(
+        base,
+        weights=setting.weights,
+        learning_rate=setting.learning_rate,
+        weight_decay=setting.weight_decay,
+    )
 
 
 @dataclass(kw_only=True)
@@ -114,15 +125,7 @@ class _Trainer:
     def __call__(self, moves: Sequence[Move], until: int) -> Array:
         """See :data:`cotrain.weighting.search.Trainer`."""
         began, engine = time.monotonic(), self.engine
-        members = [
-            replace(
-                self.base,
-                weights=move.setting.weights,
-                learning_rate=move.setting.learning_rate,
-                weight_decay=move.setting.weight_decay,
-            )
-            for move in moves
-        ]
+        members = [_with(self.base, move.setting) for move in moves]
         if self.progress is None:
             self.progress = start(members, engine.architecture, engine.development)
         else:

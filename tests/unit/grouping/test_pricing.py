@@ -33,20 +33,30 @@ def numbers(sets: NDArray[np.bool_]) -> list[int]:
     return sorted((sets @ (1 << np.arange(sets.shape[1]))).tolist())
 
 
+def priced(
+    problem: tuple[Array, Array, Constraints], seed: int
+) -> tuple[Problem, Array, NDArray[np.bool_], Array] | None:
+    """The problem, prices, the sets that may be groups and what they are worth; None without any."""
+    z, alone, limits = problem
+    try:
+        ready = Search.of(z, alone, limits, None).problem
+    except InputError:
+        return None
+    price = np.random.default_rng(seed).normal(size=len(z))
+    sets = all_sets(len(z))[1:]
+    sets = sets[ready.constraints.allowed(sets)]
+    return ready, price, sets, worths(ready, sets, price)
+
+
 @settings(max_examples=400, deadline=None)
 @given(problems(most=8, groups=3), st.integers(0, 10**6), st.floats(-1, 3))
 def test_it_finds_all_groups_and_only_those(
     problem: tuple[Array, Array, Constraints], seed: int, enough: float
 ) -> None:
-    z, alone, limits = problem
-    try:
-        ready = Search.of(z, alone, limits, None).problem
-    except InputError:
+    given = priced(problem, seed)
+    if given is None:
         return
-    price = np.random.default_rng(seed).normal(size=len(z))
-    sets = all_sets(len(z))[1:]
-    sets = sets[ready.constraints.allowed(sets)]
-    worth = worths(ready, sets, price)
+    ready, price, sets, worth = given
     found = search(ready, price, enough)
     assert found.complete
     kept = numbers(found.groups)
@@ -61,15 +71,11 @@ def test_it_finds_all_groups_and_only_those(
 def test_an_early_end_leaves_a_valid_bound(
     problem: tuple[Array, Array, Constraints], seed: int, most: int
 ) -> None:
-    z, alone, limits = problem
-    try:
-        ready = Search.of(z, alone, limits, None).problem
-    except InputError:
+    given = priced(problem, seed)
+    if given is None:
         return
-    price = np.random.default_rng(seed).normal(size=len(z))
-    sets = all_sets(len(z))[1:]
+    ready, price, _, worth = given
     found = search(ready, price, -0.1, most)
-    worth = worths(ready, sets[ready.constraints.allowed(sets)], price)
     assert found.bound >= worth.max(initial=-np.inf) - 1e-9
 
 

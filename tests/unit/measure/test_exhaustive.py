@@ -8,17 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tiny import RECIPE, make_architecture, make_development, make_executor
+from tiny import make_development, small_engine
 
-from cotrain.artifacts import RunFolder
 from cotrain.contenders import Setting, member_scores
 from cotrain.engine_objective import EngineObjective
 from cotrain.errors import InputError
 from cotrain.measure.exhaustive import exhaustive_gains
 from cotrain.measure.pool import every_set
 from cotrain.measure.sampled import sample_gains
-from cotrain.population.calibration import Calibration
-from cotrain.population.engine import Engine
 from cotrain.population.member import Member
 
 Array = NDArray[np.float64]
@@ -119,15 +116,7 @@ def test_every_task_is_in_half_of_the_sets() -> None:
 
 def test_on_the_engine(tmp_path: Path) -> None:
     development = make_development("br")
-    architecture = make_architecture(development)
-    engine = Engine(
-        architecture=architecture,
-        development=development,
-        recipe=RECIPE,
-        executor=make_executor("fused", architecture),
-        calibration=Calibration(chosen="", trials=()),
-        folder=RunFolder(tmp_path),
-    )
+    engine = small_engine(development, tmp_path)
     setting = Setting(learning_rate=2e-2, dropout=0.0)
     asked = EngineObjective(engine=engine, stage="all", setting=setting)
     found = exhaustive_gains(asked, ["b0", "r1"], seeds=2)

@@ -8,7 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import RECIPE, joint, make_architecture, make_development, make_executor, train
+from tiny import (
+    joint,
+    make_development,
+    small_engine,
+    train,
+)
 
 from cotrain.artifacts import RunFolder
 from cotrain.errors import InputError
@@ -18,7 +23,6 @@ from cotrain.measure.lookahead import Lookahead
 from cotrain.measure.point import Point
 from cotrain.measure.recorder import DataMaps
 from cotrain.population import checkpoint
-from cotrain.population.calibration import Calibration
 from cotrain.population.engine import Engine, Update
 
 TASKS = ("b0", "r1", "m2")
@@ -34,17 +38,7 @@ def engine(folder: Path, killed_after: int = 99) -> Engine:
         if update.done == killed_after:
             raise Killed
 
-    architecture = make_architecture(DEVELOPMENT)
-    return Engine(
-        architecture=architecture,
-        development=DEVELOPMENT,
-        recipe=RECIPE,
-        executor=make_executor("fused", architecture),
-        calibration=Calibration(chosen="", trials=()),
-        folder=RunFolder(folder),
-        watch=watch,
-        checkpoint_seconds=0.0,
-    )
+    return small_engine(DEVELOPMENT, folder, watch=watch, checkpoint_seconds=0.0)
 
 
 def watchers() -> Watchers:

@@ -20,11 +20,11 @@ from tiny import (
     make_development,
     make_executor,
     same,
+    small_engine,
     train,
 )
 from torch import nn
 
-from cotrain.artifacts import RunFolder
 from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
@@ -202,16 +202,8 @@ def test_indicators() -> None:
 
 def make_engine(folder: Path, recipe: Recipe = RECIPE, watch: list[Update] | None = None) -> Engine:
     development = make_development("brm", rows=100)
-    architecture = make_architecture(development)
-    return Engine(
-        architecture=architecture,
-        development=development,
-        recipe=recipe,
-        executor=make_executor("fused", architecture),
-        calibration=Calibration(chosen="fused", trials=()),
-        folder=RunFolder(folder),
-        watch=(watch if watch is not None else []).append,
-    )
+    told = (watch if watch is not None else []).append
+    return small_engine(development, folder, recipe=recipe, watch=told)
 
 
 def test_examples_are_counted_by_rounds_run(tmp_path: Path) -> None:

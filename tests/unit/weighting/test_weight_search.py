@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny import make_architecture, make_development, make_executor, train
+from tiny import make_development, small_engine, train
 
 from cotrain import InputError
-from cotrain.artifacts import RunFolder
 from cotrain.measure.measurement import Measurement
-from cotrain.population.calibration import Calibration
 from cotrain.population.engine import Engine
 from cotrain.population.member import Change, Member, Recipe
 from cotrain.weighting import (
@@ -270,16 +268,7 @@ def test_searches_that_cannot_be(rounds: int, every: int) -> None:
 
 def make_engine(folder: Path, **options: object) -> Engine:
     development = make_development("brm", missing=0.2)
-    architecture = make_architecture(development)
-    return Engine(
-        architecture=architecture,
-        development=development,
-        recipe=RECIPE,
-        executor=make_executor("fused", architecture),
-        calibration=Calibration(chosen="fused", trials=()),
-        folder=RunFolder(folder),
-        **options,  # type: ignore[arg-type]
-    )
+    return small_engine(development, folder, recipe=RECIPE, **options)
 
 
 def test_a_replay_is_the_line_of_the_best(tmp_path: Path) -> None:
