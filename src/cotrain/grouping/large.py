@@ -128,8 +128,10 @@ class Search:
         return best[:, np.argsort(self.order)]
 
     def relaxed(self, groups: Sets) -> float:
-        """A bound, given known groups."""
-        return relaxed_bound(self.affinity, self.alone, self.limits, groups)
+        """A bound, given known groups; in the own order, so that sums round alike in any other."""
+        at = self.order
+        own = self.affinity[np.ix_(at, at)], self.alone[at], self.limits.permuted(at)
+        return relaxed_bound(*own, groups[:, at])
 
     def answer(self, groups: Sets, bound: float) -> Grouping:
         """Groups with a bound."""
