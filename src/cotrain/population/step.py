@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch
+from cotrain.population.optimisers import ADAMW, Optimiser
 from cotrain.population.state import State
 
 
@@ -27,6 +28,7 @@ class TrainingStep:
         learning_rates: ``[P]`` learning rate of each member in this step.
         weights: ``[P, T]`` the members' own weights.
         task_losses: The tasks' losses.
+        optimiser: Makes the update.
     """
 
     state: State
@@ -35,6 +37,7 @@ class TrainingStep:
     learning_rates: Sequence[float]
     weights: Tensor
     task_losses: TaskLosses
+    optimiser: Optimiser = ADAMW
 
     @cached_property
     def losses(self) -> Tensor:
