@@ -118,7 +118,7 @@ class TaskAdam(Adam):
 def _idle(run: Run) -> Tensor:
     """``[P, T]`` bool: tasks whose gradient of all shared parameters is zero."""
     moving = [
-        (slope != 0).flatten(2).any(dim=2)
+        (slope != 0).reshape(*slope.shape[:2], -1).any(dim=2)
         for slope, shared in zip(run.slopes, run.shared, strict=True)
         if shared
     ]
