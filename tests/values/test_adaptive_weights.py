@@ -17,7 +17,7 @@ from cotrain.data.taskdata import Development
 from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch, batches
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimisers import learning_rate_share
+from cotrain.population.optimisers import SGD, Optimiser, SignSGD, TaskAdam, learning_rate_share
 from cotrain.population.state import State, Tensors
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import Fixed, LossWeighting
@@ -262,3 +262,30 @@ def test_company_order_and_executor_change_nothing(method: LossWeighting, execut
     encoder = "encoder.linears.0.weight"
     expected = train(development, [members[1]], executor=executor, recipe=RECIPE)
     assert torch.equal(again.state.params[encoder], expected.state.params[encoder])
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "expected"),
+    [
+        # UW: ½ − ½ e⁰ L = −½, then ½ − ½ e^−s L; momentum .9 on top of it
+        (SGD(momentum=0.0), (0.05, 0.05 - 0.1 * (0.5 - math.exp(-0.05)))),
+        (SGD(), (0.05, 0.05 - 0.1 * (-0.45 + 0.5 - math.exp(-0.05)))),
+        (SignSGD(), (0.1, 0.2)),
+        (TaskAdam(), (0.1, None)),
+    ],
+    ids=str,
+)
+def test_uncertainty_is_learned_by_the_members_optimiser(
+    optimiser: Optimiser, expected: tuple[float, float | None]
+) -> None:
+    """Rate .1, losses 2 and (absent) 3; the absent task stands still."""
+    method = Uncertainty()
+    step = step_with([2.0, 3.0], weighting=method, weights=[1.0, 1.0], present=[True, False])
+    step = replace(step, optimiser=optimiser)
+    step.__dict__["losses"] = torch.tensor([[2.0, 3.0]])
+    for value in expected:
+        method.learn(step, lambda: torch.zeros(1, 2))
+        found = step.state.memory["logits"][0]
+        assert found[1] == 0
+        if value is not None:
+            assert float(found[0]) == pytest.approx(value, abs=1e-6)

@@ -4,6 +4,8 @@ Each study has its pure numbers, what trains for them, and a typed result that p
 and draws itself. ``cotrain study`` runs them from the command line.
 """
 
+from cotrain.studies.contestants import Contestant, Method, OptimizerGrid
+from cotrain.studies.optimizers import OptimizerStudy, study_optimizers
 from cotrain.studies.pairs import Grid, Size
 from cotrain.studies.scalarization import (
     ScalarizationStudy,
@@ -11,4 +13,15 @@ from cotrain.studies.scalarization import (
     study_scalarization,
 )
 
-__all__ = ["Grid", "ScalarizationStudy", "Size", "read_scalarization", "study_scalarization"]
+__all__ = [
+    "Contestant",
+    "Grid",
+    "Method",
+    "OptimizerGrid",
+    "OptimizerStudy",
+    "ScalarizationStudy",
+    "Size",
+    "read_scalarization",
+    "study_optimizers",
+    "study_scalarization",
+]

@@ -1,7 +1,7 @@
 """Common corruptions of images at five severities (Hendrycks and Dietterich 2019, arXiv 1903.12261).
 
 Images are ``[N, C, H, W]`` in [0, 1]. The constants are ImageNet-C's; those of the blur are CIFAR-10-C's,
-in pixels of an image 32 high, because ImageNet-C's would leave nothing of a small image. Brightness is added
+in pixels of an image 32 high, because ImageNet-C's would leave nothing of a small one. Brightness is added
 to every channel. Random numbers depend on the seed alone, so all models see the same images.
 """
 

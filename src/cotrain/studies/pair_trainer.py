@@ -9,27 +9,23 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cotrain.artifacts import RunFolder
 from cotrain.budget import recipe_for
 from cotrain.choice import Choice
 from cotrain.contenders import member_scores
-from cotrain.data.taskdata import Splits, TaskData
+from cotrain.data.taskdata import Splits
 from cotrain.measuring import Cost
-from cotrain.models.losses import predictions
 from cotrain.population.engine import Engine, Update, Watch, cohort_size
 from cotrain.population.member import Member
 from cotrain.population.trained import Trained
-from cotrain.resample import draw_rows, redraw
 from cotrain.settings import Settings
 from cotrain.stages import build_engine
 from cotrain.studies.conflicts import conflict_shares
 from cotrain.studies.pairs import Grid, Pair, Size
-from cotrain.tasks import score
+from cotrain.studies.redrawn import redrawn_scores
 
 Array = NDArray[np.float64]
-DRAWS = 200  # of the test rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +99,7 @@ class EngineTrainer:
             part = trained.select(wanted.__contains__)
             if part.members:
                 outputs = self._engines[size].predict(part, test.inputs)
-                scores = _redrawn_scores(test, outputs, part.best_round > 0, seed=self.grid.seed)
+                scores = redrawn_scores(test, outputs, part.best_round > 0, seed=self.grid.seed)
                 found |= dict(zip(part.members, scores.swapaxes(0, 1), strict=True))
         return np.stack([found[members[row]] for row in rows], axis=1)
 
@@ -135,24 +131,3 @@ class EngineTrainer:
                 seconds=trained.seconds,
             )
             yield trained
-
-
-def _redrawn_scores(test: TaskData, outputs: Tensor, known: Tensor, *, seed: int) -> Array:
-    """``[1 + R, M, T]`` scores on the test rows, then on R draws of them, the same for all members.
-
-    Args:
-        test: N rows.
-        outputs: ``[M, O, N]``.
-        known: ``[M, T]`` bool: the outputs to score.
-        seed: Of the draws.
-    """
-    rng = np.random.default_rng(seed)
-    counts = [np.ones(len(test), dtype=np.intp), *(draw_rows(rng, len(test)) for _ in range(DRAWS))]
-    found = np.full((1 + DRAWS, *known.shape), np.nan)
-    for t, (task, predicted) in enumerate(
-        zip(test.tasks, predictions(test.tasks, outputs), strict=True)
-    ):
-        drawn = [redraw(test.labels(t), count) for count in counts]
-        for m in known[:, t].nonzero().flatten().tolist():
-            found[:, m, t] = [score(task, predicted[m][rows], target) for rows, target in drawn]
-    return found

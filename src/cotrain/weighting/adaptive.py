@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from cotrain.models.dropout import mix
-from cotrain.population.optimisers import BETA_1, BETA_2, EPSILON
+from cotrain.models.multitask import HEAD
+from cotrain.population.optimisers import BETA_1, BETA_2, EPSILON, Adam
 from cotrain.population.state import State, Tensors
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import Fixed
@@ -70,7 +71,7 @@ class GeometricMean(Fixed):
 class Uncertainty(Fixed):
     """Learned uncertainty: Σ ½ exp(−s_t) L_t + ½ s_t (UW: Kendall et al. 2018, arXiv 1705.07115).
 
-    s starts at 0 and is learned by Adam with the member's learning rate, without weight decay.
+    s starts at 0 and is learned by the member's optimiser with its learning rate, without weight decay.
     """
 
     def start(self, members: int, tasks: int) -> Tensors:
@@ -83,8 +84,7 @@ class Uncertainty(Fixed):
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
         """One step on ½ − ½ exp(−s) L."""
-        slope = 0.5 - 0.5 * (-step.state.memory["logits"]).exp() * step.losses
-        _adam_step(step, slope, torch.tensor(step.learning_rates).unsqueeze(1))
+        _own_step(step, 0.5 - 0.5 * (-step.state.memory["logits"]).exp() * step.losses)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +97,7 @@ class IMTLL(Uncertainty):
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
         """One step on exp(s) L − 1."""
-        slope = step.state.memory["logits"].exp() * step.losses - 1
-        _adam_step(step, slope, torch.tensor(step.learning_rates).unsqueeze(1))
+        _own_step(step, step.state.memory["logits"].exp() * step.losses - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +198,26 @@ def _normal(step: TrainingStep) -> Tensor:
 def _adam_memory(members: int, tasks: int) -> Tensors:
     zeros = {name: torch.zeros(members, tasks) for name in ("logits", "momentum", "variance")}
     return zeros | {"steps": torch.zeros(members, tasks, dtype=torch.float64)}
+
+
+def _own_step(step: TrainingStep, slope: Tensor) -> None:
+    """By the member's optimiser; Adam and its kin correct their bias by a task's own steps."""
+    if isinstance(step.optimiser, Adam):
+        _adam_step(step, slope, torch.tensor(step.learning_rates).unsqueeze(1))
+        return
+    memory, name = step.state.memory, f"{HEAD}logits"  # a number each task, like a head
+    step.optimiser.step(
+        State(
+            params={name: memory["logits"]},
+            buffers={},
+            momentum={name: memory["momentum"]},
+            variance={name: memory["variance"]},
+        ),
+        {name: slope},
+        learning_rates=step.learning_rates,
+        weight_decays=[0.0] * len(slope),
+        untouched=~step.counted,
+    )
 
 
 def _adam_step(step: TrainingStep, slope: Tensor, rate: Tensor) -> None:

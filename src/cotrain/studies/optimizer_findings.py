@@ -1,0 +1,130 @@
+"""Verdicts on the findings of Elich et al. (2023) from the study's scores."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cotrain.figures.text import MISSING, percent
+from cotrain.result import Interval
+from cotrain.studies import optimizer_estimates as numbers
+from cotrain.studies.finding import Finding, Verdict
+from cotrain.studies.pareto import pareto_optimal
+
+if TYPE_CHECKING:
+    from cotrain.studies.optimizers import OptimizerStudy
+
+ADAPTIVE, PLAIN = "Adam", "SGD"
+COSINE, CONFLICT, MAGNITUDE = range(3)
+
+
+def findings(study: OptimizerStudy) -> tuple[Finding, ...]:
+    """Those that the study can speak of."""
+    found = []
+    if {ADAPTIVE, PLAIN} <= set(study.optimisers):
+        found.append(_adam(study))
+    found += [_direction(study), _magnitude(study)]
+    if study.image_sets:
+        found.append(_robustness(study))
+    return tuple(found)
+
+
+def written(found: Interval, unit: str = "") -> str:
+    """Value and interval.
+
+    >>> written(Interval(value=-2.04, low=-3.0, high=-1.0), " %")
+    '-2.04 % [-3.00, -1.00]'
+    """
+    if math.isnan(found.value):
+        return MISSING
+    ends = f"[{found.low:+.2f}, {found.high:+.2f}]"
+    return f"{found.value:+.2f}{unit} {'(no interval)' if math.isnan(found.low) else ends}"
+
+
+def advantage(study: OptimizerStudy, a: str, b: str) -> Interval:
+    """Δm of one optimiser less that of another, mean over the methods."""
+    delta = study.losses.mean(axis=(2, 3))
+    first, second = (delta[:, study.optimisers.index(name)] for name in (a, b))
+    return numbers.estimate(first - second)
+
+
+def duel(study: OptimizerStudy) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Pareto-optimal runs of Adam and of SGD among those of the two: tuned on test, all on validation."""
+    pair = [study.optimisers.index(name) for name in (ADAPTIVE, PLAIN)]
+    first, second = numbers.fronts(study.losses[:1, pair])[0]
+    runs = study.valid_losses[pair].reshape(-1, len(study.tasks))
+    every = pareto_optimal(runs).reshape(2, -1).sum(axis=1)
+    return (int(first), int(second)), (int(every[0]), int(every[1]))
+
+
+def apart(study: OptimizerStudy, what: int) -> Interval:
+    """Between tasks less between samples, mean over optimisers and seeds."""
+    difference = study.gradients[:, :, 0, what] - study.gradients[:, :, 1, what]
+    return numbers.over_runs(difference.ravel(), seed=study.seed)
+
+
+def _adam(study: OptimizerStudy) -> Finding:
+    gain = advantage(study, ADAPTIVE, PLAIN)
+    delta = study.losses[0].mean(axis=-1)
+    rows = [study.optimisers.index(name) for name in (ADAPTIVE, PLAIN)]
+    better = int((delta[rows[0]] < delta[rows[1]]).sum())
+    tuned, every = duel(study)
+    return Finding(
+        claim="Adam beats SGD with momentum in multi-task learning",
+        verdict=_verdict(gain.high < 0, gain.low > 0),
+        evidence=(
+            f"Δm of Adam less that of SGD, mean over the methods: {written(gain, ' %')}; Adam is better "
+            f"with {better} of {len(study.methods)} methods; Pareto-optimal among the two, Adam against "
+            f"SGD: {tuned[0]}-{tuned[1]} of the tuned runs on test, {every[0]}-{every[1]} of the runs at "
+            "all rates on validation"
+        ),
+    )
+
+
+def _direction(study: OptimizerStudy) -> Finding:
+    difference = apart(study, CONFLICT)
+    tasks, samples = study.gradients[..., CONFLICT].mean(axis=(0, 1))
+    return Finding(
+        claim="gradients of two tasks conflict no more than those of two samples of a task",
+        verdict=_verdict(difference.high <= 0, difference.low > 0),
+        evidence=(
+            f"on one sample two tasks conflict in {percent(tasks)}, two samples of a task in "
+            f"{percent(samples)} of the cases looked at: {written(difference)} over optimisers and seeds; "
+            f"mean cosines differ by {written(apart(study, COSINE))}"
+        ),
+    )
+
+
+def _magnitude(study: OptimizerStudy) -> Finding:
+    difference = apart(study, MAGNITUDE)
+    tasks, samples = study.gradients[..., MAGNITUDE].mean(axis=(0, 1))
+    return Finding(
+        claim="the sizes of gradients differ more between tasks than between samples of a task",
+        verdict=_verdict(difference.high < 0, difference.low > 0),
+        evidence=(
+            f"magnitude similarity (1 for equal lengths) is {tasks:.2f} between tasks and {samples:.2f} "
+            f"between samples: {written(difference)} over optimisers and seeds"
+        ),
+    )
+
+
+def _robustness(study: OptimizerStudy) -> Finding:
+    losses = numbers.corrupted_losses(study.problem, study.robustness, seed=study.seed)
+    clean, harmed = losses[:, 0], losses[:, 1:].mean(axis=1)
+    gain = numbers.estimate(harmed)
+    return Finding(
+        claim="features learned together stand image corruptions better than those learned alone",
+        verdict=_verdict(gain.high < 0, gain.low > 0),
+        evidence=(
+            f"refitted heads on features of uniform weights with {study.steady} against those of each task "
+            f"alone: Δm {written(gain, ' %')} over all corruptions and severities, "
+            f"{written(numbers.estimate(clean), ' %')} on clean images, "
+            f"{written(numbers.estimate(harmed - clean), ' %')} beyond that"
+        ),
+    )
+
+
+def _verdict(confirmed: bool, refuted: bool) -> Verdict:
+    if confirmed:
+        return Verdict.CONFIRMED
+    return Verdict.REFUTED if refuted else Verdict.UNDECIDED

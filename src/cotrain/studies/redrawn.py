@@ -1,0 +1,36 @@
+"""Test scores with draws of the test rows, the same draws for everybody who is compared."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cotrain.data.taskdata import TaskData
+from cotrain.models.losses import predictions
+from cotrain.resample import draw_rows, redraw
+from cotrain.tasks import score
+
+Array = NDArray[np.float64]
+DRAWS = 200  # of the test rows
+
+
+def redrawn_scores(test: TaskData, outputs: Tensor, known: Tensor, *, seed: int) -> Array:
+    """``[1 + R, M, T]`` scores on the test rows, then on R draws of them, the same for all members.
+
+    Args:
+        test: N rows.
+        outputs: ``[M, O, N]``.
+        known: ``[M, T]`` bool: the outputs to score.
+        seed: Of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    counts = [np.ones(len(test), dtype=np.intp), *(draw_rows(rng, len(test)) for _ in range(DRAWS))]
+    found = np.full((1 + DRAWS, *known.shape), np.nan)
+    for t, (task, predicted) in enumerate(
+        zip(test.tasks, predictions(test.tasks, outputs), strict=True)
+    ):
+        drawn = [redraw(test.labels(t), count) for count in counts]
+        for m in known[:, t].nonzero().flatten().tolist():
+            found[:, m, t] = [score(task, predicted[m][rows], target) for rows, target in drawn]
+    return found
