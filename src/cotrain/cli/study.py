@@ -20,12 +20,14 @@ from cotrain.cli.options import (
     Smiles,
     Targets,
 )
+from cotrain.cli.study_optimizers import optimizers
 
 study = typer.Typer(
     name="study",
     help="Put published findings on multi-task training to the test on your data.",
     no_args_is_help=True,
 )
+study.command()(optimizers)
 
 SharesOption = Annotated[
     str,

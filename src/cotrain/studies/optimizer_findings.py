@@ -43,7 +43,7 @@ def written(found: Interval, unit: str = "") -> str:
 
 def advantage(study: OptimizerStudy, a: str, b: str) -> Interval:
     """Δm of one optimiser less that of another, mean over the methods."""
-    delta = study.losses.mean(axis=(2, 3))
+    delta = study.losses.mean(axis=(2, 4))  # [D, O, S]
     first, second = (delta[:, study.optimisers.index(name)] for name in (a, b))
     return numbers.estimate(first - second)
 
@@ -51,7 +51,7 @@ def advantage(study: OptimizerStudy, a: str, b: str) -> Interval:
 def duel(study: OptimizerStudy) -> tuple[tuple[int, int], tuple[int, int]]:
     """Pareto-optimal runs of Adam and of SGD among those of the two: tuned on test, all on validation."""
     pair = [study.optimisers.index(name) for name in (ADAPTIVE, PLAIN)]
-    first, second = numbers.fronts(study.losses[:1, pair])[0]
+    first, second = numbers.fronts(study.losses[:1, pair].mean(axis=3))[0]
     runs = study.valid_losses[pair].reshape(-1, len(study.tasks))
     every = pareto_optimal(runs).reshape(2, -1).sum(axis=1)
     return (int(first), int(second)), (int(every[0]), int(every[1]))
@@ -60,12 +60,12 @@ def duel(study: OptimizerStudy) -> tuple[tuple[int, int], tuple[int, int]]:
 def apart(study: OptimizerStudy, what: int) -> Interval:
     """Between tasks less between samples, mean over optimisers and seeds."""
     difference = study.gradients[:, :, 0, what] - study.gradients[:, :, 1, what]
-    return numbers.over_runs(difference.ravel(), seed=study.seed)
+    return numbers.over_runs(difference.ravel())
 
 
 def _adam(study: OptimizerStudy) -> Finding:
     gain = advantage(study, ADAPTIVE, PLAIN)
-    delta = study.losses[0].mean(axis=-1)
+    delta = study.losses[0].mean(axis=(2, 3))
     rows = [study.optimisers.index(name) for name in (ADAPTIVE, PLAIN)]
     better = int((delta[rows[0]] < delta[rows[1]]).sum())
     tuned, every = duel(study)
@@ -109,8 +109,8 @@ def _magnitude(study: OptimizerStudy) -> Finding:
 
 
 def _robustness(study: OptimizerStudy) -> Finding:
-    losses = numbers.corrupted_losses(study.problem, study.robustness, seed=study.seed)
-    clean, harmed = losses[:, 0], losses[:, 1:].mean(axis=1)
+    losses = study.corrupted_losses.mean(axis=-1)
+    clean, harmed = losses[..., 0], losses[..., 1:].mean(axis=2)
     gain = numbers.estimate(harmed)
     return Finding(
         claim="features learned together stand image corruptions better than those learned alone",

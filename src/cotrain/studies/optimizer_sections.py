@@ -53,7 +53,7 @@ def _delta(study: OptimizerStudy) -> Section:
         for o, name in enumerate(study.optimisers)
     ]
     losses = study.losses
-    counts = numbers.fronts(losses)
+    counts = numbers.fronts(losses.mean(axis=3))
     width = max(len(name) for name in study.methods)
     lines = [
         f"{method:<{width}}  "
@@ -71,7 +71,7 @@ def _delta(study: OptimizerStudy) -> Section:
         if others
     ]
     alone = [
-        f"{study.optimisers[o]} {written(numbers.estimate(study.alone_losses[:, at]))}"
+        f"{study.optimisers[o]} {written(numbers.estimate(study.alone_losses[:, at].mean(axis=-1)))}"
         for at, o in enumerate(study.lone)
     ]
     lines += [
@@ -151,22 +151,21 @@ def _gradients(study: OptimizerStudy) -> Section:
 
 
 def _corruptions(study: OptimizerStudy) -> Section:
-    losses = numbers.corrupted_losses(study.problem, study.robustness, seed=study.seed)
-    harmed = losses[:, 1:].reshape(len(losses), len(CORRUPTIONS), SEVERITIES)
+    losses = study.corrupted_losses.mean(axis=-1)  # [D, S, C]
+    harmed = losses[..., 1:].reshape(*losses.shape[:2], len(CORRUPTIONS), SEVERITIES)
     severities = list(range(SEVERITIES + 1))
-    clean = losses[:, :1]
-    mean = np.concatenate([clean, harmed.mean(axis=1)], axis=1)
+    mean = np.concatenate([losses[..., :1], harmed.mean(axis=2)], axis=2)
     overall = Series(
         name="all corruptions",
         x=severities,
-        y=[numbers.estimate(mean[:, at]) for at in severities],
+        y=[numbers.estimate(mean[..., at]) for at in severities],
     )
     single = [
-        Series(name=name, x=severities[1:], y=harmed[0, at].tolist())
+        Series(name=name, x=severities[1:], y=harmed[0, :, at].mean(axis=0).tolist())
         for at, name in enumerate(CORRUPTIONS)
     ]
     lines = [
-        f"{name}: {written(numbers.estimate(harmed[:, at].mean(axis=1)), ' %')}"
+        f"{name}: {written(numbers.estimate(harmed[:, :, at].mean(axis=2)), ' %')}"
         for at, name in enumerate(CORRUPTIONS)
     ]
     return Section(

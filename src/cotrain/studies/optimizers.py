@@ -36,6 +36,7 @@ from cotrain.studies.finding import Finding, Section
 from cotrain.studies.optimizer_findings import findings
 from cotrain.studies.optimizer_trainer import OptimizerTrainer
 from cotrain.studies.pareto import relative_loss
+from cotrain.studies.robustness import check_images
 from cotrain.studies.tuning import picked
 from cotrain.tasks import Kind, Task
 
@@ -66,7 +67,7 @@ class OptimizerStudy(Measurement):
         robustness: ``[D, 2, S, C, T]`` scores of refitted heads on the clean and the corrupted images,
             features learned together and alone; C = 0 where the data are no images.
         steady: Name of the optimiser that learned the features together.
-        seed: Of the draws.
+        seed: Of the draws of test rows.
         engine: What computed it.
         trainings: Networks trained.
         examples: Training examples they saw.
@@ -103,14 +104,20 @@ class OptimizerStudy(Measurement):
 
     @cached_property
     def losses(self) -> Array:
-        """``[D, O, M, T]`` summands of Δm on the test split, per cent."""
-        return numbers.mean_losses(self.problem, self.test, self._base_test, seed=self.seed)
+        """``[D, O, M, S, T]`` summands of Δm on the test split, per cent, seed by seed."""
+        base = _picked(self.alone_test, self.baseline)
+        return relative_loss(self.problem, self.test, base[:, None, None])
 
     @cached_property
     def alone_losses(self) -> Array:
-        """``[D, O']`` Δm of each task alone with one optimiser for all of them."""
-        found = numbers.mean_losses(self.problem, self.alone_test, self._base_test, seed=self.seed)
-        return np.asarray(found.mean(axis=-1))
+        """``[D, O', S, T]`` those of each task alone with one optimiser for all of them."""
+        base = _picked(self.alone_test, self.baseline)
+        return relative_loss(self.problem, self.alone_test, base[:, None])
+
+    @cached_property
+    def corrupted_losses(self) -> Array:
+        """``[D, S, C, T]`` those of features learned together over features learned alone."""
+        return relative_loss(self.problem, self.robustness[:, 0], self.robustness[:, 1])
 
     @cached_property
     def valid_losses(self) -> Array:
@@ -154,11 +161,6 @@ class OptimizerStudy(Measurement):
         """What was trained, and the verdicts."""
         return "\n".join([sections.trained(self), *map(str, self.findings)])
 
-    @property
-    def _base_test(self) -> Array:
-        """``[D, S, T]``."""
-        return _picked(self.alone_test, self.baseline)
-
 
 def study_optimizers(
     splits: Splits,
@@ -185,6 +187,8 @@ def study_optimizers(
     """
     if len(splits.tasks) < 2:
         raise InputError("the study compares ways of training tasks together: give two or more")
+    if images is not None:
+        check_images(splits.development.train.inputs, images)
     folder, grid = RunFolder(Path(out)), grid or OptimizerGrid()
     claim_for(
         folder,

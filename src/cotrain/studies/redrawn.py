@@ -15,6 +15,12 @@ Array = NDArray[np.float64]
 DRAWS = 200  # of the test rows
 
 
+def row_draws(rows: int, *, seed: int) -> list[NDArray[np.intp]]:
+    """``[1 + R][N]`` how often each row counts: once, then as often as it is drawn."""
+    rng = np.random.default_rng(seed)
+    return [np.ones(rows, dtype=np.intp), *(draw_rows(rng, rows) for _ in range(DRAWS))]
+
+
 def redrawn_scores(test: TaskData, outputs: Tensor, known: Tensor, *, seed: int) -> Array:
     """``[1 + R, M, T]`` scores on the test rows, then on R draws of them, the same for all members.
 
@@ -24,9 +30,8 @@ def redrawn_scores(test: TaskData, outputs: Tensor, known: Tensor, *, seed: int)
         known: ``[M, T]`` bool: the outputs to score.
         seed: Of the draws.
     """
-    rng = np.random.default_rng(seed)
-    counts = [np.ones(len(test), dtype=np.intp), *(draw_rows(rng, len(test)) for _ in range(DRAWS))]
-    found = np.full((1 + DRAWS, *known.shape), np.nan)
+    counts = row_draws(len(test), seed=seed)
+    found = np.full((len(counts), *known.shape), np.nan)
     for t, (task, predicted) in enumerate(
         zip(test.tasks, predictions(test.tasks, outputs), strict=True)
     ):

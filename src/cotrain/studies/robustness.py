@@ -22,9 +22,9 @@ from cotrain.data.taskdata import TaskData
 from cotrain.errors import InputError
 from cotrain.models.multitask import ENCODER, MultiTaskNet
 from cotrain.population.state import Tensors, is_shared
-from cotrain.resample import draw_rows, redraw
+from cotrain.resample import redraw
 from cotrain.studies.corruptions import CORRUPTIONS, SEVERITIES, corrupted
-from cotrain.studies.redrawn import DRAWS
+from cotrain.studies.redrawn import row_draws
 from cotrain.studies.tuning import Tuned
 from cotrain.tasks import Kind, Task, score
 
@@ -46,20 +46,25 @@ def image_sets(
     Raises:
         InputError: If the inputs are no such images in [0, 1].
     """
-    inputs, (height, width) = test.inputs, size
-    pixels = inputs[0].numel()
-    if pixels % (height * width) or inputs.min() < 0 or inputs.max() > 1:
-        raise InputError(
-            f"corruptions need images in [0, 1]: inputs of {pixels} numbers from {float(inputs.min()):g} "
-            f"to {float(inputs.max()):g} are no images of {height} × {width}"
-        )
-    images = inputs.view(len(inputs), -1, height, width).numpy()
+    check_images(test.inputs, size)
+    inputs = test.inputs
+    images = inputs.view(len(inputs), -1, *size).numpy()
     found = [("clean", 0, inputs)]
     for name in CORRUPTIONS:
         for severity in range(1, SEVERITIES + 1):
             changed = torch.from_numpy(corrupted(images, name, severity, seed=seed))
             found.append((name, severity, changed.view_as(inputs)))
     return found
+
+
+def check_images(inputs: Tensor, size: tuple[int, int]) -> None:
+    """Refuse inputs that are no images of a size in [0, 1]."""
+    (height, width), pixels = size, inputs[0].numel()
+    if pixels % (height * width) or inputs.min() < 0 or inputs.max() > 1:
+        raise InputError(
+            f"corruptions need images in [0, 1]: inputs of {pixels} numbers from {float(inputs.min()):g} "
+            f"to {float(inputs.max()):g} are no images of {height} × {width}"
+        )
 
 
 def refitted_scores(
@@ -81,9 +86,8 @@ def refitted_scores(
         sets: C versions of the test images.
         seed: Of the draws.
     """
-    rng = np.random.default_rng(seed)
-    counts = [np.ones(len(test), dtype=np.intp), *(draw_rows(rng, len(test)) for _ in range(DRAWS))]
-    found = np.full((1 + DRAWS, *tuned.best_round.shape[:1], len(sets), len(test.tasks)), np.nan)
+    counts = row_draws(len(test), seed=seed)
+    found = np.full((len(counts), *tuned.best_round.shape[:1], len(sets), len(test.tasks)), np.nan)
     labels = [[redraw(test.labels(t), count) for count in counts] for t in range(len(test.tasks))]
     for (k, t), model in _speakers(tuned):
         features = _features(net, model)
