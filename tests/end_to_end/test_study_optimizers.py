@@ -36,20 +36,20 @@ GRID = OptimizerGrid(
     ),
     seeds=2,
     widths=(12,),
-    recipe=Recipe(rounds=4, batch_size=32, patience=9),
+    recipe=Recipe(rounds=3, batch_size=32, patience=9),
 )
 
 
 def splits(*, poison: float = 0.0) -> Splits:
     """Images of 4 × 4: is the left half brighter, how bright the top is, which row is brightest."""
     rng = np.random.default_rng(0)
-    images = rng.random((400, 4, 4))
+    images = rng.random((260, 4, 4))
     left = images[..., :2].mean(axis=(1, 2)) > images[..., 2:].mean(axis=(1, 2))
     top, row = images[:, :2].mean(axis=(1, 2)), images.mean(axis=2).argmax(axis=1)
     targets = np.stack([left, top, row], axis=1).astype(np.float64)
     targets[rng.random(targets.shape) < 0.1] = np.nan
     names = ["left", "top", "row"]
-    return from_arrays(images.reshape(400, 16), targets + poison, names=names, seed=0)
+    return from_arrays(images.reshape(-1, 16), targets + poison, names=names, seed=0)
 
 
 def arrays(study: OptimizerStudy) -> dict[str, Any]:
@@ -69,9 +69,10 @@ def assert_same(a: OptimizerStudy, b: OptimizerStudy) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few_draws() -> Iterator[None]:
+def few_draws_and_probes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cotrain.studies.redrawn.DRAWS", DRAWS)
+        patch.setattr("cotrain.studies.inter_task.PROBES", 4)
         yield
 
 
