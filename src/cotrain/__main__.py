@@ -11,6 +11,7 @@ from cotrain.cli.group import group
 from cotrain.cli.measure import measure
 from cotrain.cli.predict import predict
 from cotrain.cli.run import run
+from cotrain.cli.study import study
 from cotrain.errors import InputError
 
 # Waiting threads sleep instead of spinning: with other work on the machine, spinning costs 10 times more
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(measure)
 app.command()(group)
+app.add_typer(study)
 app.command()(predict)
 app.command()(demo)
 

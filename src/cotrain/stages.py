@@ -30,16 +30,24 @@ Forest = Sequence[Sequence[Model]]  # [T][S] tree models
 
 def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str, *, verb: str) -> None:
     """Start a run in an empty folder, or make sure that the folder holds this very run."""
-    asked = {
-        "cotrain": __version__,
-        "verb": verb,
-        "data": splits.digest,
-        "title": title,
-        "tasks": [dataclasses.asdict(task) for task in splits.tasks],
-        "settings": dataclasses.asdict(settings)
-        | {"trees": settings.trees.name, "weights": repr(settings.weights)},
-    }
-    asked = _as_json(asked)
+    named = {"trees": settings.trees.name, "weights": repr(settings.weights)}
+    claim_for(folder, splits, title, verb=verb, settings=dataclasses.asdict(settings) | named)
+
+
+def claim_for(
+    folder: RunFolder, splits: Splits, title: str, *, verb: str, settings: Mapping[str, Any]
+) -> None:
+    """The same with settings that JSON can hold, whatever the verb's are."""
+    asked = _as_json(
+        {
+            "cotrain": __version__,
+            "verb": verb,
+            "data": splits.digest,
+            "title": title,
+            "tasks": [dataclasses.asdict(task) for task in splits.tasks],
+            "settings": settings,
+        }
+    )
     if not folder.has("run.json"):
         if folder.holds_other_work():
             raise InputError(f"{folder.root} is not empty and holds no run: choose another folder")

@@ -29,7 +29,7 @@ ORDER = (
     ("measuring",),
     ("deciding",),
     ("summary", "weighing"),
-    ("planning",),
+    ("planning", "studies"),
     ("reporting",),
     ("cli",),
     ("__main__", "__init__"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from cotrain.data import Schema, Split
     from cotrain.settings import Instrument, Settings
     from cotrain.weighting import PBT, LossWeighting
+
+
+Number = TypeVar("Number", int, float)
 
 
 class Trees(StrEnum):
@@ -180,6 +184,15 @@ def pairs(given: list[str] | None, option: str) -> tuple[tuple[str, str], ...]:
             raise InputError(f"{option} {text!r}: write two targets, A,B")
         found.append((names[0], names[1]))
     return tuple(found)
+
+
+def numbers(text: str, option: str, read: Callable[[str], Number]) -> tuple[Number, ...]:
+    """The numbers of a comma-separated option."""
+    try:
+        return tuple(read(part) for part in text.split(","))
+    except ValueError:
+        whole = "whole numbers" if read is int else "numbers"
+        raise InputError(f"{option} {text!r}: write {whole} with commas between") from None
 
 
 def make_settings(*, trees: Trees = Trees.HIST, float32: bool = False, **given: Any) -> Settings:

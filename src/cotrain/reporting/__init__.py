@@ -14,7 +14,12 @@ The HTML file needs no network: plotly.js is embedded once and a content securit
 every request. plotly is imported when the first page is rendered, not when this package is.
 """
 
-from cotrain.reporting.html import render_grouping, render_html, render_measurements
+from cotrain.reporting.html import (
+    render_grouping,
+    render_html,
+    render_measurements,
+    render_study,
+)
 from cotrain.reporting.terminal import print_grouping, print_result
 
 __all__ = [
@@ -23,4 +28,5 @@ __all__ = [
     "render_grouping",
     "render_html",
     "render_measurements",
+    "render_study",
 ]

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -56,6 +57,37 @@ def render_measurements(title: str, measurements: Sequence[Measurement]) -> str:
         measurements: What was measured.
     """
     return _page("measure.html", {"title": title, "measurements": measurements})
+
+
+class Section(Protocol):
+    """A picture with its words."""
+
+    @property
+    def title(self) -> str:
+        """Heading."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """One or two sentences for a reader who sees the figure."""
+        ...
+
+    def figure(self) -> Figure:
+        """Plotly's JSON, with names made inert."""
+        ...
+
+
+def render_study(title: str, subject: str, answer: str, sections: Sequence[Section]) -> str:
+    """Render a study as one self-contained HTML file like the report, whatever was studied.
+
+    Args:
+        title: Name of the data set.
+        subject: What was studied, in a few words.
+        answer: What was found, as printed in the terminal.
+        sections: The pictures; ``str`` of each is printed below it.
+    """
+    context = {"title": title, "subject": subject, "answer": answer}
+    return _page("study.html", context | {"measurements": sections})
 
 
 def render_grouping(

@@ -1,0 +1,86 @@
+"""Points over a measured quantity, joined by lines or not, with intervals if there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cotrain.figures.plotly_text import finite, hover, label
+from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
+from cotrain.result import Interval
+
+_COLOURS = (BLUE, RED, GREY, "#e0a53b", "#5b8c5a", "#7b5ea7")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Points of one kind.
+
+    Args:
+        name: For the legend.
+        x: ``[n]``.
+        y: ``[n]`` values, with their intervals where they have some.
+        texts: ``[n]`` what each point is, shown when it is pointed at; nothing if empty.
+        joined: Whether a line joins the points.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float] | Sequence[Interval]
+    texts: Sequence[str] = ()
+    joined: bool = True
+
+
+def series_figure(
+    series: Sequence[Series], *, x_title: str, y_title: str, x_logarithmic: bool = False
+) -> Figure:
+    """All series on the same axes."""
+    traces = [_trace(one, _COLOURS[at % len(_COLOURS)]) for at, one in enumerate(series)]
+    layout: Figure = {
+        **LAYOUT,
+        "height": 380,
+        "margin": {"l": 8, "r": 16, "t": 40, "b": 48},
+        "showlegend": len(series) > 1,
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        "xaxis": {
+            "title": {"text": x_title, "font": FONT},
+            "type": "log" if x_logarithmic else "linear",
+            "fixedrange": True,
+        },
+        "yaxis": {
+            "title": {"text": y_title, "font": FONT},
+            "zeroline": True,
+            "zerolinewidth": 1.5,
+            "automargin": True,
+            "fixedrange": True,
+        },
+    }
+    return {"data": traces, "layout": layout}
+
+
+def _trace(series: Series, colour: str) -> Figure:
+    values = [y.value if isinstance(y, Interval) else y for y in series.y]
+    trace: Figure = {
+        "type": "scatter",
+        "mode": "lines+markers" if series.joined else "markers",
+        "name": label(series.name),
+        "x": list(series.x),
+        "y": [finite(value) for value in values],
+        "line": {"color": colour, "width": 2},
+        "marker": {"color": colour, "size": 7, "opacity": 1.0 if series.joined else 0.7},
+        "hovertemplate": "%{y:.4f}<extra></extra>",
+    }
+    if series.texts:
+        trace["hovertext"] = [hover(text) for text in series.texts]
+        trace["hovertemplate"] = "%{hovertext}<br>%{y:.4f}<extra></extra>"
+    ends = [y for y in series.y if isinstance(y, Interval)]
+    if ends:
+        trace["error_y"] = {
+            "type": "data",
+            "symmetric": False,
+            "array": [finite(y.high - y.value) for y in ends],
+            "arrayminus": [finite(y.value - y.low) for y in ends],
+            "color": colour,
+            "thickness": 1.2,
+        }
+    return trace

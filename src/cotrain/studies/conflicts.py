@@ -1,0 +1,116 @@
+"""How often the gradients of a pair of tasks conflict while both are trained.
+
+Members are trained as the engine trains them, and every few steps each is held still as a
+:class:`~cotrain.measure.engine_point.EnginePoint`: a conflict is a negative cosine between the two tasks'
+gradients of the shared parameters. The very first step is left out: no gradient reaches the encoder there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.measure.engine_point import EnginePoint
+from cotrain.measure.similarity import COSINE, compared, conflicts
+from cotrain.measuring import Cost
+from cotrain.population.engine import Engine, cohort_size
+from cotrain.population.member import Member
+from cotrain.population.step import TrainingStep
+from cotrain.population.training import Progress, start, train_cohort
+from cotrain.studies.pairs import Pair
+
+Array = NDArray[np.float64]
+PROBES = 100  # in a run that does not stop early
+
+
+def conflict_shares(
+    engine: Engine,
+    members: Sequence[Member],
+    pairs: Sequence[Pair],
+    watch: Callable[[int], None] = lambda _: None,
+) -> tuple[Array, Cost]:
+    """``[M]`` share of probes at which each member's two tasks conflict, and what it took.
+
+    The share is NaN if no probe could compare the two.
+
+    Args:
+        engine: How the members are trained; finished cohorts are read back from its folder.
+        members: M members that train a pair each.
+        pairs: ``[M]`` their tasks.
+        watch: Called with the number of members done.
+    """
+    size = cohort_size(engine.architecture, engine.recipe)
+    shares: list[float] = []
+    examples, seconds = 0, 0.0
+    for at in range(0, len(members), size):
+        name = f"population/conflicts-{at}.json"
+        if not engine.folder.has(name):
+            found = _look_on(engine, members[at : at + size], pairs[at : at + size])
+            engine.folder.write_json(name, found)
+        facts = engine.folder.read_json(name)
+        shares += map(float, facts["shares"])
+        examples, seconds = examples + facts["examples"], seconds + facts["seconds"]
+        watch(len(shares))
+    return np.array(shares), Cost(trainings=len(members), examples=examples, seconds=seconds)
+
+
+def _look_on(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) -> dict[str, Any]:
+    """What a cohort's file holds."""
+    began = time.monotonic()
+    progress = start(cohort, engine.architecture, engine.development)
+    looking = _Looking(engine=engine, progress=progress, pairs=pairs)
+    train_cohort(
+        cohort,
+        progress,
+        engine.executor,
+        engine.development,
+        engine.recipe,
+        before_update=looking.before_update,
+    )
+    return {
+        "shares": looking.shares().tolist(),
+        "examples": int(progress.rounds_run.sum()) * engine.examples_in_round,
+        "seconds": time.monotonic() - began,
+    }
+
+
+@dataclass(kw_only=True)
+class _Looking:
+    """Collects one comparison a probe and member."""
+
+    engine: Engine
+    progress: Progress
+    pairs: Sequence[Pair]
+    seen: list[list[float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        engine = self.engine
+        self.seen = [[] for _ in self.pairs]
+        self.net = engine.architecture.build(seed=0)
+        steps = engine.recipe.rounds * engine.batches_in_round
+        self.every = max(1, steps // PROBES)
+
+    def before_update(self, step: TrainingStep) -> None:
+        if step.state.step % self.every or step.state.step == 0:
+            return
+        for row, member in enumerate(self.progress.active):
+            one = replace(step, state=step.state.select([row]))
+            point = EnginePoint(self.net, self.engine.executor, one)
+            gradients = point.task_gradients()
+            gram = gradients.inner(gradients).double().numpy()
+            self.seen[member].append(float(_conflict(gram, self.pairs[member])))
+
+    def shares(self) -> Array:
+        found = [np.array(own)[np.isfinite(own)] for own in self.seen]
+        return np.array([own.mean() if len(own) else np.nan for own in found])
+
+
+def _conflict(gram: Array, pair: Pair) -> np.float64:
+    """1 where the pair conflicts, 0 where not, NaN where a gradient is zero, from ``[T, T]``."""
+    own = gram[np.ix_(pair, pair)]
+    return np.float64(conflicts(compared(own)[..., COSINE])[0, 1])

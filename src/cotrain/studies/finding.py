@@ -1,0 +1,64 @@
+"""What a study says: findings with their verdicts, and the sections of its page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from textwrap import wrap
+
+from cotrain.figures.style import Figure
+
+WIDTH = 100  # characters in a printed line
+
+
+class Verdict(StrEnum):
+    """What the data say of a published finding."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A published finding, put to the test.
+
+    Args:
+        claim: What was published.
+        verdict: Whether it holds here.
+        evidence: The numbers, with intervals.
+    """
+
+    claim: str
+    verdict: Verdict
+    evidence: str
+
+    def __str__(self) -> str:
+        """Verdict first."""
+        lines = (f"{self.verdict.upper()} here: {self.claim}", *wrap(self.evidence, WIDTH))
+        return "\n    ".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A picture with its words; reports treat it like a measurement.
+
+    Args:
+        title: Heading.
+        about: One or two sentences for a reader who sees the figure.
+        text: The numbers, as printed in the terminal.
+        drawing: Plotly's JSON, with names made inert.
+    """
+
+    title: str
+    about: str
+    text: str
+    drawing: Figure
+
+    def figure(self) -> Figure:
+        """The picture."""
+        return self.drawing
+
+    def __str__(self) -> str:
+        """The numbers."""
+        return self.text
