@@ -85,7 +85,7 @@ GROUP_BY_HELP = (
 WEIGHTS_HELP = (
     "A further contender, one network for all targets with other weights than uniform. Adaptive: random, "
     "uncertainty, optimal-uncertainty, imtl-l, dwa, geometric, famo; by gradients: it-mtl, and (extra "
-    "torchjd) pcgrad, cagrad, aligned, mgda, upgrad; searched: pbt, pb2; given: FILE.json, the weights.json "
+    "torchjd) pcgrad, cagrad, aligned, mgda, upgrad; searched: pbt, pb2; given: FILE.json, weights.json "
     'of a search or {"target": weight, ...}.'
 )
 Weights = Annotated[str, typer.Option(help=WEIGHTS_HELP)]
