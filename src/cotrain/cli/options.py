@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -16,10 +16,19 @@ if TYPE_CHECKING:
 
     from cotrain.data import Schema, Split
     from cotrain.settings import Instrument, Settings
-    from cotrain.weighting import PBT, LossWeighting
+    from cotrain.weighting import PBT, LossWeighting, WeightSchedule
 
 
 Number = TypeVar("Number", int, float)
+
+
+_AGGREGATORS = {
+    "pcgrad": "PCGrad",
+    "cagrad": "CAGrad",
+    "aligned": "AlignedMTL",
+    "mgda": "MGDA",
+    "upgrad": "UPGrad",
+}
 
 
 class Trees(StrEnum):
@@ -52,6 +61,11 @@ Columns = Annotated[
 Smiles = Annotated[
     str | None, typer.Option(help="Column of SMILES, made into fingerprints (extra chem).")
 ]
+DOMAIN_HELP = (
+    "Column that names each row's domain: the one target becomes a task for every domain, all of them "
+    "share a head, and weights are sampling rates."
+)
+Domain = Annotated[str | None, typer.Option(help=DOMAIN_HELP)]
 Cut = Annotated[str, typer.Option(help="random | stratified | group:COLUMN | time:COLUMN")]
 With = Annotated[list[str], typer.Option("--with", help=WITH_HELP)]
 Trainings = Annotated[
@@ -70,7 +84,9 @@ GROUP_BY_HELP = (
 )
 WEIGHTS_HELP = (
     "A further contender, one network for all targets with other weights than uniform. Adaptive: random, "
-    "uncertainty, optimal-uncertainty, imtl-l, dwa, geometric, famo; searched: pbt, pb2."
+    "uncertainty, optimal-uncertainty, imtl-l, dwa, geometric, famo; by gradients: it-mtl, and (extra "
+    "torchjd) pcgrad, cagrad, aligned, mgda, upgrad; searched: pbt, pb2; given: FILE.json, weights.json "
+    'of a search or {"target": weight, ...}.'
 )
 Weights = Annotated[str, typer.Option(help=WEIGHTS_HELP)]
 PAIR_HELP = "Two targets A,B that {}; may be repeated."
@@ -93,17 +109,35 @@ def read(
     columns: str | None,
     smiles: str | None,
     split: str,
+    domain: str | None,
 ) -> tuple[pl.DataFrame, Schema, Split]:
     """The table, what its columns are, and how its rows are split."""
-    from cotrain.data import infer_schema, parse_split, read_table
+    from cotrain.data import infer_domains, infer_schema, parse_split, read_table
 
     cut = parse_split(split)
     frame = read_table(data, columns.split(",") if columns else None)
-    schema = infer_schema(
+    wanted, kinds = names(targets, frame.columns), _kinds(kind or [])
+    left_out = names(ignore or [], frame.columns)
+    if domain is None:
+        schema = infer_schema(
+            frame,
+            targets=wanted,
+            ignore=left_out,
+            kinds=kinds,
+            smiles=smiles,
+            reserved=cut.reserved,
+        )
+        return frame, schema, cut
+    if len(wanted) != 1 or set(kinds) - set(wanted):
+        raise InputError(
+            f"--domain goes with one target and its --kind, found {', '.join([*wanted, *kinds])}"
+        )
+    frame, schema = infer_domains(
         frame,
-        targets=names(targets, frame.columns),
-        ignore=names(ignore or [], frame.columns),
-        kinds=_kinds(kind or []),
+        target=wanted[0],
+        domain=domain,
+        kind=kinds.get(wanted[0]),
+        ignore=left_out,
         smiles=smiles,
         reserved=cut.reserved,
     )
@@ -131,12 +165,17 @@ def instrument(name: str | None, option: str) -> Instrument | None:
     return None if name is None else Instrument(name.strip().lower())
 
 
-def weights(name: str) -> LossWeighting | PBT | None:
-    """The contender of ``--weights``."""
+def weights(name: str, targets: Sequence[str]) -> LossWeighting | PBT | WeightSchedule | None:
+    """The contender of ``--weights``, for these targets."""
     from cotrain import weighting
 
+    if name.endswith(".json"):
+        return weighting.WeightSchedule.load(name, targets)
+    if name.strip().lower() in _AGGREGATORS:
+        return _aggregated(_AGGREGATORS[name.strip().lower()])
     known: dict[str, LossWeighting | PBT | None] = {
         "uniform": None,
+        "it-mtl": weighting.ITMTL(),
         "random": weighting.Random(),
         "uncertainty": weighting.Uncertainty(),
         "optimal-uncertainty": weighting.OptimalUncertainty(),
@@ -148,8 +187,21 @@ def weights(name: str) -> LossWeighting | PBT | None:
         "pb2": weighting.PB2(),
     }
     if name.strip().lower() not in known:
-        raise InputError(f"--weights {name!r}: there is {', '.join(known)}")
+        every = ", ".join([*known, *_AGGREGATORS])
+        raise InputError(f"--weights {name!r}: there is {every}, or a file that ends in .json")
     return known[name.strip().lower()]
+
+
+def _aggregated(name: str) -> LossWeighting:
+    from cotrain import weighting
+
+    try:
+        from torchjd import aggregation
+    except ImportError as error:
+        raise InputError(
+            "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
+        ) from error
+    return weighting.Aggregated(aggregator=getattr(aggregation, name)())
 
 
 def pairs(given: list[str] | None, option: str) -> tuple[tuple[str, str], ...]:

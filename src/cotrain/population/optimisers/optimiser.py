@@ -1,6 +1,6 @@
 """What an optimiser does for a population of members, and how the learning rate changes over time.
 
-Letters: P members, T tasks, O outputs.
+Letters: P members, T tasks, R rows of the head.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Optimiser(Protocol):
             learning_rates: ``[P]`` this step's rate of each member; members of equal rate and decay
                 that stand next to each other are updated together.
             weight_decays: ``[P]`` of each member.
-            untouched: ``[P, O]`` bool (or ``[O]``, for all members), outputs whose task has no label in
-                the batch: their head rows and moments stay as they are.
+            untouched: ``[P, R]`` bool (or ``[R]``, for all members), rows of the head whose tasks have no
+                label in the batch: they and their moments stay as they are.
         """
         ...
