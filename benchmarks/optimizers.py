@@ -76,6 +76,8 @@ PROBLEMS: dict[str, tuple[Callable[[], Splits], Recipe, tuple[int, int] | None]]
 
 
 def run(name: str, folder: Path) -> OptimizerStudy:
+    if (finished := folder / name / "study.safetensors").exists():
+        return OptimizerStudy.load(finished)
     make, recipe, images = PROBLEMS[name]
     last = ""
 

@@ -11,6 +11,7 @@ from cotrain.cli.options import (
     Columns,
     Cut,
     Data,
+    Domain,
     Ignore,
     Kinds,
     Out,
@@ -33,6 +34,7 @@ def optimizers(
     columns: Columns = None,
     smiles: Smiles = None,
     split: Cut = "random",
+    domain: Domain = None,
     seed: Seed = 0,
     widths: Layers = "64,64",
     dropout: Dropout = 0.3,
@@ -52,7 +54,7 @@ def optimizers(
     layers = options.numbers(widths, "--widths", int)
     grid = OptimizerGrid(widths=layers, dropout=dropout, seeds=seeds, seed=seed)
     folder = options.claim_folder(out or options.folder_name(data), resume=resume)
-    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split)
+    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split, domain)
     console, title = session.make_console(), options.title(data)
     splits = session.split_table(frame, schema, cut, seed, console)
     with session.watched(console, folder) as watch:

@@ -135,6 +135,7 @@ def _gradients(study: OptimizerStudy) -> Section:
         + "; ".join(
             f"{name}: cosine {cosine:+.2f}, conflicts {percent(conflict)}, magnitude similarity {size:.2f}"
             for name, (cosine, conflict, size) in zip(names, means[o], strict=True)
+            if np.isfinite(cosine)
         )
         for o, optimiser in enumerate(study.optimisers)
     ]
