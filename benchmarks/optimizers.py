@@ -135,7 +135,7 @@ def page(found: dict[str, Any]) -> str:
         "the optimiser and learning rate that validation chose for it: below zero is better. 8 learning",
         "rates for each of 5 optimisers × 8 methods, 3 seeds, chosen on validation; intervals are 95 %,",
         "over test rows and seeds, bold where they exclude zero (a few of 40 do so by chance). UW and",
-        "IMTL-L learn the same weights but for a constant factor, which Adam and signSGD do not see.",
+        "IMTL-L learn the same weights but for the factor ½: nothing to signSGD, to AdamW only through ε.",
     ]
     for name, one in found.items():
         lines += ["", f"## {name}: {', '.join(one['tasks'])}", "", *table(one), ""]
@@ -146,8 +146,10 @@ def page(found: dict[str, Any]) -> str:
             f"\n**{finding['verdict']}**: {finding['claim']}. {finding['evidence']}."
             for finding in one["findings"]
         ]
-        for title, text in one["sections"].items():
-            lines += ["", f"### {title}", "", *(f"- {line}" for line in text)]
+        methods = len(next(iter(one["delta_m"].values())))
+        for at, (title, text) in enumerate(one["sections"].items()):
+            shown = text if at else text[methods:]  # the table has them
+            lines += ["", f"### {title}", "", *(f"- {line}" for line in shown)]
     return "\n".join(lines) + "\n"
 
 
