@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cotrain.artifacts import RunFolder
+from cotrain.data import from_domains
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.measure.engine_point import EnginePoint
 from cotrain.measure.lookahead import Lookahead
@@ -19,7 +20,7 @@ from cotrain.measure.point import Point
 from cotrain.measure.steps import PlainStep
 from cotrain.models.losses import TaskLosses, starting_bias
 from cotrain.models.mlp import MLP
-from cotrain.models.multitask import Architecture, MultiTaskNet
+from cotrain.models.multitask import Architecture, MultiTaskNet, shared_rows
 from cotrain.population.batches import Batch, take
 from cotrain.population.calibration import Calibration
 from cotrain.population.engine import Engine
@@ -99,6 +100,20 @@ def make_development(kinds: str = "brmb", **options: Any) -> Development:
     )
 
 
+def make_domains(sizes: Sequence[int], *, one_label_space: bool = True) -> Development:
+    """Domains of so many rows, each with its own shift and its own turn of a common rule."""
+    rng = np.random.default_rng(5)
+    common = rng.normal(size=(5, 3))
+    domains = {}
+    for number, size in enumerate(sizes):
+        x = rng.normal(size=(size, 5)) + 0.3 * rng.normal(size=5)
+        turned = common + 0.5 * rng.normal(size=(5, 3))
+        latent = x @ turned[:, 0]
+        domains[f"d{number}"] = (x, np.digitize(latent, np.quantile(latent, [1 / 3, 2 / 3])))
+    kinds = dict.fromkeys(domains, "multiclass")
+    return from_domains(domains, one_label_space=one_label_space, kinds=kinds).development
+
+
 def on_both(development: Development, change: Callable[[TaskData], TaskData]) -> Development:
     """The same change to the training and the validation split."""
     return Development(train=change(development.train), valid=change(development.valid))
@@ -138,6 +153,7 @@ def make_architecture(
         encoder=encoder or mlp,
         sample=train.inputs[:1],
         bias=starting_bias(train.tasks, train.targets, train.mask),
+        rows=shared_rows(train.tasks),
     )
 
 

@@ -21,7 +21,7 @@ from cotrain.contenders import Cast
 from cotrain.errors import InputError
 from cotrain.models.losses import predictions
 from cotrain.models.mlp import MLP
-from cotrain.models.multitask import Architecture
+from cotrain.models.multitask import Architecture, shared_rows
 from cotrain.population.checkpoint import split_models
 from cotrain.population.engine import Engine
 from cotrain.population.executor import Executor
@@ -30,7 +30,7 @@ from cotrain.population.trained import Models, Trained, mixed, predict
 from cotrain.result import Contender
 from cotrain.result_file import is_finished
 from cotrain.settings import Encoder, Settings
-from cotrain.tasks import Kind, Task, output_slices
+from cotrain.tasks import Kind, Task, head_rows, output_slices
 
 if TYPE_CHECKING:
     from cotrain.data import Preparation
@@ -233,7 +233,8 @@ def _executor(facts: dict[str, Any], tasks: Sequence[Task], encoder: Encoder | N
     architecture = Architecture(
         encoder=encoder or (lambda: MLP(int(np.prod(shape)), widths=facts["widths"])),
         sample=torch.zeros(1, *shape),
-        bias=torch.zeros(output_slices(tasks)[-1].stop),
+        bias=torch.zeros(max(head_rows(tasks)) + 1),
+        rows=shared_rows(tasks),
     )
     return SequentialExecutor(architecture.build(seed=0))
 

@@ -17,7 +17,7 @@ from cotrain.data.taskdata import Development, Splits, TaskData
 from cotrain.errors import InputError
 from cotrain.models.losses import starting_bias
 from cotrain.models.mlp import MLP
-from cotrain.models.multitask import Architecture
+from cotrain.models.multitask import Architecture, shared_rows
 from cotrain.population.calibration import Calibration, Trial, calibrate, candidates
 from cotrain.population.engine import Engine, Update, Watch
 from cotrain.population.member import Recipe
@@ -72,6 +72,7 @@ def architecture_of(
         encoder=encoder or (lambda: MLP(inputs, widths=widths)),
         sample=train.inputs[:1],
         bias=starting_bias(train.tasks, train.targets, train.mask),
+        rows=shared_rows(train.tasks),
     )
 
 

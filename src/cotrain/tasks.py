@@ -42,6 +42,8 @@ class Task:
             empty for regression.
         mean: Mean of the training labels in the user's units (regression; 0 otherwise).
         scale: Standard deviation of the training labels in the user's units (regression; 1 otherwise).
+        head: Tasks of the same head have the same outputs of the network: one label space in several
+            domains. Empty: a head of its own.
 
     >>> Task(name="toxic", kind=Kind.BINARY, classes=("0", "1")).outputs
     1
@@ -54,6 +56,7 @@ class Task:
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    head: str = ""
 
     @property
     def outputs(self) -> int:
@@ -75,6 +78,23 @@ def output_slices(tasks: Sequence[Task]) -> tuple[slice, ...]:
     """
     ends = np.cumsum([task.outputs for task in tasks]).tolist()
     return tuple(slice(end - task.outputs, end) for task, end in zip(tasks, ends, strict=True))
+
+
+def head_rows(tasks: Sequence[Task]) -> tuple[int, ...]:
+    """The row of the fused head that each output comes from: tasks of the same head share their rows.
+
+    >>> here, there = (Task(name=n, kind=Kind.BINARY, classes=("0", "1"), head="h") for n in "ab")
+    >>> head_rows([here, Task(name="c", kind=Kind.REGRESSION), there])
+    (0, 1, 0)
+    """
+    first: dict[str, int] = {}
+    rows: list[int] = []
+    free = 0
+    for task in tasks:
+        start = first.setdefault(task.head, free) if task.head else free
+        rows += range(start, start + task.outputs)
+        free = max(free, start + task.outputs)
+    return tuple(rows)
 
 
 def score(task: Task, prediction: FloatArray, target: FloatArray) -> float:

@@ -9,6 +9,7 @@ from cotrain.cli.options import (
     Columns,
     Cut,
     Data,
+    Domain,
     Float32,
     Ignore,
     Kinds,
@@ -50,6 +51,7 @@ def measure(
     kind: Kinds = None,
     columns: Columns = None,
     smiles: Smiles = None,
+    domain: Domain = None,
     split: Cut = "random",
     seed: Seed = 0,
     with_: With = ("lookahead,gradients,datamap",),  # type: ignore[assignment]
@@ -65,7 +67,7 @@ def measure(
     from cotrain.reporting import render_measurements
 
     folder = options.claim_folder(out or options.folder_name(data), resume=resume)
-    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split)
+    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split, domain)
     settings = options.make_settings(
         seed=seed,
         max_groups=max_groups,

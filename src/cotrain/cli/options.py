@@ -52,6 +52,11 @@ Columns = Annotated[
 Smiles = Annotated[
     str | None, typer.Option(help="Column of SMILES, made into fingerprints (extra chem).")
 ]
+DOMAIN_HELP = (
+    "Column that names each row's domain: the one target becomes a task for every domain, all of them "
+    "share a head, and weights are sampling rates."
+)
+Domain = Annotated[str | None, typer.Option(help=DOMAIN_HELP)]
 Cut = Annotated[str, typer.Option(help="random | stratified | group:COLUMN | time:COLUMN")]
 With = Annotated[list[str], typer.Option("--with", help=WITH_HELP)]
 Trainings = Annotated[
@@ -93,17 +98,35 @@ def read(
     columns: str | None,
     smiles: str | None,
     split: str,
+    domain: str | None,
 ) -> tuple[pl.DataFrame, Schema, Split]:
     """The table, what its columns are, and how its rows are split."""
-    from cotrain.data import infer_schema, parse_split, read_table
+    from cotrain.data import infer_domains, infer_schema, parse_split, read_table
 
     cut = parse_split(split)
     frame = read_table(data, columns.split(",") if columns else None)
-    schema = infer_schema(
+    wanted, kinds = names(targets, frame.columns), _kinds(kind or [])
+    left_out = names(ignore or [], frame.columns)
+    if domain is None:
+        schema = infer_schema(
+            frame,
+            targets=wanted,
+            ignore=left_out,
+            kinds=kinds,
+            smiles=smiles,
+            reserved=cut.reserved,
+        )
+        return frame, schema, cut
+    if len(wanted) != 1 or set(kinds) - set(wanted):
+        raise InputError(
+            f"--domain goes with one target and its --kind, found {', '.join([*wanted, *kinds])}"
+        )
+    frame, schema = infer_domains(
         frame,
-        targets=names(targets, frame.columns),
-        ignore=names(ignore or [], frame.columns),
-        kinds=_kinds(kind or []),
+        target=wanted[0],
+        domain=domain,
+        kind=kinds.get(wanted[0]),
+        ignore=left_out,
         smiles=smiles,
         reserved=cut.reserved,
     )

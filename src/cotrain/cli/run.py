@@ -13,6 +13,7 @@ from cotrain.cli.options import (
     Columns,
     Cut,
     Data,
+    Domain,
     Float32,
     GroupBy,
     Ignore,
@@ -46,6 +47,7 @@ def run(
     kind: Kinds = None,
     columns: Columns = None,
     smiles: Smiles = None,
+    domain: Domain = None,
     split: Cut = "random",
     seed: Seed = 0,
     seeds: Seeds = 5,
@@ -64,7 +66,7 @@ def run(
 ) -> None:
     """Find out which targets to train together, prove it against the baselines, ship the models."""
     folder = options.claim_folder(out or options.folder_name(data), resume=resume)
-    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split)
+    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split, domain)
     settings = options.make_settings(
         seed=seed,
         seeds=seeds,

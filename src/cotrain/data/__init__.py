@@ -22,6 +22,7 @@ from cotrain.data.arrays import from_arrays, from_dataset
 from cotrain.data.assemble import from_table
 from cotrain.data.check import check_split
 from cotrain.data.digits import DIGITS_TARGETS, digits_table
+from cotrain.data.domains import from_domains, infer_domains
 from cotrain.data.group_split import GroupSplit
 from cotrain.data.infer import infer_schema
 from cotrain.data.parse_split import parse_split
@@ -55,7 +56,9 @@ __all__ = [
     "encode_targets",
     "from_arrays",
     "from_dataset",
+    "from_domains",
     "from_table",
+    "infer_domains",
     "infer_schema",
     "parse_split",
     "read_table",

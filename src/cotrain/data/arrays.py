@@ -19,6 +19,7 @@ from cotrain.data.targets import encode_targets, encode_values
 from cotrain.data.taskdata import Splits, TaskData
 from cotrain.data.tidy import tidy
 from cotrain.errors import InputError
+from cotrain.tasks import Task
 
 _NO_KINDS: Mapping[str, str] = MappingProxyType({})
 _RANDOM = RandomSplit()
@@ -54,11 +55,12 @@ def from_arrays(
     >>> [(task.name, str(task.kind)) for task in splits.tasks]
     [('task_0', 'binary'), ('task_1', 'regression')]
     """
-    tensor = torch.as_tensor(inputs, dtype=torch.float32)
+    tensor = as_floats(inputs)
     if tensor.ndim < 2:
         raise InputError(f"inputs have shape {tuple(tensor.shape)} where [rows, ...] is expected")
     labels = _label_frame(torch.as_tensor(targets, dtype=torch.float64), names, len(tensor))
-    return _assemble(tensor, labels, kinds, split, seed)
+    labels = tidy(labels)
+    return assemble(tensor, labels, _inferred(labels, kinds), split, seed)
 
 
 def from_dataset(
@@ -93,8 +95,15 @@ def from_dataset(
         name: [None if name not in y else float(y[name]) for _, y in items] for name in names
     }
     inputs = torch.stack([torch.as_tensor(x, dtype=torch.float32) for x, _ in items])
-    frame = pl.DataFrame(columns, schema=dict.fromkeys(names, pl.Float64))
-    return _assemble(inputs, frame, kinds, split, seed)
+    labels = tidy(pl.DataFrame(columns, schema=dict.fromkeys(names, pl.Float64)))
+    return assemble(inputs, labels, _inferred(labels, kinds), split, seed)
+
+
+def as_floats(values: Array) -> Tensor:
+    """A float32 tensor; a numpy array is copied, because it may be read-only."""
+    if isinstance(values, Tensor):
+        return values.to(torch.float32)
+    return torch.from_numpy(np.array(values, dtype=np.float32))
 
 
 def _label_frame(targets: Tensor, names: Sequence[str] | None, rows: int) -> pl.DataFrame:
@@ -112,12 +121,15 @@ def _label_frame(targets: Tensor, names: Sequence[str] | None, rows: int) -> pl.
     return pl.DataFrame(targets.cpu().numpy(), schema=list(names))
 
 
-def _assemble(
-    inputs: Tensor, labels: pl.DataFrame, kinds: Mapping[str, str], split: Split, seed: int
-) -> Splits:
-    labels = tidy(labels)
+def _inferred(labels: pl.DataFrame, kinds: Mapping[str, str]) -> tuple[Task, ...]:
     kind_of = kinds_by_name(kinds, labels.columns)
-    tasks = tuple(infer_task(column, kind_of.get(column.name))[0] for column in labels)
+    return tuple(infer_task(column, kind_of.get(column.name))[0] for column in labels)
+
+
+def assemble(
+    inputs: Tensor, labels: pl.DataFrame, tasks: tuple[Task, ...], split: Split, seed: int
+) -> Splits:
+    """Cut inputs ``[N, ...]`` and a tidy table of labels, one column a task, in three."""
     labelled = labelled_rows(encode_values(labels, tasks))
     inputs, labels = inputs[torch.from_numpy(labelled)], labels.filter(pl.Series(labelled))
     values = encode_values(labels, tasks)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cotrain.data.check import check_split
 from cotrain.data.expand import count_unreadable
 from cotrain.data.prepare import Preparation
+from cotrain.data.sampling import sampled_by_domain
 from cotrain.data.schema import Schema
 from cotrain.data.split import Split
 from cotrain.data.stratify import label_strata
@@ -50,7 +51,8 @@ def from_table(frame: pl.DataFrame, schema: Schema, split: Split, seed: int) -> 
     )
     splits = cut(data, assignment, labelled)
     notes = (*splits.notes, *_input_notes(frame, preparation))
-    return replace(splits, notes=notes, preparation=preparation)
+    splits = replace(splits, notes=notes, preparation=preparation)
+    return sampled_by_domain(splits) if schema.domains else splits
 
 
 def labelled_rows(values: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -72,13 +74,22 @@ def assign_rows(
 
 
 def standardised(tasks: tuple[Task, ...], values: NDArray[np.float64]) -> tuple[Task, ...]:
-    """The tasks, with mean and standard deviation of the regression labels in ``values [N, T]``."""
-    return tuple(
-        replace(task, mean=float(np.nanmean(column)), scale=float(np.nanstd(column)))
-        if task.kind is Kind.REGRESSION
-        else task
-        for task, column in zip(tasks, values.T, strict=True)
-    )
+    """The tasks, with mean and standard deviation of the regression labels in ``values [N, T]``.
+
+    Tasks of the same head have them in common.
+    """
+    found = []
+    for t, task in enumerate(tasks):
+        if task.kind is Kind.REGRESSION:
+            alike = [
+                k
+                for k, other in enumerate(tasks)
+                if k == t or (task.head and other.head == task.head)
+            ]
+            own = values[:, alike]
+            task = replace(task, mean=float(np.nanmean(own)), scale=float(np.nanstd(own)))
+        found.append(task)
+    return tuple(found)
 
 
 def cut(data: TaskData, assignment: NDArray[np.int8], labelled: NDArray[np.bool_]) -> Splits:

@@ -63,6 +63,8 @@ class Schema:
     tasks: tuple[Task, ...]
     inputs: tuple[InputColumn, ...]
     counts: tuple[LabelCount, ...]
+    domains: bool = False
+    """Whether the tasks are domains, with rows of their own."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for ``json.dump``."""
@@ -89,6 +91,7 @@ class Schema:
                 LabelCount(**{**count, "classes": tuple(count["classes"])})
                 for count in data["counts"]
             ),
+            domains=data.get("domains", False),
         )
 
     def describe(self) -> tuple[str, ...]:

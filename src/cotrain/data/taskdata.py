@@ -33,6 +33,9 @@ class TaskData:
         tasks: The ordered task list.
         columns: ``[N, F]`` float64, what the trees read: NaN where missing, categories as codes.
         categorical: ``[F]`` bool, which of ``columns`` are category codes.
+        domains: ``[T]`` if tasks are domains, so that every row is labelled for one of them and weights
+            are the rates at which batches sample them: what seeds the draws of each domain's rows. Else
+            empty.
     """
 
     inputs: Tensor
@@ -41,6 +44,7 @@ class TaskData:
     tasks: tuple[Task, ...]
     columns: NDArray[np.float64]
     categorical: NDArray[np.bool_]
+    domains: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse shapes that do not fit and inputs that are not finite; blank unlabelled cells."""

@@ -22,6 +22,7 @@ from cotrain.models.multitask import ENCODER, HEAD, MultiTaskNet
 from cotrain.population.executor import Executor
 from cotrain.population.state import State, Tensors
 
+PARTS = ("weight", "bias")  # of a linear layer
 CHUNK_BYTES = 1 << 23  # held at a time: small enough for the allocator to use the same pages again
 
 
@@ -121,6 +122,10 @@ class MLPEncoder:
         assert isinstance(net.encoder, MLP)
         self._names = [f"{ENCODER}linears.{at}." for at in range(len(net.encoder.linears))]
         self._params = {name: tensor[0] for name, tensor in state.params.items()}
+        if net.rows is not None:
+            self._params |= {
+                f"{HEAD}{name}": self._params[f"{HEAD}{name}"][net.rows] for name in PARTS
+            }
         self._whole = AutogradEncoder(net, executor, state, inputs)
         self._sums, self._activations = self._forward(inputs.T)
 

@@ -142,12 +142,12 @@ class EnginePoint:
     @property
     def _head(self) -> Tensor:
         """``[O, H]``."""
-        return self._seen.state.params[f"{HEAD}weight"][0]
+        return self._seen.state.params[f"{HEAD}weight"][0][self._losses.head_rows]
 
     @cached_property
     def _outputs(self) -> Tensor:
         """``[O, B]``."""
-        bias = self._seen.state.params[f"{HEAD}bias"][0]
+        bias = self._seen.state.params[f"{HEAD}bias"][0][self._losses.head_rows]
         return self._head @ self._shared.features.T + bias.unsqueeze(1)
 
     @cached_property

@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from cotrain.tasks import Kind, Task, output_slices
+from cotrain.tasks import Kind, Task, head_rows, output_slices
 
 
 def label_shares(mask: Tensor) -> Tensor:
-    """``[T, B]`` weights that turn a sum over rows into the mean over labelled rows.
+    """``[..., T, B]`` weights that turn a sum over rows into the mean over labelled rows.
 
     >>> label_shares(torch.tensor([[True, True, False], [False, False, False]]))
     tensor([[0.5000, 0.5000, 0.0000],
             [0.0000, 0.0000, 0.0000]])
     """
-    return mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
+    return mask / mask.sum(dim=-1, keepdim=True).clamp(min=1)
 
 
 class TaskLosses:
@@ -40,10 +40,11 @@ class TaskLosses:
         self._binary = self._simple(Kind.BINARY)
         self._regression = self._simple(Kind.REGRESSION)
         self._multiclass = [t for t, task in enumerate(tasks) if task.kind is Kind.MULTICLASS]
-        # The task that each output belongs to.
+        # The task that each output belongs to, and the head's row that it comes from.
         self.task_of_output = torch.tensor(
             [t for t, task in enumerate(tasks) for _ in range(task.outputs)]
         )
+        self.head_rows = torch.tensor(head_rows(tasks))
 
     def _simple(self, kind: Kind) -> tuple[Tensor, Tensor]:
         at = [t for t, task in enumerate(self.tasks) if task.kind is kind]
@@ -52,15 +53,15 @@ class TaskLosses:
         )
 
     def per_example(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """``[..., T, B]`` losses from ``[..., O, B]`` outputs and ``[T, B]`` targets."""
+        """``[..., T, B]`` losses from ``[..., O, B]`` outputs and ``[T, B]`` or ``[..., T, B]`` targets."""
         parts: list[Tensor] = []
         order: list[Tensor] = []
         for (at, columns), loss in ((self._binary, _binary), (self._regression, _squared)):
             if len(at):
-                parts.append(loss(outputs[..., columns, :], targets[at]))
+                parts.append(loss(outputs[..., columns, :], targets[..., at, :]))
                 order.append(at)
         for t in self._multiclass:
-            parts.append(_softmax(outputs[..., self.slices[t], :], targets[t]))
+            parts.append(_softmax(outputs[..., self.slices[t], :], targets[..., t, :]))
             order.append(torch.tensor([t]))
         return torch.cat(parts, dim=-2)[..., torch.argsort(torch.cat(order)), :]
 
@@ -73,13 +74,13 @@ class TaskLosses:
 
         Args:
             outputs: ``[P, O, B]``.
-            targets: ``[T, B]``.
-            shares: ``[T, B]``, see :func:`label_shares`.
+            targets: ``[T, B]``, or ``[P, T, B]`` if each member has its own rows; likewise the shares.
+            shares: See :func:`label_shares`.
             weights: ``[P, T]``.
         """
         of = self.task_of_output
         slope = self.gradient(outputs, targets)
-        return slope.mul_(shares[of]).mul_(weights[:, of].unsqueeze(-1))
+        return slope.mul_(shares[..., of, :]).mul_(weights[:, of].unsqueeze(-1))
 
     def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """``[..., O, B]`` derivative of each output's per-example loss, in closed form."""
@@ -90,12 +91,22 @@ class TaskLosses:
             (self._binary, torch.sigmoid),
             (self._regression, torch.positive),
         ):
-            gradient[..., columns, :] = activation(outputs[..., columns, :]) - targets[at]
+            gradient[..., columns, :] = activation(outputs[..., columns, :]) - targets[..., at, :]
         for t in self._multiclass:
             logits = outputs[..., self.slices[t], :]
-            hot = F.one_hot(targets[t].long(), logits.shape[-2]).T
+            hot = F.one_hot(targets[..., t, :].long(), logits.shape[-2]).transpose(-1, -2)
             gradient[..., self.slices[t], :] = logits.softmax(dim=-2) - hot
         return gradient
+
+    def untouched(self, present: Tensor) -> Tensor:
+        """``[..., R]`` rows of the head none of whose tasks has a label.
+
+        Args:
+            present: ``[..., T]`` bool, tasks with a label in the batch.
+        """
+        labels = present[..., self.task_of_output].to(torch.int32)
+        rows = labels.new_zeros(*labels.shape[:-1], int(self.head_rows.max()) + 1)
+        return rows.index_add_(-1, self.head_rows, labels) == 0
 
 
 def _binary(logits: Tensor, targets: Tensor) -> Tensor:
@@ -108,19 +119,26 @@ def _squared(values: Tensor, targets: Tensor) -> Tensor:
 
 def _softmax(logits: Tensor, targets: Tensor) -> Tensor:
     log_p = logits.log_softmax(dim=-2)
-    codes = targets.long().expand(*log_p.shape[:-2], 1, -1)
+    codes = targets.long().expand(*log_p.shape[:-2], -1).unsqueeze(-2)
     return -log_p.gather(-2, codes)
 
 
 def starting_bias(tasks: Sequence[Task], targets: Tensor, mask: Tensor) -> Tensor:
-    """``[O]`` outputs of the best constant prediction on the training labels (add-one smoothed).
+    """``[R]`` outputs of the best constant prediction on the training labels (add-one smoothed).
+
+    Tasks of the same head count together.
 
     Args:
         tasks: The ordered tasks.
         targets: ``[N, T]`` codes or standardised values.
         mask: ``[N, T]`` label mask.
     """
-    bias = [_constant(task, targets[:, t][mask[:, t]].numpy()) for t, task in enumerate(tasks)]
+    heads: dict[int, list[int]] = {}
+    for t, columns in enumerate(output_slices(tasks)):
+        heads.setdefault(head_rows(tasks)[columns.start], []).append(t)
+    bias = [
+        _constant(tasks[own[0]], targets[:, own][mask[:, own]].numpy()) for own in heads.values()
+    ]
     return torch.from_numpy(np.concatenate(bias)).to(torch.float32)
 
 

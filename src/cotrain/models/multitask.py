@@ -1,12 +1,13 @@
 """A shared encoder with one fused head: all tasks' outputs come from a single linear layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from cotrain.models.dropout import with_keyed_dropout
+from cotrain.tasks import Task, head_rows
 
 ENCODER, HEAD = "encoder.", "head."  # prefixes of the shared and the task-specific parameters
 
@@ -20,12 +21,17 @@ class MultiTaskNet(nn.Module):
     Args:
         encoder: Maps a batch of inputs to ``[B, features]``.
         features: Number of features.
-        bias: ``[O]`` initial outputs, for instance the log-odds of the training labels.
+        bias: ``[R]`` initial outputs of the head's rows, for instance the log-odds of the training labels.
+        rows: ``[O]`` the head's row of each output, see :func:`~cotrain.tasks.head_rows`; None if every
+            output has its own.
     """
 
-    def __init__(self, encoder: nn.Module, features: int, bias: Tensor) -> None:
+    def __init__(
+        self, encoder: nn.Module, features: int, bias: Tensor, rows: Tensor | None = None
+    ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.rows = rows
         self.head = nn.Linear(features, len(bias))
         with torch.no_grad():
             self.head.weight.zero_()
@@ -34,7 +40,13 @@ class MultiTaskNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[B, ...]`` inputs → ``[B, O]`` outputs (logits or standardised values)."""
         outputs: Tensor = self.head(self.encoder(x))
-        return outputs
+        return outputs if self.rows is None else outputs[:, self.rows]
+
+
+def shared_rows(tasks: Sequence[Task]) -> Tensor | None:
+    """``[O]`` the head's row of each output; None if every output has its own."""
+    rows = head_rows(tasks)
+    return None if rows == tuple(range(len(rows))) else torch.tensor(rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +56,19 @@ class Architecture:
     Args:
         encoder: Returns a freshly initialised encoder; called under the member's seed.
         sample: ``[1, ...]`` one input, to find the number of features.
-        bias: ``[O]`` initial outputs of the head.
+        bias: ``[R]`` initial outputs of the head's rows.
+        rows: ``[O]`` the head's row of each output; None if every output has its own.
     """
 
     encoder: Callable[[], nn.Module]
     sample: Tensor
     bias: Tensor
+    rows: Tensor | None = None
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs O."""
+        return len(self.bias if self.rows is None else self.rows)
 
     def build(self, seed: int) -> MultiTaskNet:
         """The network of a seed, without touching the global random state."""
@@ -58,4 +77,4 @@ class Architecture:
             encoder = with_keyed_dropout(self.encoder())
             with torch.no_grad():
                 features = encoder.eval()(self.sample).shape[-1]
-            return MultiTaskNet(encoder.train(), features, self.bias)
+            return MultiTaskNet(encoder.train(), features, self.bias, self.rows)

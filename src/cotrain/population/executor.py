@@ -61,7 +61,7 @@ class Executor(Protocol):
         Args:
             state: P members, with this step's dropout keys in the buffers. Buffers that a training
                 forward pass changes (BatchNorm statistics) are updated in place.
-            batch: The shared batch.
+            batch: The rows, common to all members or each member's own.
         """
         ...
 

@@ -46,12 +46,14 @@ class FusedPass:
 
     def gradients(self, slope: Tensor) -> Tensors:
         """See :class:`~cotrain.population.executor.Pass`; likewise below."""
-        self.executor.backward(self, slope, lowest=0)
+        self.executor.backward(self, self.executor.by_head_row(slope), lowest=0)
         return self.space.gradients
 
     def head_gradients(self, slope: Tensor) -> Tensors:
         """Goes no further than the head."""
-        self.executor.backward(self, slope, lowest=len(self.space.hidden))
+        self.executor.backward(
+            self, self.executor.by_head_row(slope), lowest=len(self.space.hidden)
+        )
         return {name: g for name, g in self.space.gradients.items() if not is_shared(name)}
 
     def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
@@ -75,13 +77,14 @@ class FusedMLPExecutor:
         self._precision = precision
         self._depth = len(net.encoder.linears)
         self._dropping = [bool(drop.rate) for drop in net.encoder.drops]
+        self._rows = net.rows
         self._names = [f"encoder.linears.{i}" for i in range(self._depth)] + ["head"]
         self._spaces: dict[tuple[int, int], _Workspace] = {}
         self._counters: dict[int, Tensor] = {}
 
     def forward(self, state: State, batch: Batch) -> FusedPass:
         """See :class:`~cotrain.population.executor.Executor`."""
-        space = self._workspace(state, len(batch.inputs))
+        space = self._workspace(state, batch.size)
         self._load(space, state)
         source = self._drop_inputs(state, batch.inputs.to(self._precision))
         outputs = self._forward(space, state, source).float()
@@ -93,7 +96,18 @@ class FusedMLPExecutor:
         x = inputs.T.expand(state.size, -1, -1)
         for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
             x = torch.baddbmm(bias, weight, x).relu_()
-        return torch.baddbmm(biases[-1], weights[-1], x)
+        return self._by_output(torch.baddbmm(biases[-1], weights[-1], x))
+
+    def _by_output(self, values: Tensor) -> Tensor:
+        """``[P, O, ...]`` from ``[P, R, ...]`` of the head's rows."""
+        return values if self._rows is None else values[:, self._rows]
+
+    def by_head_row(self, slope: Tensor) -> Tensor:
+        """``[P, R, B]`` from ``[P, O, B]`` slopes by the outputs: outputs of the same row add up."""
+        if self._rows is None:
+            return slope
+        rows = slope.new_zeros(len(slope), int(self._rows.max()) + 1, slope.shape[-1])
+        return rows.index_add_(1, self._rows, slope)
 
     def _forward(self, space: _Workspace, state: State, source: Tensor) -> Tensor:
         """``[P, O, B]`` training outputs; leaves the hidden activations in the workspace."""
@@ -107,14 +121,15 @@ class FusedMLPExecutor:
                 torch.baddbmm(bias, weight, below, out=hidden)
             hidden.relu_()
             self._drop(hidden, state, layer + 1)
-        return torch.baddbmm(space.biases[-1], space.weights[-1], space.hidden[-1])
+        outputs = torch.baddbmm(space.biases[-1], space.weights[-1], space.hidden[-1])
+        return self._by_output(outputs)
 
     def backward(self, run: FusedPass, slope: Tensor, *, lowest: int) -> None:
         """Gradients of the head and every layer down to ``lowest``, into the workspace.
 
         Args:
             run: The training pass.
-            slope: ``[P, O, B]`` by the outputs.
+            slope: ``[P, R, B]`` by the head's rows.
             lowest: Number of the last layer to reach; the head's stops there.
         """
         space, source = run.space, run.source
@@ -151,6 +166,7 @@ class FusedMLPExecutor:
         self, run: FusedPass, slope: Tensor, tasks: Sequence[slice], member: int
     ) -> Tensors:
         """One member's ``[T, ...]`` gradients of every layer but the head, from its ``[O, B]`` slope."""
+        head = self._by_output(run.space.weights[-1][member : member + 1])[0]
         found = {
             name: tensor.new_empty(len(tasks), *tensor.shape[1:], dtype=self._precision)
             for name, tensor in run.state.params.items()
@@ -159,7 +175,7 @@ class FusedMLPExecutor:
         size = max(1, CHUNK_BYTES // run.space.hidden[-1][member].nbytes)
         for at in range(0, len(tasks), size):
             part = {name: tensor[at : at + size] for name, tensor in found.items()}
-            self._task_gradients(run, slope, tasks[at : at + size], member, part)
+            self._task_gradients(run, head, slope, tasks[at : at + size], member, part)
         for layer, dropping in enumerate(self._dropping[:-1]):
             if dropping:
                 gain = self._gain(run.state, layer)[member]
@@ -167,14 +183,18 @@ class FusedMLPExecutor:
         return found
 
     def _task_gradients(
-        self, run: FusedPass, slope: Tensor, tasks: Sequence[slice], member: int, into: Tensors
+        self,
+        run: FusedPass,
+        head: Tensor,
+        slope: Tensor,
+        tasks: Sequence[slice],
+        member: int,
+        into: Tensors,
     ) -> None:
         """Some of the tasks; a task's slope behind the head is its own rows of it times its own slope."""
         space = run.space
         rows = slice(tasks[0].start, tasks[-1].stop)
-        by_output = slope[rows].to(self._precision).unsqueeze(1) * space.weights[-1][
-            member, rows
-        ].unsqueeze(2)
+        by_output = slope[rows].to(self._precision).unsqueeze(1) * head[rows].unsqueeze(2)
         down = _sums(by_output, [task.stop - task.start for task in tasks])
         for layer in range(self._depth - 1, -1, -1):
             _through_relu(down, space.hidden[layer][member].expand_as(down))
@@ -192,10 +212,11 @@ class FusedMLPExecutor:
         return gain(state.buffers[f"encoder.drops.{layer}.dropout_rate"]).view(-1, 1, 1)
 
     def _drop_inputs(self, state: State, rows: Tensor) -> Tensor:
-        """``[D, B]`` shared inputs, or ``[P, D, B]`` where each member drops its own."""
+        """``[D, B]`` common inputs, or ``[P, D, B]`` where each member has or drops its own."""
+        rows = rows.transpose(-1, -2)
         if not self._dropping[0]:
-            return rows.T.contiguous()
-        source = rows.T.expand(state.size, -1, -1).contiguous()
+            return rows.contiguous()
+        source = torch.empty(state.size, *rows.shape[-2:], dtype=rows.dtype).copy_(rows)
         self._drop(source, state, 0)
         return source
 

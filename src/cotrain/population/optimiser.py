@@ -41,11 +41,12 @@ def adamw_step(
         learning_rates: ``[P]`` this step's rate of each member; members of equal rate and decay that
             stand next to each other are updated together.
         weight_decays: ``[P]`` decoupled weight decay of each member.
-        untouched: ``[O]`` bool, outputs whose task has no label in the batch: their head rows and
-            moments stay as they are.
+        untouched: ``[R]`` or ``[P, R]`` bool, rows of the head whose tasks have no label in the batch:
+            they and their moments stay as they are.
     """
     kept = _head_tensors(state) if bool(untouched.any()) else []
-    copies = [tensor[:, untouched].clone() for tensor in kept]
+    rows_kept = untouched.expand(state.size, -1)
+    copies = [tensor[rows_kept] for tensor in kept]
     for rows, rate, decay in _runs(zip(learning_rates, weight_decays, strict=True)):
         params, momentum, variance = (
             [tensors[name][rows] for name in state.params]
@@ -70,7 +71,7 @@ def adamw_step(
             maximize=False,
         )
     for tensor, copy in zip(kept, copies, strict=True):
-        tensor[:, untouched] = copy
+        tensor[rows_kept] = copy
     state.step += 1
 
 

@@ -94,7 +94,8 @@ class SequentialExecutor:
         for row, (params, key) in enumerate(zip(members, state.keys.tolist(), strict=True)):
             torch.default_generator.manual_seed(key)
             buffers = {name: tensor[row] for name, tensor in state.buffers.items()}
-            graphs.append(functional_call(self._net, {**params, **buffers}, (batch.inputs,)).T)
+            inputs = batch.of(row).inputs
+            graphs.append(functional_call(self._net, {**params, **buffers}, (inputs,)).T)
         torch.default_generator.set_state(before)
         return SequentialPass(members=members, graphs=graphs)
 

@@ -22,10 +22,11 @@ class TrainingStep:
 
     Args:
         state: The P members' parameters before the update.
-        batch: The shared batch.
+        batch: The rows, common to all members or each member's own.
         outputs: ``[P, O, B]`` outputs of the training pass, dropout included.
         learning_rates: ``[P]`` learning rate of each member in this step.
-        weights: ``[P, T]`` the members' own weights.
+        weights: ``[P, T]`` the members' own weights; where tasks are domains, whose weights are sampling
+            rates, the share of each domain in the batch.
         task_losses: The tasks' losses.
     """
 

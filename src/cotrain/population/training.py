@@ -16,7 +16,7 @@ from torch import Tensor
 from cotrain.data.taskdata import Development
 from cotrain.models.losses import TaskLosses, label_shares
 from cotrain.models.multitask import Architecture
-from cotrain.population.batches import batch_count, batches
+from cotrain.population.batches import batch_count, feed
 from cotrain.population.executor import Executor
 from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member, Recipe
@@ -89,14 +89,13 @@ def start(
 ) -> Progress:
     """A cohort before its first step."""
     members, tasks = len(cohort), len(development.tasks)
-    outputs = len(architecture.bias)
     return Progress(
         state=initial_state(architecture, cohort),
         active=list(range(members)),
         round=0,
         loss=torch.full((members, tasks), math.inf),
         best_round=torch.zeros((members, tasks), dtype=torch.int64),
-        outputs=torch.zeros((members, outputs, len(development.valid))),
+        outputs=torch.zeros((members, architecture.outputs, len(development.valid))),
         rounds_run=torch.zeros(members, dtype=torch.int64),
     )
 
@@ -135,7 +134,7 @@ def train_cohort(
         members = [cohort[row].at(progress.round) for row in progress.active]
         weights = torch.tensor([member.weights for member in members])
         seeds = torch.tensor([member.seed for member in members])
-        for batch in batches(development.train, recipe, progress.round):
+        for batch, own in feed(development.train, recipe, progress.round, weights):
             state = progress.state
             state.set_keys(seeds)
             passed = executor.forward(state, batch)
@@ -145,7 +144,7 @@ def train_cohort(
                 batch=batch,
                 outputs=passed.outputs,
                 learning_rates=[member.learning_rate * share for member in members],
-                weights=weights,
+                weights=own,
                 task_losses=losses,
             )
             before_update(step)
@@ -160,7 +159,7 @@ def train_cohort(
                 method.gradients(possible),
                 learning_rates=step.learning_rates,
                 weight_decays=possible.weight_decays,
-                untouched=~batch.present[losses.task_of_output],
+                untouched=losses.untouched(batch.present),
             )
             method.learn(step, partial(_losses_after, step, executor))
         method.end_round(progress.state)

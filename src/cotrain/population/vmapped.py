@@ -57,12 +57,13 @@ class VmapExecutor:
         """See :class:`~cotrain.population.executor.Executor`."""
         self._net.train()
 
-        def member(params: Tensors, buffers: Tensors) -> Tensor:
-            outputs: Tensor = functional_call(self._net, {**params, **buffers}, (batch.inputs,))
+        def member(params: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
+            outputs: Tensor = functional_call(self._net, {**params, **buffers}, (inputs,))
             return outputs.T
 
         def members(params: Tensors) -> Tensor:
-            outputs: Tensor = vmap(member)(params, state.buffers)
+            axes = (0, 0, None if batch.common else 0)
+            outputs: Tensor = vmap(member, in_dims=axes)(params, state.buffers, batch.inputs)
             return outputs
 
         outputs, pull = vjp(members, state.params)[:2]

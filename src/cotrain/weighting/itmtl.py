@@ -244,7 +244,7 @@ def _updated_heads(possible: StepGradients, gradients: Tensors) -> Tensors:
         gradients,
         learning_rates=possible.step.learning_rates,
         weight_decays=possible.weight_decays,
-        untouched=~possible.step.batch.present[possible.step.task_losses.task_of_output],
+        untouched=possible.step.task_losses.untouched(possible.step.batch.present),
     )
     return params
 
@@ -266,6 +266,7 @@ def _losses_after(possible: StepGradients, heads: Tensors, member: int, moves: T
         step=step.state.step,
         keys=copies(step.state.keys),
     )
+    batch = step.batch.of(member)
     with torch.no_grad():  # nobody goes back from here
-        outputs = possible.executor.forward(there, step.batch).outputs
-    return step.task_losses.means(outputs, step.batch.targets, step.batch.shares)
+        outputs = possible.executor.forward(there, batch).outputs
+    return step.task_losses.means(outputs, batch.targets, batch.shares)
