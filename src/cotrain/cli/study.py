@@ -11,6 +11,7 @@ from cotrain.cli.options import (
     Columns,
     Cut,
     Data,
+    Domain,
     Float32,
     Ignore,
     Kinds,
@@ -57,6 +58,7 @@ def scalarization(
     kind: Kinds = None,
     columns: Columns = None,
     smiles: Smiles = None,
+    domain: Domain = None,
     split: Cut = "random",
     seed: Seed = 0,
     weights: SharesOption = "0.1,0.25,0.5,0.75,0.9",
@@ -69,7 +71,7 @@ def scalarization(
     out: Out = None,
     resume: Resume = False,
 ) -> None:
-    """Pairs of targets at many constant weights in networks of many sizes.
+    """Pairs of targets, or domains, at many constant weights in networks of many sizes.
 
     Does the gain over single-task training grow with model size? Are the best weights of a small network
     also the best of a large one? Do conflicting gradients predict the gain? (Royer et al., NeurIPS 2023)
@@ -89,7 +91,7 @@ def scalarization(
         low_precision=not float32,
     )
     folder = options.claim_folder(out or options.folder_name(data), resume=resume)
-    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split)
+    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split, domain)
     console, title = session.make_console(), options.title(data)
     splits = session.split_table(frame, schema, cut, seed, console)
     with session.watched(console, folder) as watch:

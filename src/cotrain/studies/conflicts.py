@@ -99,7 +99,7 @@ class _Looking:
         if step.state.step % self.every or step.state.step == 0:
             return
         for row, member in enumerate(self.progress.active):
-            one = replace(step, state=step.state.select([row]))
+            one = replace(step, state=step.state.select([row]), batch=step.batch.of(row))
             point = EnginePoint(self.net, self.engine.executor, one)
             gradients = point.task_gradients()
             gram = gradients.inner(gradients).double().numpy()
