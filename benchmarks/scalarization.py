@@ -114,7 +114,8 @@ def pooled(found: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
     means = {}
     for key in POOLED:
         every = [np.array(one["draws"][key], dtype=float) for one in found.values()]
-        means[key] = np.mean([own for own in every if np.isfinite(own[1:]).all()], axis=0)
+        known = [own for own in every if np.isfinite(own[1:]).all()]
+        means[key] = np.mean(known or [np.full_like(every[0], np.nan)], axis=0)
     return means
 
 
@@ -229,6 +230,7 @@ def main() -> None:
         found = {key: found[key] for key in DATA if key in found}
         print(f"{name}: {found[name]['minutes']:.1f} min", flush=True)
         path.write_text(json.dumps(found) + "\n")
+    found = {name: found[name] for name in DATA if name in found}
     (RESULTS / "scalarization.md").write_text(page(found))
     (RESULTS / "scalarization.svg").write_text(figure(found))
     print(page(found))

@@ -209,7 +209,17 @@ def test_domains_are_pairs_like_tasks(tmp_path: Path) -> None:
 def test_domains_from_the_command(tmp_path: Path) -> None:
     frame = small_table(120).with_columns(shop=pl.Series(["a", "b"] * 60))
     table = write_table(tmp_path / "t.csv", frame.drop("twice", "price"))
-    options = ("--targets", "up", "--domain", "shop", "--split", "stratified", *QUICK)
+    options = (
+        "--targets",
+        "up",
+        "--domain",
+        "shop",
+        "--split",
+        "stratified",
+        *QUICK,
+        "--widths",
+        "4",
+    )
     outcome = cotrain("study", "scalarization", table, *options, "--out", tmp_path / "run")
     assert outcome.code == 0, outcome.err
     study = read_scalarization(RunFolder(tmp_path / "run"))
