@@ -43,7 +43,7 @@ from cotrain.population.batches import Batch
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member
-from cotrain.population.optimiser import adamw_step
+from cotrain.population.optimisers import ADAMW
 from cotrain.population.state import Tensors, initial_state, is_shared
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import FIXED, LossWeighting
@@ -236,7 +236,7 @@ class Ours(Contender):
         )
 
     def step(self) -> None:
-        adamw_step(
+        ADAMW.step(
             self.state,
             self.gradients(),
             learning_rates=[RATE],

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 from sklearn.datasets import load_digits
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from cotrain.data import Splits, from_domains
 
@@ -30,6 +31,20 @@ def office() -> Splits:
         words = file["fts"].astype(np.float32)
         words /= np.linalg.norm(words, axis=1, keepdims=True)
         found[name] = (words * np.sqrt(words.shape[1]), file["labels"].ravel().astype(np.int64))
+    return from_domains(found)
+
+
+def reviews(rows: int) -> Splits:
+    """Is a review friendly? Sixteen domains, so many rows each; 1,000 hashed words, rows of one length."""
+    hashed = HashingVectorizer(n_features=1000, alternate_sign=False, norm="l2")
+    rng = np.random.default_rng(0)
+    found = {}
+    for file in sorted((DATA / "txt_fdu_mtl16").glob("*.task.train.gz")):
+        lines = gzip.decompress(file.read_bytes()).decode(errors="replace").splitlines()
+        pairs = [line.split("\t", 1) for line in lines if "\t" in line]
+        words = hashed.transform([text for _, text in pairs]).toarray().astype(np.float32)
+        labels = np.array([int(label) for label, _ in pairs])
+        found[file.name.split(".")[0]] = _some((words * np.sqrt(1000), labels), rows, rng)
     return from_domains(found)
 
 

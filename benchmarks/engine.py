@@ -30,7 +30,7 @@ from cotrain.population.batches import Batch
 from cotrain.population.executor import Executor, weighted_gradients
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
-from cotrain.population.optimiser import adamw_step
+from cotrain.population.optimisers import ADAMW
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.state import State, initial_state
 from cotrain.tasks import Kind, Task
@@ -124,7 +124,7 @@ class Engine:
     def run(self, steps: int) -> None:
         for _ in range(steps):
             self.state.set_keys(self.seeds)
-            adamw_step(
+            ADAMW.step(
                 self.state,
                 weighted_gradients(
                     self.executor, self.state, self.case.batch, self.case.losses, self.weights

@@ -27,6 +27,7 @@ from cotrain.population.engine import Engine
 from cotrain.population.executor import Executor
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member, Recipe
+from cotrain.population.optimisers import SGD, Adam, AdamW, Optimiser, SignSGD, TaskAdam
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.state import State, Tensors
 from cotrain.population.step import TrainingStep
@@ -44,6 +45,14 @@ EXECUTORS: dict[str, Callable[[MultiTaskNet], Executor]] = {
     "sequential": SequentialExecutor,
     "vmap": VmapExecutor,
     "fused": FusedMLPExecutor,
+}
+OPTIMISERS: dict[str, Optimiser] = {
+    "AdamW": AdamW(),
+    "Adam": Adam(),
+    "SGD": SGD(),
+    "signSGD": SignSGD(),
+    "Signum": SignSGD(momentum=0.9),
+    "TaskAdam": TaskAdam(),
 }
 RECIPE = Recipe(rounds=4, batch_size=16, patience=9)  # 96 rows: 24 steps
 

@@ -12,7 +12,7 @@ from cotrain.population.batches import batch_count
 from cotrain.population.member import Recipe
 from cotrain.population.weighting import LossWeighting
 from cotrain.settings import SAMPLED_SEEDS, Instrument, Settings
-from cotrain.weighting import PBT
+from cotrain.weighting import PBT, WeightSchedule
 
 FEWEST_ROUNDS = 5
 
@@ -82,7 +82,9 @@ def full_cost(vectors: int, candidates: int, seeds: int, measuring: float) -> fl
     return vectors * (candidates + seeds - 1) + measuring
 
 
-def weighing_cost(weights: LossWeighting | PBT | None, candidates: int, seeds: int) -> int:
+def weighing_cost(
+    weights: LossWeighting | PBT | WeightSchedule | None, candidates: int, seeds: int
+) -> int:
     """Joint runs of the contender whose weights change: tuned as others are, or searched and trained."""
     if weights is None:
         return 0
@@ -98,7 +100,7 @@ def allot(
     seeds: int,
     measuring: Callable[[Recipe], float],
     recipe: Recipe,
-    weights: LossWeighting | PBT | None = None,
+    weights: LossWeighting | PBT | WeightSchedule | None = None,
 ) -> Allowance:
     """Spend the budget evenly: fewer candidates first, then shorter trainings; never fewer seeds.
 

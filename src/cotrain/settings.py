@@ -12,7 +12,7 @@ from cotrain.baselines.trees import HistTrees, LightGBMTrees
 from cotrain.errors import InputError
 from cotrain.measure.schedule import PROBE_EVERY
 from cotrain.population.weighting import LossWeighting
-from cotrain.weighting import PBT
+from cotrain.weighting import PBT, WeightSchedule
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +53,7 @@ class Settings:
             some, else transference. It is measured, whatever ``instruments`` says.
         together: Pairs of task names: a group has both or neither.
         apart: Pairs that no group may have both of.
-        weights: A further contender: one network for all tasks whose weights adapt or are searched.
+        weights: A further contender: one network for all tasks whose weights adapt, are searched, or given.
     """
 
     max_groups: int = 3
@@ -70,7 +70,7 @@ class Settings:
     group_by: Instrument | None = None
     together: tuple[tuple[str, str], ...] = ()
     apart: tuple[tuple[str, str], ...] = ()
-    weights: LossWeighting | PBT | None = None
+    weights: LossWeighting | PBT | WeightSchedule | None = None
 
     def measures(self, instrument: Instrument) -> bool:
         """Whether an instrument is asked for, or needed to decide."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cotrain.artifacts import RunFolder
 from cotrain.contenders import Setting, tuned
+from cotrain.errors import InputError
 from cotrain.ledger import Ledger
 from cotrain.population.engine import Engine
 from cotrain.population.member import Member
@@ -14,12 +15,15 @@ from cotrain.population.trained import Trained, merge
 from cotrain.population.weighting import LossWeighting
 from cotrain.prove import Proof
 from cotrain.result import Contender
-from cotrain.weighting import PBT, WeightSearch, optimize_weights
+from cotrain.weighting import PBT, WeightSchedule, WeightSearch, optimize_weights
 
 NAME, STAGE = "weighted", "find weights"
 SEARCH, SCHEDULE = "weights.safetensors", "weights.json"
 INTERVALS = 12  # proposals of a search
 FRESH = 1000  # seed that no search has seen
+
+Weights = LossWeighting | PBT | WeightSchedule
+"""That adapt, are searched, or are given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +41,16 @@ class Weighted:
     everyone: Trained
 
 
-def weigh(
-    engine: Engine, weights: LossWeighting | PBT, joint: Member, grid: Sequence[Setting]
-) -> Weighted:
+def weigh(engine: Engine, weights: Weights, joint: Member, grid: Sequence[Setting]) -> Weighted:
     """Train the contender, or read it back.
 
     A search starts from the learning rate and dropout that suit uniform weights and leaves its lineage and
     a schedule in the run folder. The members that it picked among dozens on the validation rows are not the
     contender: their schedule is trained again from fresh seeds, so that validation can judge it like the
-    others. An adaptive weighting is tuned like any other contender.
+    others. An adaptive weighting, and given weights, are tuned like any other contender.
+
+    Raises:
+        InputError: If given weights leave a task out, or are the uniform ones.
     """
     if isinstance(weights, PBT):
         return _search(engine, weights, joint)
@@ -66,29 +71,52 @@ def worth_of_weights(proof: Proof, ledger: Ledger) -> tuple[str, ...]:
     judged = "worth it" if gain.low > 0 else "not proven to be worth it"
     judged = "not worth it" if gain.high < 0 else judged
     return (
-        f"Changing weights took {runs:.1f} joint runs to find, and bring {gain.value:+.3f} "
+        f"Other than uniform weights took {runs:.1f} joint runs to find, and bring {gain.value:+.3f} "
         f"[{gain.low:+.3f}, {gain.high:+.3f}] over uniform weights on the test split: {judged} here.",
     )
 
 
 def _tune(
-    engine: Engine, weights: LossWeighting, joint: Member, grid: Sequence[Setting]
+    engine: Engine,
+    weights: LossWeighting | WeightSchedule,
+    joint: Member,
+    grid: Sequence[Setting],
 ) -> Weighted:
-    members = [
-        replace(
-            joint,
-            name=NAME,
-            weighting=weights,
-            learning_rate=setting.learning_rate,
-            dropout=setting.dropout,
-        )
-        for setting in grid
-    ]
+    if isinstance(weights, WeightSchedule):
+        _check(weights)
+    members = [_candidate(weights, joint, setting) for setting in grid]
     everyone = engine.train("weigh", members)
     (best,) = tuned(everyone, engine.development.valid)
     return Weighted(
         member=best, trained=everyone.select(lambda member: member == best), everyone=everyone
     )
+
+
+def _candidate(weights: LossWeighting | WeightSchedule, joint: Member, setting: Setting) -> Member:
+    if isinstance(weights, WeightSchedule):
+        return weights.at_rate(setting.learning_rate).member(NAME, dropout=setting.dropout)
+    return replace(
+        joint,
+        name=NAME,
+        weighting=weights,
+        learning_rate=setting.learning_rate,
+        dropout=setting.dropout,
+    )
+
+
+def _check(given: WeightSchedule) -> None:
+    """Weights that a contender for all tasks cannot have."""
+    for task, own in zip(
+        given.tasks, zip(*(c.weights for c in given.changes), strict=True), strict=True
+    ):
+        if not any(own):
+            raise InputError(
+                f"the given weights never train {task!r}: give it a weight above 0, or leave the target out"
+            )
+    if all(len(set(change.weights)) == 1 for change in given.changes):
+        raise InputError(
+            "the given weights are uniform: that is the contender 'joint' of every run"
+        )
 
 
 def _search(engine: Engine, weights: PBT, joint: Member) -> Weighted:

@@ -35,7 +35,9 @@ def test_searched_weights_are_a_contender(tmp_path: Path) -> None:
     assert spent <= 16
     assert {"weighted"} <= result["tasks"][0]["test"].keys()
     gain = result["overall"]["weighted - joint"]
-    (said,) = [line for line in result["details"] if line.startswith("Changing weights took")]
+    (said,) = [
+        line for line in result["details"] if line.startswith("Other than uniform weights took")
+    ]
     assert f"{gain['value']:+.3f}" in said
     judged = "worth it" if gain["low"] > 0 else "not proven to be worth it"
     judged = "not worth it" if gain["high"] < 0 else judged
@@ -72,5 +74,52 @@ def test_unknown_weights_are_named(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.csv")
     outcome = cotrain("run", table, *TARGETS, "--weights", "heavy", "--out", tmp_path / "run")
     assert outcome.code == 2
-    assert "--weights 'heavy': there is uniform, random, uncertainty" in outcome.err
+    assert "--weights 'heavy': there is uniform, it-mtl, random, uncertainty" in outcome.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("weights", ["it-mtl", "pcgrad"])
+def test_methods_that_read_gradients(weights: str, tmp_path: Path) -> None:
+    table, folder = write_table(tmp_path / "t.csv", small_table(80)), tmp_path / "run"
+    options = (*SHORT, "--weights", weights, "--budget", "6")
+    outcome = cotrain("run", table, *TARGETS, *options, "--out", folder)
+    assert outcome.code == 0, outcome.err
+    assert finished(folder)["overall"]["weighted - joint"]["value"] != 0
+
+
+def test_given_weights(tmp_path: Path) -> None:
+    table, folder = write_table(tmp_path / "t.csv", small_table(80)), tmp_path / "run"
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"price": 3, "up": 1, "twice": 0.5}))
+    options = (*SHORT, "--budget", "6", "--weights", file)
+    outcome = cotrain("run", table, *TARGETS, *options, "--out", folder)
+    assert outcome.code == 0, outcome.err
+    result = finished(folder)
+    assert "(1.0, 0.5, 3.0)" in json.loads((folder / "run.json").read_text())["settings"]["weights"]
+    assert result["overall"]["weighted - joint"]["value"] != 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"price": 3, "up": 1, "twise": 1}, "weighs 'twise': did you mean 'twice'"),
+        ({"price": 3, "up": 1}, "has no weight for 'twice'"),
+        (
+            {"price": -3, "up": 1, "twice": 1},
+            "the weight of 'price' must be finite and not negative",
+        ),
+        ({"price": 0, "up": 0, "twice": 0}, "all weights are 0"),
+        ({"price": float("nan"), "up": 0, "twice": 0}, "the weight of 'price' must be finite"),
+        ({"price": 0, "up": 1, "twice": 1}, "never train 'price'"),
+        ({"price": 2, "up": 2, "twice": 2}, "are uniform: that is the contender 'joint'"),
+        ([1, 2, 3], "holds no readable mine.json"),
+    ],
+)
+def test_bad_weight_files(content: object, message: str, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "t.csv", small_table(80))
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(content))
+    options = (*SHORT, "--budget", "6", "--weights", file)
+    outcome = cotrain("run", table, *TARGETS, *options, "--out", tmp_path / "run")
+    assert outcome.code == 2
+    assert message in outcome.err

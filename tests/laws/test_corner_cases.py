@@ -137,11 +137,11 @@ def test_a_batch_without_labels_of_a_task_leaves_its_head_alone(executor: str, s
 
 def one_step(development: Development, runner: object, state: object, batch: object) -> None:
     from cotrain.population.executor import weighted_gradients
-    from cotrain.population.optimiser import adamw_step
+    from cotrain.population.optimisers import ADAMW
 
     losses = TaskLosses(development.tasks)
     gradients = weighted_gradients(runner, state, batch, losses, torch.ones(1, 3))  # type: ignore[arg-type]
-    adamw_step(
+    ADAMW.step(
         state,  # type: ignore[arg-type]
         gradients,
         learning_rates=[1e-3],

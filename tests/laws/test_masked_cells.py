@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny import (
     EXECUTORS,
+    OPTIMISERS,
     first_batch,
     joint,
     make_architecture,
@@ -52,6 +53,18 @@ def test_training_and_scores(executor: str, poison: float) -> None:
     assert same(a.state.variance, b.state.variance)
     assert np.isfinite(scores).all()
     np.testing.assert_array_equal(scores, dirty_scores)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_training_whatever_the_optimiser(name: str) -> None:
+    clean = make_development("brm", missing=0.4)
+    a, b = (
+        train(data, [joint(3, optimiser=OPTIMISERS[name])], executor="fused")
+        for data in (clean, poisoned(clean, float("nan")))
+    )
+    assert torch.equal(a.loss, b.loss)
+    for part in ("params", "momentum", "variance"):
+        assert same(getattr(a.state, part), getattr(b.state, part))
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)

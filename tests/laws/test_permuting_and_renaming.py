@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny import (
     EXECUTORS,
+    OPTIMISERS,
     joint,
     make_architecture,
     make_development,
@@ -94,6 +95,16 @@ def test_permuting_tasks_permutes_training(executor: str) -> None:
         z_permuted.standard_error, z.standard_error[np.ix_(ORDER, ORDER)], atol=1e-5
     )
     assert np.nanmax(np.abs(z.mean)) > 1e-3  # far above the tolerance
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_whatever_the_optimiser(name: str) -> None:
+    development = make_development(KINDS)
+    member = Member(name="m", weights=WEIGHTS, learning_rate=3e-3, optimiser=OPTIMISERS[name])
+    permuted = replace(member, weights=tuple(WEIGHTS[t] for t in ORDER))
+    a = train(development, [member], executor="fused")
+    b = train(only_tasks(development, ORDER), [permuted], executor="fused")
+    torch.testing.assert_close(b.loss, a.loss[:, ORDER], atol=1e-5, rtol=0)
 
 
 def test_renaming_tasks_changes_not_one_bit() -> None:

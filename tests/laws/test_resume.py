@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import RECIPE, make_architecture, make_development, make_executor, same
+from tiny import OPTIMISERS, RECIPE, make_architecture, make_development, make_executor, same
 from torch import nn
 
 from cotrain.artifacts import RunFolder
@@ -90,6 +90,18 @@ def test_killed_once(executor: str, stop_after: int, tmp_path: Path) -> None:
     assert len(checkpoints) == (stop_after > 1)
     assert_identical(engine(tmp_path / "killed", executor).train("tune", MEMBERS), expected)
     assert not list((tmp_path / "killed").rglob("*.checkpoint.safetensors"))
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMISERS if name != "AdamW"])
+def test_killed_whatever_the_optimiser(name: str, tmp_path: Path) -> None:
+    """Its moments are in the checkpoint."""
+    members = [replace(member, optimiser=OPTIMISERS[name]) for member in MEMBERS]
+    expected = engine(tmp_path / "whole", "fused").train("tune", members)
+    with pytest.raises(KilledError):
+        engine(tmp_path / "killed", "fused", 5).train("tune", members)
+    checkpoints = list((tmp_path / "killed").rglob("*.checkpoint.safetensors"))
+    assert len(checkpoints) == 1
+    assert_identical(engine(tmp_path / "killed", "fused").train("tune", members), expected)
 
 
 def test_killed_in_every_round(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from tiny import (
     EXECUTORS,
+    OPTIMISERS,
     distance,
     first_batch,
     make_architecture,
@@ -51,21 +52,42 @@ def fit(development: Development, member: Member, executor: str) -> Progress:
     return train(development, [member], executor=executor)
 
 
-@pytest.mark.parametrize("executor", EXECUTORS)
-@pytest.mark.parametrize("task", range(4))
-def test_its_labels_have_no_influence(executor: str, task: int) -> None:
-    development = make_development(KINDS)
+def scrambled(development: Development, task: int) -> Development:
+    """Other labels of a task, in other places."""
 
-    def scrambled(data: TaskData) -> TaskData:
+    def change(data: TaskData) -> TaskData:
         targets, mask = data.targets.clone(), data.mask.clone()
         targets[:, task] = 1 - targets[:, task] if KINDS[task] == "b" else targets[:, task].flip(0)
         mask[:, task] = ~mask[:, task]
         return replace(data, targets=targets, mask=mask)
 
+    return on_both(development, change)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("task", [1, 2])
+def test_whatever_the_optimiser(name: str, task: int) -> None:
+    development = make_development(KINDS)
+    architecture = make_architecture(development)
+    member = replace(without_weight(task), optimiser=OPTIMISERS[name])
+    a, b = (
+        train(data, [member], executor="fused", architecture=architecture).state
+        for data in (development, scrambled(development, task))
+    )
+    for part in ("params", "momentum", "variance"):
+        assert same(shared(getattr(a, part)), shared(getattr(b, part)))
+    full = train(development, [replace(member, weights=WEIGHTS)], architecture=architecture)
+    assert distance(shared(full.state.params), shared(a.params)) > 1e-4
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize("task", range(4))
+def test_its_labels_have_no_influence(executor: str, task: int) -> None:
+    development = make_development(KINDS)
     architecture = make_architecture(development)  # the same starting bias for both
     a, b = (
         train(data, [without_weight(task)], executor=executor, architecture=architecture)
-        for data in (development, on_both(development, scrambled))
+        for data in (development, scrambled(development, task))
     )
     assert same(shared(a.state.params), shared(b.state.params))
     assert same(shared(a.state.variance), shared(b.state.variance))

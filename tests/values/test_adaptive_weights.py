@@ -17,7 +17,7 @@ from cotrain.data.taskdata import Development
 from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch, batches
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimiser import learning_rate_share
+from cotrain.population.optimisers import learning_rate_share
 from cotrain.population.state import State, Tensors
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import Fixed, LossWeighting

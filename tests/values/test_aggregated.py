@@ -28,7 +28,7 @@ from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import batches
 from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimiser import learning_rate_share
+from cotrain.population.optimisers import learning_rate_share
 from cotrain.population.state import State, Tensors, initial_state, is_shared
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import Fixed, LossWeighting

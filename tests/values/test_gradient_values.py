@@ -26,7 +26,7 @@ from cotrain.measure.steps import OwnStep, PlainStep
 from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import MultiTaskNet
-from cotrain.population.optimiser import adamw_step
+from cotrain.population.optimisers import ADAMW
 from cotrain.population.state import State
 from cotrain.tasks import Kind, output_slices
 
@@ -244,7 +244,7 @@ def test_own_step_is_what_the_optimiser_does(encoder: str) -> None:
     lookahead.probe(at.point)
     for source in range(4):
         twin = at.state.map(torch.clone)
-        adamw_step(
+        ADAMW.step(
             twin,
             {
                 k: gradients.tensors[k][source : source + 1]

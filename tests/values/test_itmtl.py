@@ -18,7 +18,7 @@ from cotrain.errors import InputError
 from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch, batches
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimiser import learning_rate_share
+from cotrain.population.optimisers import learning_rate_share
 from cotrain.population.state import Tensors, is_shared
 from cotrain.population.weighting import FIXED
 from cotrain.weighting import (

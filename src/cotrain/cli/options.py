@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -16,10 +16,19 @@ if TYPE_CHECKING:
 
     from cotrain.data import Schema, Split
     from cotrain.settings import Instrument, Settings
-    from cotrain.weighting import PBT, LossWeighting
+    from cotrain.weighting import PBT, LossWeighting, WeightSchedule
 
 
 Number = TypeVar("Number", int, float)
+
+
+_AGGREGATORS = {
+    "pcgrad": "PCGrad",
+    "cagrad": "CAGrad",
+    "aligned": "AlignedMTL",
+    "mgda": "MGDA",
+    "upgrad": "UPGrad",
+}
 
 
 class Trees(StrEnum):
@@ -75,7 +84,9 @@ GROUP_BY_HELP = (
 )
 WEIGHTS_HELP = (
     "A further contender, one network for all targets with other weights than uniform. Adaptive: random, "
-    "uncertainty, optimal-uncertainty, imtl-l, dwa, geometric, famo; searched: pbt, pb2."
+    "uncertainty, optimal-uncertainty, imtl-l, dwa, geometric, famo; by gradients: it-mtl, and (extra "
+    "torchjd) pcgrad, cagrad, aligned, mgda, upgrad; searched: pbt, pb2; given: FILE.json, weights.json "
+    'of a search or {"target": weight, ...}.'
 )
 Weights = Annotated[str, typer.Option(help=WEIGHTS_HELP)]
 PAIR_HELP = "Two targets A,B that {}; may be repeated."
@@ -154,12 +165,17 @@ def instrument(name: str | None, option: str) -> Instrument | None:
     return None if name is None else Instrument(name.strip().lower())
 
 
-def weights(name: str) -> LossWeighting | PBT | None:
-    """The contender of ``--weights``."""
+def weights(name: str, targets: Sequence[str]) -> LossWeighting | PBT | WeightSchedule | None:
+    """The contender of ``--weights``, for these targets."""
     from cotrain import weighting
 
+    if name.endswith(".json"):
+        return weighting.WeightSchedule.load(name, targets)
+    if name.strip().lower() in _AGGREGATORS:
+        return _aggregated(_AGGREGATORS[name.strip().lower()])
     known: dict[str, LossWeighting | PBT | None] = {
         "uniform": None,
+        "it-mtl": weighting.ITMTL(),
         "random": weighting.Random(),
         "uncertainty": weighting.Uncertainty(),
         "optimal-uncertainty": weighting.OptimalUncertainty(),
@@ -171,8 +187,21 @@ def weights(name: str) -> LossWeighting | PBT | None:
         "pb2": weighting.PB2(),
     }
     if name.strip().lower() not in known:
-        raise InputError(f"--weights {name!r}: there is {', '.join(known)}")
+        every = ", ".join([*known, *_AGGREGATORS])
+        raise InputError(f"--weights {name!r}: there is {every}, or a file that ends in .json")
     return known[name.strip().lower()]
+
+
+def _aggregated(name: str) -> LossWeighting:
+    from cotrain import weighting
+
+    try:
+        from torchjd import aggregation
+    except ImportError as error:
+        raise InputError(
+            "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
+        ) from error
+    return weighting.Aggregated(aggregator=getattr(aggregation, name)())
 
 
 def pairs(given: list[str] | None, option: str) -> tuple[tuple[str, str], ...]:

@@ -75,7 +75,7 @@ def run(
         group_by=options.instrument(group_by, "--group-by"),
         together=options.pairs(together, "--together"),
         apart=options.pairs(apart, "--apart"),
-        weights=options.weights(weights),
+        weights=options.weights(weights, [task.name for task in schema.tasks]),
         instruments=options.instruments(with_),
         trainings=trainings,
         trees=trees,

@@ -15,11 +15,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from cotrain.errors import InputError
 from cotrain.measure.directions import Dense, Directions, join
 from cotrain.measure.encoders import CHUNK_BYTES, shared_part
 from cotrain.models.multitask import HEAD, MultiTaskNet
 from cotrain.population.executor import Executor
-from cotrain.population.optimiser import adamw_step
 from cotrain.population.state import State
 from cotrain.population.step import TrainingStep
 
@@ -99,7 +99,12 @@ class EnginePoint:
         return torch.cat([self._means(self._shared.outputs_after(chunk)) for chunk in chunks])
 
     def own_step(self, gradients: Directions) -> Dense:
-        """See :class:`~cotrain.measure.point.Point`; the step of the run's AdamW."""
+        """See :class:`~cotrain.measure.point.Point`; the step of the run's optimiser."""
+        if self._seen.optimiser.by_task:
+            raise InputError(
+                f"{self._seen.optimiser} keeps moments for each task and has no step for any gradient: "
+                "look ahead by a plain step"
+            )
         dense = gradients.dense()
         return join([self._own_step(row, dense) for row in range(dense.count)])
 
@@ -107,13 +112,13 @@ class EnginePoint:
         one = {name: tensor[row : row + 1] for name, tensor in gradients.tensors.items()}
         ours = self._seen.state
         params, momentum, variance = (
-            {name: tensors[name].clone() for name in one}
+            {name: tensors[name].clone() for name in one if name in tensors}
             for tensors in (ours.params, ours.momentum, ours.variance)
         )
         twin = State(
             params=params, buffers={}, momentum=momentum, variance=variance, step=ours.step
         )
-        adamw_step(
+        self._seen.optimiser.step(
             twin,
             one,
             learning_rates=self._seen.learning_rates,

@@ -80,10 +80,15 @@ class Engine:
         return merge(parts)
 
     def _cohorts(self, members: Sequence[Member]) -> list[list[Member]]:
-        """Members that stand together and share their weighting, as many as fit in memory."""
-        size = cohort_size(self.architecture, self.recipe)
-        alike = [list(run) for _, run in groupby(members, key=lambda member: member.weighting)]
-        return [run[at : at + size] for run in alike for at in range(0, len(run), size)]
+        """Members that stand together and share weighting and optimiser, as many as fit in memory."""
+        alike = groupby(members, key=lambda member: (member.weighting, member.optimiser))
+        cohorts = []
+        for _, group in alike:
+            run = list(group)
+            by_task = len(run[0].weights) if run[0].optimiser.by_task else 1
+            size = cohort_size(self.architecture, self.recipe, gradients=by_task)
+            cohorts += [run[at : at + size] for at in range(0, len(run), size)]
+        return cohorts
 
     def forget(self, stage: str, members: Sequence[Member]) -> None:
         """Delete the files of a stage whose result is kept elsewhere."""
@@ -141,18 +146,23 @@ class Engine:
         return from_progress(cohort, progress, seconds)
 
 
-def cohort_size(architecture: Architecture, recipe: Recipe) -> int:
+def cohort_size(architecture: Architecture, recipe: Recipe, *, gradients: int = 1) -> int:
     """Members that train side by side: as many as fit in ``COHORT_BYTES``, at most 64.
 
     Counted for a member: parameters, gradients, two moments and a copy for the products, and twice what
     autograd would keep of a batch. The size depends on nothing that varies from run to run, so a
     resumed run forms the same cohorts.
+
+    Args:
+        architecture: Of a member.
+        recipe: Says how large a batch is.
+        gradients: How many gradients, and moments, the optimiser keeps of every parameter.
     """
     net = architecture.build(seed=0)
     parameters = sum(p.numel() * p.element_size() for p in net.parameters())
     one, two = (_kept_bytes(net, architecture.sample.repeat_interleave(n, 0)) for n in (2, 4))
     activations = recipe.batch_size * (two - one) // 2
-    return max(1, min(MOST_MEMBERS, COHORT_BYTES // (5 * parameters + 2 * activations)))
+    return max(1, min(MOST_MEMBERS, COHORT_BYTES // (5 * gradients * parameters + 2 * activations)))
 
 
 def _kept_bytes(net: nn.Module, inputs: Tensor) -> int:

@@ -42,7 +42,7 @@ class Pass(Protocol):
             tasks: ``[T]`` outputs of each task.
 
         Yields:
-            Shared parameter → ``[T, ...]``, in the precision of the executor's products.
+            Shared parameter → ``[T, ...]``, in the precision of the executor's products; new tensors.
         """
         ...
 

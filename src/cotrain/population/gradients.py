@@ -88,7 +88,10 @@ class StepGradients:
 
     def weighted(self, weights: Tensor) -> Tensors:
         """Like ``state.params``, of ``Σ_t weights[p, t] · loss_t``; may be reused by the next call."""
-        return self.passed.gradients(self._slope(weights))
+        if not (self.step.optimiser.by_task and any(map(is_shared, self.step.state.params))):
+            return self.passed.gradients(self._slope(weights))
+        own = [self.toward(*pair) for pair in zip(self.of_tasks(), weights, strict=True)]
+        return self.steered(self.of_heads(weights), own)
 
     def of_heads(self, weights: Tensor) -> Tensors:
         """The same of the heads' parameters only."""
@@ -110,8 +113,24 @@ class StepGradients:
         for member, tensors in enumerate(found):
             yield TaskGradients(step=self.step, member=member, tensors=tensors)
 
+    def toward(self, tasks: TaskGradients, weights: Tensor) -> Tensor:
+        """One member's direction from ``[T]`` weights: ``[D]``, or ``[T, D]`` for an optimiser by task."""
+        if self.step.optimiser.by_task:
+            return weights.unsqueeze(1) * tasks.matrix
+        return tasks.mix(weights)
+
     def steered(self, heads: Tensors, directions: Sequence[Tensor]) -> Tensors:
-        """Like ``state.params``: the heads' gradients, and ``[P]`` vectors ``[D]`` for the shared part."""
+        """What the optimiser is given: the heads' gradients, and ``[P]`` directions of the shared part.
+
+        Raises:
+            InputError: If the optimiser wants each task's own gradient, and a direction has no tasks.
+        """
+        if self.step.optimiser.by_task and any(direction.dim() == 1 for direction in directions):
+            raise InputError(
+                f"{self.step.optimiser} keeps moments for each task, but this direction is no weighted sum "
+                "of the tasks' gradients: take an aggregator that weighs them, such as UPGrad(), or "
+                "another optimiser"
+            )
         return heads | shared_parts(self.step.state.params, torch.stack(list(directions)))
 
     def _slope(self, weights: Tensor) -> Tensor:
@@ -120,14 +139,14 @@ class StepGradients:
 
 
 def shared_parts(like: Tensors, vectors: Tensor) -> Tensors:
-    """``[N, D]`` vectors cut into the shared parameters among ``like``: name → ``[N, ...]``.
+    """``[..., D]`` vectors cut into the shared parameters among ``like``: name → ``[..., ...]``.
 
     >>> shared_parts({"encoder.w": torch.zeros(1, 2), "head.w": torch.zeros(1, 4)}, torch.ones(1, 2))
     {'encoder.w': tensor([[1., 1.]])}
     """
     shared = {name: tensor for name, tensor in like.items() if is_shared(name)}
-    columns = torch.split(vectors, [tensor[0].numel() for tensor in shared.values()], dim=1)
+    columns = torch.split(vectors, [tensor[0].numel() for tensor in shared.values()], dim=-1)
     return {
-        name: column.reshape(len(vectors), *tensor.shape[1:])
+        name: column.reshape(*vectors.shape[:-1], *tensor.shape[1:])
         for (name, tensor), column in zip(shared.items(), columns, strict=True)
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from cotrain.population.optimisers import ADAMW, Optimiser
 from cotrain.population.weighting import FIXED, LossWeighting
 
 
@@ -32,10 +33,11 @@ class Member:
         name: What the member stands for, for instance ``joint`` or ``single/3``; shown in the ledger.
         weights: ``[T]`` loss weights, non-negative and not all zero.
         seed: Seeds the initial parameters and the dropout masks.
-        learning_rate: Peak learning rate of AdamW.
+        learning_rate: Peak learning rate.
         dropout: Multiplies the network's dropout rates; 1 leaves them as they are.
         weight_decay: Multiplies the recipe's weight decay.
         weighting: Makes the weights of every step from these and the losses.
+        optimiser: Makes the updates.
         changes: Later weights, by growing rounds.
     """
 
@@ -46,6 +48,7 @@ class Member:
     dropout: float = 1.0
     weight_decay: float = 1.0
     weighting: LossWeighting = FIXED
+    optimiser: Optimiser = ADAMW
     changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
@@ -108,7 +111,7 @@ class Recipe:
         batch_size: Rows in a batch at most; batches of a run all have the same size.
         patience: A member stops when none of its tasks' validation losses improved for this many
             rounds.
-        weight_decay: Decoupled weight decay of AdamW (Loshchilov & Hutter 2019).
+        weight_decay: Decoupled from the gradient or L2 within it, as the optimiser has it.
         warmup: Share of the steps over which the learning rate rises linearly; it then falls to zero
             along a cosine.
         data_seed: Orders the rows; the same for all members, so a batch is read once for all.

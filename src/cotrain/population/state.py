@@ -1,4 +1,4 @@
-"""What training changes: stacked parameters, buffers, AdamW moments and what weightings remember.
+"""What training changes: stacked parameters, buffers, the optimiser's moments, what weightings remember.
 
 Every tensor has the members as its first axis. The state is passed and returned; nothing else in the
 engine remembers anything between steps, and random numbers are hashes of (seed, step), so a saved state
@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from cotrain.models.dropout import step_keys
 from cotrain.models.multitask import HEAD, Architecture
-from cotrain.population.member import Member
+
+if TYPE_CHECKING:
+    from cotrain.population.member import Member
 
 Tensors = dict[str, Tensor]
 PARTS = ("params", "buffers", "momentum", "variance", "memory")
@@ -28,8 +31,8 @@ class State:
     Args:
         params: Trainable parameters, name → ``[P, ...]``.
         buffers: Module buffers (BatchNorm statistics, dropout keys), name → ``[P, ...]``.
-        momentum: AdamW first moments, like ``params``.
-        variance: AdamW second moments, like ``params``.
+        momentum: First moments, as the optimiser keeps them: name → ``[P, ...]``, or nothing.
+        variance: Second moments, likewise.
         memory: What the loss weighting remembers, name → ``[P, ...]``.
         step: Optimiser steps taken; the members of a cohort keep step.
         keys: ``[P]`` int64, this step's source of randomness for each member.
@@ -122,12 +125,14 @@ def initial_state(architecture: Architecture, members: Sequence[Member]) -> Stat
     for name, buffer in buffers.items():
         if name.endswith("dropout_rate"):
             buffer.mul_(torch.tensor([member.dropout for member in members]))
+    tasks = len(members[0].weights)
+    momentum, variance = members[0].optimiser.start(params, tasks)
     return State(
         params=params,
         buffers=buffers,
-        momentum={k: torch.zeros_like(v) for k, v in params.items()},
-        variance={k: torch.zeros_like(v) for k, v in params.items()},
-        memory=members[0].weighting.start(len(members), len(members[0].weights)),
+        momentum=momentum,
+        variance=variance,
+        memory=members[0].weighting.start(len(members), tasks),
     )
 
 

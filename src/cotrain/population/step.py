@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch
+from cotrain.population.optimisers import ADAMW, Optimiser
 from cotrain.population.state import State
 
 
@@ -28,6 +29,7 @@ class TrainingStep:
         weights: ``[P, T]`` the members' own weights; where tasks are domains, whose weights are sampling
             rates, the share of each domain in the batch.
         task_losses: The tasks' losses.
+        optimiser: Makes the update.
     """
 
     state: State
@@ -36,6 +38,7 @@ class TrainingStep:
     learning_rates: Sequence[float]
     weights: Tensor
     task_losses: TaskLosses
+    optimiser: Optimiser = ADAMW
 
     @cached_property
     def losses(self) -> Tensor:

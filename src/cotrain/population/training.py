@@ -20,7 +20,7 @@ from cotrain.population.batches import batch_count, feed
 from cotrain.population.executor import Executor
 from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimiser import adamw_step, learning_rate_share
+from cotrain.population.optimisers import learning_rate_share
 from cotrain.population.state import State, Tensors, initial_state
 from cotrain.population.step import TrainingStep
 
@@ -118,7 +118,8 @@ def train_cohort(
     leave the stacked tensors.
 
     Args:
-        cohort: The members, in the order of ``progress``; all with the same weighting.
+        cohort: The members, in the order of ``progress``; all with the same weighting and
+            optimiser.
         progress: From :func:`start` or a checkpoint; changed in place and returned.
         executor: Computes gradients and outputs.
         development: Training and validation rows.
@@ -129,6 +130,7 @@ def train_cohort(
             leave no trace.
     """
     losses, method = TaskLosses(development.tasks), cohort[0].weighting
+    optimiser = cohort[0].optimiser
     steps = recipe.rounds * batch_count(len(development.train), recipe.batch_size)
     while progress.active and progress.round < (recipe.rounds if until is None else until):
         members = [cohort[row].at(progress.round) for row in progress.active]
@@ -146,6 +148,7 @@ def train_cohort(
                 learning_rates=[member.learning_rate * share for member in members],
                 weights=own,
                 task_losses=losses,
+                optimiser=optimiser,
             )
             before_update(step)
             possible = StepGradients(
@@ -154,7 +157,7 @@ def train_cohort(
                 executor=executor,
                 weight_decays=[member.weight_decay * recipe.weight_decay for member in members],
             )
-            adamw_step(
+            optimiser.step(
                 state,
                 method.gradients(possible),
                 learning_rates=step.learning_rates,

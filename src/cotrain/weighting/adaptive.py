@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from cotrain.models.dropout import mix
-from cotrain.population.optimiser import BETA_1, BETA_2, EPSILON
+from cotrain.population.optimisers import BETA_1, BETA_2, EPSILON
 from cotrain.population.state import State, Tensors
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import Fixed

@@ -85,17 +85,17 @@ class Aggregated(Directed):
         """The heads by their own weights, the shared part as the aggregator says."""
         own = self.weigh(possible.step)
         directions = [
-            self._direction(tasks, weights)
+            self._direction(possible, tasks, weights)
             for tasks, weights in zip(possible.of_tasks(), own, strict=True)
         ]
         return possible.steered(possible.of_heads(own), directions)
 
-    def _direction(self, tasks: TaskGradients, own: Tensor) -> Tensor:
-        """``[D]`` of one member, from its ``[T]`` weights of the losses."""
+    def _direction(self, possible: StepGradients, tasks: TaskGradients, own: Tensor) -> Tensor:
+        """Of one member, from its ``[T]`` weights of the losses."""
         from torchjd.aggregation import WeightedAggregator
 
         if isinstance(self.aggregator, WeightedAggregator):
-            return tasks.mix(self.shared_weights(tasks, own))
+            return possible.toward(tasks, self.shared_weights(tasks, own))
         keep = counting(tasks, own)
         rows = own[keep].unsqueeze(1) * tasks.matrix[keep]
         return self._answer(tasks, keep, rows, lambda aggregator: aggregator, rows.sum(dim=0))

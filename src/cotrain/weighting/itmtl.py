@@ -7,7 +7,7 @@ dropout, ψ' the updated heads; the best candidate's direction is the shared par
 
 Where the optimiser is not plain SGD: the heads' update in the score is the optimiser's own, as it will be
 taken; the lookahead of the shared part is plain SGD, as in the paper, so that candidates are compared by
-their direction and size; and the optimiser (AdamW) is then given the best candidate's gradient.
+their direction and size; and the optimiser is then given the best candidate's gradient.
 Ours are the member's weights w_j in the score (1 for the paper's), and that a task which is not the
 member's, or has no label in the batch, stands in no candidate and in no score.
 Letters: P members, T tasks, C candidates, D shared parameters.
@@ -24,7 +24,6 @@ from torch import Tensor
 
 from cotrain.errors import InputError
 from cotrain.population.gradients import StepGradients, TaskGradients, shared_parts
-from cotrain.population.optimiser import adamw_step
 from cotrain.population.state import State, Tensors, is_shared
 from cotrain.population.step import TrainingStep
 from cotrain.weighting.aggregated import Aggregated
@@ -154,13 +153,14 @@ class FirstOrder(Score):
             at = tasks.member
             offered = candidates(tasks, own[at])
             falls = sizes[at] * (offered @ tasks.gram) / before[at]
-            directions.append(tasks.mix(offered[best_candidate(offered, falls, importance[at])]))
+            best = best_candidate(offered, falls, importance[at])
+            directions.append(possible.toward(tasks, offered[best]))
         return possible.steered(possible.of_heads(own), directions)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exact(Score):
-    """A forward pass for every candidate, all of a member at once. Holds the directions of all members."""
+    """A forward pass for every candidate, all of a member at once. Holds all members' gradients."""
 
     def gradients(
         self, possible: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
@@ -168,15 +168,15 @@ class Exact(Score):
         """All that goes back from the training pass comes before the first look ahead."""
         before, importance = _before(possible.step), _importance(possible.step, own)
         heads = {name: gradient.clone() for name, gradient in possible.of_heads(own).items()}
-        offers, moves = [], []
-        for tasks in possible.of_tasks():
-            offers.append(candidates(tasks, own[tasks.member]))
-            moves.append(tasks.mix(offers[-1]))
+        kept = list(possible.of_tasks())
         updated = _updated_heads(possible, heads)
         directions = []
-        for at, (offered, move) in enumerate(zip(offers, moves, strict=True)):
-            falls = 1 - _losses_after(possible, updated, at, -sizes[at] * move) / before[at]
-            directions.append(move[best_candidate(offered, falls, importance[at])])
+        for at, tasks in enumerate(kept):
+            offered = candidates(tasks, own[at])
+            moves = -sizes[at] * tasks.mix(offered)
+            falls = 1 - _losses_after(possible, updated, at, moves) / before[at]
+            best = best_candidate(offered, falls, importance[at])
+            directions.append(possible.toward(tasks, offered[best]))
         return possible.steered(heads, directions)
 
 
@@ -239,7 +239,7 @@ def _updated_heads(possible: StepGradients, gradients: Tensors) -> Tensors:
         for tensors in (state.params, state.momentum, state.variance)
     )
     twin = State(params=params, buffers={}, momentum=momentum, variance=variance, step=state.step)
-    adamw_step(
+    possible.step.optimiser.step(
         twin,
         gradients,
         learning_rates=possible.step.learning_rates,

@@ -16,6 +16,7 @@ import torch
 from cotrain.population import checkpoint
 from cotrain.population.engine import Engine, Update
 from cotrain.population.member import Member, indicator
+from cotrain.population.optimisers import ADAMW, Optimiser
 from cotrain.population.trained import Trained, from_progress, task_scores
 from cotrain.population.training import Progress, copied, predict_outputs, start, train_cohort
 from cotrain.weighting.search import (
@@ -36,6 +37,7 @@ def optimize_weights(
     every: int,
     seed: int = 0,
     dropout: float = 1.0,
+    optimiser: Optimiser = ADAMW,
 ) -> tuple[WeightSearch, Trained]:
     """Train a population whose weights are searched; an interrupted search goes on where it was.
 
@@ -46,6 +48,7 @@ def optimize_weights(
         every: Rounds from one proposal to the next.
         seed: Of all members: they start from the same parameters and see the same dropout.
         dropout: Share of the network's dropout rates.
+        optimiser: Of all members.
 
     Returns:
         The lineage, and the trained population.
@@ -55,7 +58,7 @@ def optimize_weights(
     """
     tasks = [task.name for task in engine.development.tasks]
     weights = indicator(set(range(len(tasks))), len(tasks))
-    base = Member(name=stage, weights=weights, seed=seed, dropout=dropout)
+    base = Member(name=stage, weights=weights, seed=seed, dropout=dropout, optimiser=optimiser)
     trainer = _Trainer(engine=engine, base=base, stage=stage)
     history = search_weights(
         trainer,

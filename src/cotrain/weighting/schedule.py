@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from cotrain.artifacts import RunFolder
 from cotrain.errors import InputError, nearest
 from cotrain.population.member import Change, Member
+
+PLAIN_RATE = 3e-3  # learning rate of weights that come without one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,14 @@ class WeightSchedule:
             changes=later,
         )
 
+    def at_rate(self, learning_rate: float) -> WeightSchedule:
+        """The same with another first learning rate, the later ones in proportion."""
+        factor = learning_rate / self.changes[0].learning_rate
+        changed = (
+            replace(change, learning_rate=factor * change.learning_rate) for change in self.changes
+        )
+        return replace(self, changes=tuple(changed))
+
     def save(self, path: str | Path) -> None:
         """Write JSON, with the tasks' names."""
         path = Path(path)
@@ -73,30 +85,20 @@ class WeightSchedule:
 
     @classmethod
     def load(cls, path: str | Path, tasks: Sequence[str]) -> WeightSchedule:
-        """Read what :meth:`save` wrote, for these tasks in their order.
+        """Read what :meth:`save` wrote, or plain JSON ``{task: weight}``, for these tasks in their order.
 
         Raises:
             InputError: If a task is missing or unknown, or a weight is negative or not finite.
         """
         path = Path(path)
-        content = RunFolder(path.parent).read_json(path.name)
-        changes = []
+        content = _read(path)
         try:
-            for found in content["changes"]:
-                weights = {str(name): float(value) for name, value in found["weights"].items()}
-                for name in weights:
-                    if name not in tasks:
-                        raise InputError(f"{path} weighs {name!r}: {nearest(name, tasks)}")
-                for name in tasks:
-                    if name not in weights:
-                        raise InputError(f"{path} has no weight for {name!r}")
-                row = tuple(weights[name] for name in tasks)
-                changes.append(TypeAdapter(Change).validate_python(found | {"weights": row}))
+            changes = tuple(_change(path, found, tasks) for found in content["changes"])
         except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{path} is not a weight schedule: {error}") from error
-        return cls(tasks=tuple(tasks), changes=tuple(changes))
+        return cls(tasks=tuple(tasks), changes=changes)
 
     def __str__(self) -> str:
         """One line for every change."""
@@ -108,6 +110,29 @@ class WeightSchedule:
             )
             for change in self.changes
         )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A schedule, which has a version; plain weights become one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}") from error
+    if isinstance(content, dict) and "schema_version" not in content:
+        return {"changes": [{"round": 0, "weights": content, "learning_rate": PLAIN_RATE}]}
+    return RunFolder(path.parent).read_json(path.name)
+
+
+def _change(path: Path, found: dict[str, Any], tasks: Sequence[str]) -> Change:
+    weights = {str(name): float(value) for name, value in found["weights"].items()}
+    for name in weights:
+        if name not in tasks:
+            raise InputError(f"{path} weighs {name!r}: {nearest(name, tasks)}")
+    for name in tasks:
+        if name not in weights:
+            raise InputError(f"{path} has no weight for {name!r}")
+    row = tuple(weights[name] for name in tasks)
+    return TypeAdapter(Change).validate_python(found | {"weights": row})
 
 
 def _check(tasks: Sequence[str], weights: Sequence[float]) -> None:

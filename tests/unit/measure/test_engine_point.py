@@ -10,11 +10,13 @@ import pytest
 import torch
 from tiny import (
     EXECUTORS,
+    OPTIMISERS,
     first_batch,
     joint,
     make_architecture,
     make_data,
     make_development,
+    make_executor,
     point_of,
     train,
 )
@@ -25,8 +27,10 @@ from cotrain.measure.engine_point import EnginePoint
 from cotrain.measure.gradients import Gradients
 from cotrain.measure.lookahead import FirstOrder, Lookahead
 from cotrain.measure.steps import OwnStep, PlainStep
+from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.population.state import State, initial_state
+from cotrain.population.step import TrainingStep
 
 INSTRUMENTS: dict[str, Callable[..., Any]] = {
     "lookahead": Lookahead,
@@ -197,3 +201,35 @@ def test_the_mean_of_single_gradients_is_the_tasks_gradient() -> None:
         for name, tensor in single.items():
             mean: Tensor = tensor.mean(dim=0)
             torch.testing.assert_close(gradients[name][task], mean, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_the_own_step_is_of_the_runs_optimiser(name: str) -> None:
+    """SGD: −η (μ m + g + λ θ); an optimiser with moments for each task has no step for any gradient."""
+    development = make_development("brm", missing=0.0)
+    architecture, optimiser = make_architecture(development), OPTIMISERS[name]
+    batch = first_batch(development.train, 12)
+    member = joint(3, optimiser=optimiser, learning_rate=1e-2)
+    state = train(development, [member], architecture=architecture).state
+    step = TrainingStep(
+        state=state,
+        batch=batch,
+        outputs=torch.empty(0),
+        learning_rates=[0.1],
+        weights=torch.ones(1, 3),
+        task_losses=TaskLosses(development.tasks),
+        optimiser=optimiser,
+    )
+    executor = make_executor("sequential", architecture)
+    point = EnginePoint(architecture.build(seed=0), executor, step, weight_decay=0.5)
+    gradients = point.task_gradients().dense()
+    if optimiser.by_task:
+        with pytest.raises(InputError, match=r"TaskAdam.* has no step for any gradient"):
+            point.own_step(gradients)
+        return
+    found = point.own_step(gradients)
+    for key, gradient in gradients.tensors.items():
+        assert (found.tensors[key] != 0).any()
+        if name == "SGD":
+            pull = gradient + 0.9 * state.momentum[key] + 0.5 * state.params[key]
+            torch.testing.assert_close(found.tensors[key], -0.1 * pull, atol=1e-6, rtol=1e-4)

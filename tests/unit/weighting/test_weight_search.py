@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny import make_development, small_engine, train
+from tiny import OPTIMISERS, make_development, small_engine, train
 
 from cotrain import InputError
 from cotrain.measure.measurement import Measurement
@@ -271,27 +272,39 @@ def make_engine(folder: Path, **options: object) -> Engine:
     return small_engine(development, folder, recipe=RECIPE, **options)
 
 
-def test_a_replay_is_the_line_of_the_best(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["AdamW", "SGD", "TaskAdam"])
+def test_a_replay_is_the_line_of_the_best(name: str, tmp_path: Path) -> None:
     """Copying is copying tensors: training along the schedule from the same seed ends at the same place."""
     engine = make_engine(tmp_path)
     history, trained = optimize_weights(
-        engine, PBT(members=6, learning_rate=1e-2, search_rate=True), stage="pbt", every=2, seed=3
+        engine,
+        PBT(members=6, learning_rate=1e-2, search_rate=True),
+        stage="pbt",
+        every=2,
+        seed=3,
+        optimiser=OPTIMISERS[name],
     )
     assert history.ends == (2, 4, 6, 8, 9)
     schedule = history.schedule()
     assert len(schedule.changes) > 1
-    replayed = train(
-        engine.development, [schedule.member("replay", seed=3)], executor="fused", recipe=RECIPE
-    )
+    member = replace(schedule.member("replay", seed=3), optimiser=OPTIMISERS[name])
+    replayed = train(engine.development, [member], executor="fused", recipe=RECIPE)
     own = trained.select(lambda member: member.name == f"pbt/{history.best}")
     assert torch.equal(own.best_round, replayed.best_round)
     torch.testing.assert_close(own.loss, replayed.loss, atol=1e-5, rtol=0)
     torch.testing.assert_close(own.outputs, replayed.outputs, atol=1e-4, rtol=0)
 
 
-def test_a_killed_search_ends_where_it_would_have(tmp_path: Path) -> None:
-    searcher = PBT(members=4, learning_rate=1e-2)
-    whole, expected = optimize_weights(make_engine(tmp_path / "a"), searcher, stage="s", every=3)
+@pytest.mark.parametrize("name", ["AdamW", "SGD", "TaskAdam"])
+def test_a_killed_search_ends_where_it_would_have(name: str, tmp_path: Path) -> None:
+    search = partial(
+        optimize_weights,
+        searcher=PBT(members=4, learning_rate=1e-2),
+        stage="s",
+        every=3,
+        optimiser=OPTIMISERS[name],
+    )
+    whole, expected = search(make_engine(tmp_path / "a"))
 
     class Killed(Exception):
         pass
@@ -301,21 +314,16 @@ def test_a_killed_search_ends_where_it_would_have(tmp_path: Path) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        optimize_weights(
-            make_engine(tmp_path / "b", watch=kill, checkpoint_seconds=0.0),
-            searcher,
-            stage="s",
-            every=3,
-        )
+        search(make_engine(tmp_path / "b", watch=kill, checkpoint_seconds=0.0))
     seen: list[int] = []
     engine = make_engine(tmp_path / "b", watch=lambda update: seen.append(update.done))
-    again, found = optimize_weights(engine, searcher, stage="s", every=3)
+    again, found = search(engine)
     assert seen == [7, 8, 9]
     assert np.array_equal(again.scores, whole.scores)
     assert np.array_equal(again.parents, whole.parents)
     assert torch.equal(found.outputs, expected.outputs)
     seen.clear()
-    optimize_weights(engine, searcher, stage="s", every=3)
+    search(engine)
     assert seen == []
 
 
