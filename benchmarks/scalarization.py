@@ -52,7 +52,7 @@ DATA = {
     "emotions": Data(load=SETS["emotions"]),
     "yeast": Data(load=SETS["yeast"]),
     "atp1d": Data(load=SETS["atp1d"]),
-    "tox21": Data(load=SETS["tox21"], grid=replace(LIGHT, shares=(0.25, 0.5, 0.75))),
+    "tox21": Data(load=SETS["tox21"], grid=replace(LIGHT, shares=(0.25, 0.5, 0.75), depths=(1,))),
     "digits (domains)": Data(load=partial(digits, 600)),
     "office (domains)": Data(load=office, grid=LIGHT),
 }

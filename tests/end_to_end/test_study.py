@@ -95,8 +95,8 @@ def test_it_says_what_it_found(studied: Studied) -> None:
     assert len(re.findall(r"^(CONFIRMED|REFUTED|UNDECIDED) here: ", out, re.MULTILINE)) == 3
     assert re.findall("^(.*) …$", out, re.MULTILINE) == [
         "train 4x1",
-        "conflicts 4x1",
         "train 8x1",
+        "conflicts 4x1",
         "conflicts 8x1",
     ]
     assert out.endswith(f"\nreport: {studied.folder / 'study.html'}\n")
