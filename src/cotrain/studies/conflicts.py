@@ -2,7 +2,8 @@
 
 Members are trained as the engine trains them, and every few steps each is held still as a
 :class:`~cotrain.measure.engine_point.EnginePoint`: a conflict is a negative cosine between the two tasks'
-gradients of the shared parameters. The very first step is left out: no gradient reaches the encoder there.
+gradients of the shared parameters, on the step's own batch and without dropout. The very first step is left
+out: no gradient reaches the encoder there.
 """
 
 from __future__ import annotations
