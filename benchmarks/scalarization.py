@@ -201,7 +201,7 @@ def figure(found: dict[str, Any]) -> str:
                     )
                 )
         reach = max(abs(point.y) + point.error for point in points)
-        step = next(s for s in (1, 2, 5, 10, 20, 50) if 2.2 * s > reach)
+        step = next(s for s in (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50) if 2.2 * s > reach)
         panels.append(
             Panel(
                 title=f"{name}: gain over each task alone, in hundredths of {one['metric']}",
@@ -218,19 +218,22 @@ def figure(found: dict[str, Any]) -> str:
 
 ABOUT = """# Scalarization: three findings of Royer et al. (2023), put to the test
 
-`python benchmarks/scalarization.py`: `cotrain.studies.study_scalarization` on four tables and two sets of domains. Every
-pair of tasks is trained at three or five constant weights and each task alone, in built-in networks of three widths and
-one or two depths, two or three learning rates (chosen for each pair, weight and size on validation), two or three seeds.
-Gains are test scores less those of each task alone in a network of the same size. Intervals (95 %) redraw pairs, seeds and
-test rows together; bold: zero is outside. Fewer than five pairs are not redrawn, and have no interval of ranks and
-correlations. Seven numbers on six data sets: about two bold ones are to be expected by chance.
+`python benchmarks/scalarization.py`: `cotrain.studies.study_scalarization` on four tables and two sets
+of domains. Every pair of tasks is trained at three or five constant weights and each task alone, in
+built-in networks of three widths and one or two depths, two or three learning rates (chosen for each
+pair, weight and size on validation), two or three seeds. Gains are test scores less those of each task
+alone in a network of the same size. Intervals (95 %) redraw pairs, seeds and test rows together; bold:
+zero is outside. Fewer than five pairs are not redrawn, and have no interval of ranks and correlations.
+Seven numbers on six data sets: about two bold ones are to be expected by chance.
 
-- *growth*: the gain grows with model size. Slope of the mean gain of uniform weights over log10 of the shared parameters.
-- *stability*: the best weights do not depend on model size. The order of the weights by validation score at a size against
-  the order by test score at a larger one (rank correlation, different seeds) must be above zero, and the smallest size's
-  best weights must lose nothing significant to the largest one's own, both trained at the largest size.
-- *conflicts tell nothing*: the correlation of the share of conflicting gradients with the validation gain, over pairs and
-  sizes (paper: .06), has its whole interval within ±.3.
+- *growth*: the gain grows with model size. Slope of the mean gain of uniform weights over log10 of the
+  shared parameters.
+- *stability*: the best weights do not depend on model size. The order of the weights by validation
+  score at a size against the order by test score at a larger one (rank correlation, different seeds)
+  must be above zero, and the smallest size's best weights must lose nothing significant to the largest
+  one's own, both trained at the largest size.
+- *conflicts tell nothing*: the correlation of the share of conflicting gradients with the validation
+  gain, over pairs and sizes (paper: .06), has its whole interval within ±.3.
 
 The mean over the data sets weighs them equally; it leaves out those without an interval.
 
