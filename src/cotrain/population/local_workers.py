@@ -24,6 +24,9 @@ class ThisProcess:
         return LocalWorkers(site=site)
 
 
+HERE = ThisProcess()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """A piece: some members of a progress that lies in this process."""
