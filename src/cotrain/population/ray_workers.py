@@ -29,7 +29,6 @@ from cotrain.population.training import Progress
 from cotrain.population.workers import Cut, LostError, Piece, Report, Site, Turn, take_turn
 
 AUTO, LOCAL = "auto", "local"
-PAUSE = 2.0  # seconds of training between reports
 RETRIES = 3  # of a turn whose worker died
 COPIES = 3  # a worker has a cohort's progress as it came, as it trains, and as it leaves
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -46,10 +45,12 @@ class RayCluster:
         address: ``auto`` for the cluster that this machine belongs to, ``HOST:PORT``, or ``local`` to start
             one on this machine.
         patience: Seconds until a cluster counts as unreachable.
+        pause: Seconds of training between reports; a killed worker repeats as much.
     """
 
     address: str = AUTO
     patience: float = 15.0
+    pause: float = 2.0
 
     def connect(self) -> Any:
         """The module ``ray``, connected.
@@ -101,14 +102,14 @@ class RayCluster:
 
     def workers(self, site: Site) -> RayWorkers:
         """All of them."""
-        return RayWorkers(self.connect(), site)
+        return RayWorkers(self.connect(), site, self.pause)
 
 
 class RayWorkers:
     """See :class:`~cotrain.population.workers.Workers`; a piece is a reference into the object store."""
 
-    def __init__(self, ray: Any, site: Site) -> None:
-        self._ray = ray
+    def __init__(self, ray: Any, site: Site, pause: float) -> None:
+        self._ray, self._pause = ray, pause
         machines = _machines(ray)
         self._most = min(int(machine["memory"]) for machine in machines)
         self.slots = sum(int(machine["CPU"]) for machine in machines)
@@ -127,7 +128,8 @@ class RayWorkers:
             "max_retries": RETRIES,
         }
         task = self._turn.options(**options)
-        report, *pieces = task.remote([self._site], replace(turn, pieces=()), *turn.pieces)
+        given = replace(turn, pieces=())
+        report, *pieces = task.remote([self._site], self._pause, given, *turn.pieces)
         self._flying[report] = key, tuple(pieces)
 
     def done(self) -> Sequence[tuple[int, Report]]:
@@ -151,23 +153,34 @@ class RayWorkers:
         return join([unpack(packed) for packed in self._get(list(pieces))])
 
     def cancel(self) -> None:
-        """Ends the workers that are at it."""
+        """Interrupts the workers that are at it; they stay."""
         for reference in self._flying:
-            self._ray.cancel(reference, force=True)
+            self._ray.cancel(reference)
         self._flying.clear()
 
     def _get(self, references: list[Any]) -> list[Any]:
         errors = self._ray.exceptions
         try:
             found: list[Any] = self._ray.get(references)
-        except errors.RayTaskError as error:  # raised by the work itself, as it would be here
-            raise error.cause from error
+        except errors.RayTaskError as error:
+            raise self._reason(error) from error
         except errors.RayError as error:
             raise LostError(
                 f"Ray workers died {RETRIES + 1} times over the same work, or their machine is gone "
                 f"({type(error).__name__}): see Ray's logs, then go on with --resume"
             ) from error
         return found
+
+    def _reason(self, error: Any) -> Exception:
+        """What the work itself raised, as it would have here."""
+        cause: Exception = error.cause
+        if not isinstance(cause, self._ray.exceptions.RayError):
+            return cause
+        last = str(cause).strip().splitlines()[-1]
+        return InputError(
+            f"a Ray worker cannot read its work ({last}): install the module on every machine of the "
+            "cluster, or call ray.init with a runtime_env that has it before the run"
+        )
 
     def _member_bytes(self, turn: Turn) -> int:
         size = turn.recipe.batch_size
@@ -210,7 +223,7 @@ def _without_trees(data: TaskData) -> TaskData:
 _sites: dict[Any, Site] = {}  # of a worker's process: the one that it works for
 
 
-def _turn(site: list[Any], turn: Turn, *pieces: Packed) -> tuple[Any, ...]:
+def _turn(site: list[Any], pause: float, turn: Turn, *pieces: Packed) -> tuple[Any, ...]:
     """What a worker does; ``site`` holds a reference, which Ray leaves alone."""
     if site[0] not in _sites:
         import ray
@@ -218,7 +231,7 @@ def _turn(site: list[Any], turn: Turn, *pieces: Packed) -> tuple[Any, ...]:
         _sites.clear()
         _sites[site[0]] = unpack(ray.get(site[0])).unpacked()
     before = join([unpack(packed) for packed in pieces]) if pieces else None
-    progress, report = take_turn(_sites[site[0]], turn, before, pause=PAUSE)
+    progress, report = take_turn(_sites[site[0]], turn, before, pause=pause)
     parts = split(progress) if turn.apart else [progress]
     return report, *(pack(part) for part in parts)
 
