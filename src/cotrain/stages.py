@@ -86,9 +86,9 @@ def build_engine(
     if folder.has("engine.json"):
         calibration, cut = _read_engine(folder)
     else:
+        cut = cluster.cut()
         executors = candidates(architecture, low_precision=settings.low_precision)
         calibration = calibrate(executors, architecture, development.train, recipe)
-        cut = cluster.cut()
         facts = dataclasses.asdict(calibration) | {"cut": dataclasses.asdict(cut)}
         folder.write_json("engine.json", facts)
     return Engine(

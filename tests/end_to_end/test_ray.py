@@ -1,4 +1,4 @@
-"""The same populations on Ray workers: equal to local, also when workers or the driver die."""
+"""Law 2 for Ray: populations on its workers are equal to local ones, also when workers or the driver die."""
 
 from __future__ import annotations
 
@@ -44,12 +44,13 @@ MEMBERS = [
 @pytest.fixture(scope="module", autouse=True)
 def _two_workers() -> Iterator[None]:
     tests = str(Path(__file__).parents[1])  # where workers find the traps
-    os.environ["PYTHONPATH"] = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     options = {"object_store_memory": 100 << 20, "include_dashboard": False}
-    ray.init(address="local", num_cpus=2, log_to_driver=False, logging_level="ERROR", **options)
-    yield
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", tests, prepend=os.pathsep)
+        patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(address="local", num_cpus=2, log_to_driver=False, logging_level="ERROR", **options)
+        yield
+        ray.shutdown()
 
 
 def engine(folder: Path, *, on_ray: bool, **options: Any) -> Engine:

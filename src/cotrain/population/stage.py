@@ -59,6 +59,11 @@ class Cohort:
         """File of the last checkpoint."""
         return f"{self.name}.checkpoint.safetensors"
 
+    @property
+    def finished(self) -> bool:
+        """Whether there is a result."""
+        return self.folder.has(self.result)
+
     def read(self) -> Trained:
         """The finished cohort."""
         progress, facts, _ = checkpoint.load(self.folder, self.result)
@@ -92,11 +97,10 @@ class Stage:
         Raises:
             LostError: If workers lost a cohort; another call goes on from the run folder.
         """
-        folder_has = [cohort.folder.has(cohort.result) for cohort in self.cohorts]
-        parts = {at: self.cohorts[at].read() for at, has in enumerate(folder_has) if has}
+        parts = {at: own.read() for at, own in enumerate(self.cohorts) if own.finished}
         for at in parts:
             self.cohorts[at].done = len(self.cohorts[at].members) * self.recipe.rounds
-        left = [at for at, has in enumerate(folder_has) if not has]
+        left = [at for at in range(len(self.cohorts)) if at not in parts]
         with closing(advance(self.workers, left, self._begin)) as reports:
             for at, report in reports:
                 self._tell(self.cohorts[at], report)

@@ -18,6 +18,7 @@ import torch
 from cotrain.population import checkpoint
 from cotrain.population.engine import Engine, Update
 from cotrain.population.member import Member, indicator
+from cotrain.population.stage import SPARED
 from cotrain.population.trained import Trained, from_progress
 from cotrain.population.training import Progress
 from cotrain.population.workers import Piece, Report, Turn, advance, repeated
@@ -101,6 +102,7 @@ class _Trainer:
     seconds: float = 0.0
     pieces: Sequence[Piece] = ()
     saved: float = field(default_factory=time.monotonic)
+    writing: float = 0.0  # seconds that others waited for the last checkpoint
 
     def resume(self, tasks: Sequence[str]) -> WeightSearch | None:
         """What was done before, if anything was."""
@@ -114,10 +116,10 @@ class _Trainer:
 
     def save(self, history: WeightSearch) -> None:
         """Keep the end, and every now and then what is done so far."""
-        now, over = time.monotonic(), history.ends[-1] == self.engine.recipe.rounds
-        if not over and now - self.saved < self.engine.checkpoint_seconds:
+        began, over = time.monotonic(), history.ends[-1] == self.engine.recipe.rounds
+        wait = max(self.engine.checkpoint_seconds, self.writing * SPARED)
+        if not over and began - self.saved < wait:
             return
-        self.saved = now
         beside = {
             part.name: torch.from_numpy(np.ascontiguousarray(getattr(history, part.name)))
             for part in fields(history)
@@ -125,6 +127,8 @@ class _Trainer:
         }
         facts = {"seconds": self.seconds, "ends": history.ends}
         checkpoint.save(self.engine.folder, self._file, self.progress(), beside, **facts)
+        self.saved = time.monotonic()
+        self.writing = self.saved - began if self.engine.cut.parts > 1 else 0.0
 
     def progress(self) -> Progress:
         """Of the whole population."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import importlib.util
 import pickle
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -204,3 +206,9 @@ def test_an_address_without_ray(tmp_path: Path) -> None:
     )
     assert outcome.code == 2
     assert "--address is the address of a Ray cluster: add --executor ray" in outcome.err
+
+
+def test_ray_is_imported_by_nobody_who_did_not_ask() -> None:
+    code = "import sys, cotrain; cotrain.plan, cotrain.RayCluster; print('ray' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"
