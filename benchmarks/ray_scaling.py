@@ -379,12 +379,12 @@ def page(result: dict[str, Any]) -> str:
         "",
         *table(result["search"]),
         "",
-        f"The driver's time a turn hardly depends on the number of workers, so its time a round grows with "
-        f"them: at {last['driver_ms_per_turn']:.2f} ms a turn it is busy all the time with about "
+        f"The driver's time a turn hardly depends on the number of workers, so its time a round grows "
+        f"with them: at {last['driver_ms_per_turn']:.2f} ms a turn it is busy all the time with about "
         f"{reach:.0f} workers that come back every {TURN_SECONDS:.0f} s (`RayCluster(pause=…)` moves "
-        f"that). A search asks more of it ({sought['driver_ms_per_turn']:.2f} ms: {COHORT} pieces instead of "
-        "one, and the searcher), all at once while the workers wait. In a round no tensors pass through the "
-        "driver, but those of networks below 100 KB, which Ray hands around with the task.",
+        f"that). A search asks more of it ({sought['driver_ms_per_turn']:.2f} ms: {COHORT} pieces instead "
+        "of one, and the searcher), all at once while the workers wait. In a round no tensors pass through "
+        "the driver, but those of networks below 100 KB, which Ray hands around with the task.",
         "",
         f"At the end the result of every cohort does: {1e3 * result['write_cohort_s']:.0f} ms of the "
         f"driver's processor to write {last['store_mb_per_round'] / last['workers']:.0f} MB, "

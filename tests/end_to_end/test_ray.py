@@ -1,4 +1,4 @@
-"""Law 2 for Ray: populations on its workers are equal to local ones, also when workers or the driver die."""
+"""Law 2 for Ray: its workers' populations equal local ones, also when workers or the driver die."""
 
 from __future__ import annotations
 

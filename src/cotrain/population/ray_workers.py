@@ -89,7 +89,8 @@ class RayCluster:
         if not reached:
             raise InputError(
                 f"no Ray cluster can be reached at {self.address!r}: start one with "
-                "`ray start --head` and give its HOST:PORT, or `local` for this machine alone"
+                "`ray start --head` and give its HOST:PORT (with RAY_AUTH_MODE=token set, if it asks for a "
+                "token), or give `local` for this machine alone"
             )
 
     def cut(self) -> Cut:
