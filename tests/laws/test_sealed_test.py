@@ -26,6 +26,8 @@ from cotrain.population.trained import Trained
 from cotrain.population.training import start, train_cohort
 from cotrain.prove import prove
 from cotrain.stages import architecture_of, fit_trees, tree_predictions
+from cotrain.studies.pair_trainer import EngineTrainer
+from cotrain.studies.pairs import Size
 """
 # One line a function, so an error names the line; `ok` lines must pass.
 CASES = """
@@ -50,6 +52,9 @@ def f(test: SealedTest) -> None: test.open_for()
 def f(test: SealedTest, d: TaskData) -> None: Development(train=d, valid=test)
 def f(splits: Splits, c: Choice) -> None: prove(c, splits.test, [], group_tasks([]), [], 0)
 def f(splits: Splits, e: Engine) -> None: fit_trees(splits, 0, 0)
+def f(t: EngineTrainer, s: Size) -> None: t.test(None, s, [], [])
+def f(t: EngineTrainer, s: Size, test: SealedTest) -> None: t.test(test, s, [], [])
+def ok(t: EngineTrainer, s: Size, c: Choice) -> None: t.test(c, s, [], [])
 def ok(splits: Splits) -> None: tree_data(splits.development, 0)
 def ok(splits: Splits, t: Trained) -> None: tuned(t, splits.development.valid)
 def ok(splits: Splits, c: Choice) -> TaskData: return splits.test.open_for(c)

@@ -73,7 +73,7 @@ def scalarization(
     out: Out = None,
     resume: Resume = False,
 ) -> None:
-    """Pairs of targets at many constant weights in networks of many sizes.
+    """Pairs of targets, or domains, at many constant weights in networks of many sizes.
 
     Does the gain over single-task training grow with model size? Are the best weights of a small network
     also the best of a large one? Do conflicting gradients predict the gain? (Royer et al., NeurIPS 2023)

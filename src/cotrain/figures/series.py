@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, floor, log10
 
 from cotrain.figures.plotly_text import finite, hover, label
 from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
+from cotrain.figures.text import compact
 from cotrain.result import Interval
 
 _COLOURS = (BLUE, RED, GREY, "#e0a53b", "#5b8c5a", "#7b5ea7")
@@ -35,6 +37,8 @@ def series_figure(
     series: Sequence[Series], *, x_title: str, y_title: str, x_logarithmic: bool = False
 ) -> Figure:
     """All series on the same axes."""
+    places = [x for one in series for x in one.x]
+    x_axis = _logarithmic(places) if x_logarithmic else {}
     traces = [_trace(one, _COLOURS[at % len(_COLOURS)]) for at, one in enumerate(series)]
     layout: Figure = {
         **LAYOUT,
@@ -42,11 +46,7 @@ def series_figure(
         "margin": {"l": 8, "r": 16, "t": 40, "b": 48},
         "showlegend": len(series) > 1,
         "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "xaxis": {
-            "title": {"text": x_title, "font": FONT},
-            "type": "log" if x_logarithmic else "linear",
-            "fixedrange": True,
-        },
+        "xaxis": {"title": {"text": x_title, "font": FONT}, "fixedrange": True, **x_axis},
         "yaxis": {
             "title": {"text": y_title, "font": FONT},
             "zeroline": True,
@@ -56,6 +56,13 @@ def series_figure(
         },
     }
     return {"data": traces, "layout": layout}
+
+
+def _logarithmic(places: Sequence[float]) -> Figure:
+    """Ticks at 1, 2 and 5 times powers of ten, written out."""
+    powers = range(floor(log10(min(places))), ceil(log10(max(places))) + 1)
+    ticks = [times * 10.0**power for power in powers for times in (1, 2, 5)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [compact(tick) for tick in ticks]}
 
 
 def _trace(series: Series, colour: str) -> Figure:

@@ -2,7 +2,8 @@
 
 Members are trained as the engine trains them, and every few steps each is held still as a
 :class:`~cotrain.measure.engine_point.EnginePoint`: a conflict is a negative cosine between the two tasks'
-gradients of the shared parameters. The very first step is left out: no gradient reaches the encoder there.
+gradients of the shared parameters, on the step's own batch and without dropout. The very first step is left
+out: no gradient reaches the encoder there.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class _Looking:
         if step.state.step % self.every or step.state.step == 0:
             return
         for row, member in enumerate(self.progress.active):
-            one = replace(step, state=step.state.select([row]))
+            one = replace(step, state=step.state.select([row]), batch=step.batch.of(row))
             point = EnginePoint(self.net, self.engine.executor, one)
             gradients = point.task_gradients()
             gram = gradients.inner(gradients).double().numpy()

@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from cotrain.figures.style import Figure
 
-WIDTH = 100  # characters in a printed line
+WIDTH = 92  # characters in a printed line
 
 
 class Verdict(StrEnum):

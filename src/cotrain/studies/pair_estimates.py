@@ -5,10 +5,11 @@ Royer, Blankevoort, Bejnordi, "Scalarization for multi-task and multi-domain lea
 constant weights are stable across model size; the share of conflicting gradients does not predict the gain
 (r = .06).
 
-Everything is resampled together, R times: pairs and seeds with replacement, and the test rows, for all
-sizes and weights alike; the best weight is chosen anew each time. Pairs that share a task are not
-independent, so intervals are rather too narrow than too wide. Fewer than five pairs are not redrawn: what
-is said then holds for these pairs only, and of ranks and correlations there is no interval.
+Everything is resampled together, R times: pairs and seeds with replacement (one less than there are, which
+gives means their unbiased variance; Rao & Wu 1988), and the test rows, for all sizes and weights alike; the
+best weight is chosen anew each time. Pairs that share a task are not independent, so intervals are rather
+too narrow than too wide. Fewer than five pairs are not redrawn: what is said then holds for these pairs
+only, and of ranks and correlations there is no interval.
 Letters: S sizes, P pairs, W weights, K seeds, R draws.
 """
 
@@ -16,13 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
-from cotrain.measure.probes import rank_correlation
 from cotrain.result import Interval
 from cotrain.statistics import interval
 from cotrain.studies.pair_scores import PairScores, known_mean
@@ -79,8 +79,8 @@ def numbers_and_draws(scores: PairScores, *, seed: int) -> dict[str, Array]:
     all_pairs = np.arange(pairs)
     found = [_numbers(scores, scores.test, all_pairs, np.arange(seeds), orders)]
     for rows in scores.redrawn:
-        drawn = all_pairs if pairs < FEWEST_PAIRS else np.array(rng.integers(0, pairs, pairs))
-        again = np.array(rng.integers(0, seeds, seeds))
+        drawn = all_pairs if pairs < FEWEST_PAIRS else np.array(rng.integers(0, pairs, pairs - 1))
+        again = np.array(rng.integers(0, seeds, seeds - 1))
         found.append(_numbers(scores, rows, drawn, again, orders))
     numbers = {name: np.stack([own[name] for own in found]) for name in found[0]}
     if pairs < FEWEST_PAIRS:
@@ -154,22 +154,23 @@ def _numbers(
 
 def _orders(scores: PairScores) -> Array:
     """``[2, P]`` agreement with a larger size, and with the same: means over sizes and pairs of seeds."""
-    valid, test = (known_mean(own[:, :, 1:-1], axis=4) for own in (scores.valid, scores.test))
-    sizes, pairs, _, seeds = valid.shape
-    larger: list[Array] = []
-    same: list[Array] = []
-    for small in range(sizes):
-        for large in range(small, sizes):
-            found = [
-                [
-                    rank_correlation(valid[small, p, :, a], test[large, p, :, b])
-                    for a, b in permutations(range(seeds), 2)
-                ]
-                for p in range(pairs)
-            ]
-            (larger if large > small else same).append(known_mean(np.array(found), axis=1))
-    unknown = [np.full(pairs, np.nan)]
-    return np.stack([known_mean(np.stack(part or unknown), axis=0) for part in (larger, same)])
+    valid, test = (
+        _standard_ranks(own[:, :, 1:-1].mean(axis=4)) for own in (scores.valid, scores.test)
+    )
+    found = np.einsum("spwa,lpwb->slabp", valid, test)  # Spearman's; from size s to l, seed a to b
+    sizes, seeds = len(valid), valid.shape[3]
+    other = ~np.eye(seeds, dtype=bool)
+    larger, same = np.triu(np.ones((sizes, sizes), dtype=bool), 1), np.eye(sizes, dtype=bool)
+    return np.stack([known_mean(found[part][:, other], axis=(0, 1)) for part in (larger, same)])
+
+
+def _standard_ranks(values: Array) -> Array:
+    """Centred ranks of length 1 along the third axis of ``[S, P, W, K]``; NaN for ties only, or a NaN."""
+    ranks = rankdata(values, axis=2)
+    ranks = ranks - ranks.mean(axis=2, keepdims=True)
+    length = np.sqrt((ranks**2).sum(axis=2, keepdims=True))
+    unknown = np.full_like(ranks, np.nan)
+    return np.asarray(np.divide(ranks, length, out=unknown, where=length > 0))
 
 
 def _slope(parameters: tuple[int, ...], values: Array) -> Array:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Protocol
 
 import numpy as np
@@ -111,43 +110,60 @@ def collect(
         grid: Weights, sizes, learning rates, seeds.
     """
     vectors = Vectors.of(pairs, grid.weights, len(tasks))
-    sizes = sorted(grid.sizes, key=trainer.parameters)
     members = vectors.members(grid)
-    shape = (len(grid.learning_rates), len(vectors.distinct), grid.seeds)
-    chosen, rates, valid, conflict = [], [], [], []
-    for size in sizes:
-        scores = trainer.valid(size, members).reshape(*shape, -1)  # [rates, U, K, T]
-        best = _best_rates(scores, vectors.distinct)
-        own = [
-            int(np.ravel_multi_index((best[u], u, seed), shape))
-            for u, seed in product(range(shape[1]), range(shape[2]))
-        ]
-        chosen.append(own)
-        rates.append(np.array(grid.learning_rates)[best])
-        valid.append(scores[best, np.arange(len(best))])
-        uniform = [row[grid.weights.index(UNIFORM)] for row in vectors.place]
-        at = [u * grid.seeds + seed for u in uniform for seed in range(grid.seeds)]
-        looked = [pair for pair in pairs for _ in range(grid.seeds)]
-        found = trainer.conflicts(size, [members[own[row]] for row in at], looked)
-        conflict.append(found.reshape(len(pairs), grid.seeds))
+    sizes = sorted(grid.sizes, key=trainer.parameters)
+    tuned = [_tune(trainer, size, members, vectors, grid) for size in sizes]
+    uniform = np.array(vectors.place)[:, grid.weights.index(UNIFORM)]
+    looked = [pair for pair in pairs for _ in range(grid.seeds)]
+    conflict = [
+        trainer.conflicts(size, [members[row] for row in own.rows[uniform].flat], looked)
+        for size, own in zip(sizes, tuned, strict=True)
+    ]
     choice = _finished(tasks)
     test = [
-        trainer.test(choice, size, members, own).reshape(
-            -1, *shape[1:], len(tasks)
-        )  # [1 + R, U, K, T]
-        for size, own in zip(sizes, chosen, strict=True)
+        trainer.test(choice, size, members, own.rows.ravel().tolist())
+        for size, own in zip(sizes, tuned, strict=True)
     ]
-    redrawn = np.stack([_of_pairs(found, vectors, pairs) for found in test], axis=1)
+    shape = (-1, len(sizes), *tuned[0].rows.shape, len(tasks))  # [1 + R, S, U, K, T]
+    redrawn = _of_pairs(np.stack(test, axis=1).reshape(shape), vectors, pairs)
     return PairScores(
         sizes=tuple(sizes),
         parameters=tuple(trainer.parameters(size) for size in sizes),
         pairs=tuple((tasks[a].name, tasks[b].name) for a, b in pairs),
         weights=grid.weights,
-        learning_rates=np.stack(rates)[:, np.array(vectors.place)],
-        valid=np.stack([_of_pairs(found, vectors, pairs) for found in valid]),
+        learning_rates=np.stack([own.rates for own in tuned])[:, np.array(vectors.place)],
+        valid=_of_pairs(np.stack([own.valid for own in tuned]), vectors, pairs),
         test=redrawn[0],
         redrawn=redrawn[1:],
-        conflict=np.stack(conflict),
+        conflict=np.stack(conflict).reshape(len(sizes), len(pairs), grid.seeds),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tuned:
+    """The members of a size with their best learning rates.
+
+    Args:
+        rows: ``[U, K]`` their places among all members.
+        rates: ``[U]``.
+        valid: ``[U, K, T]``.
+    """
+
+    rows: NDArray[np.intp]
+    rates: Array
+    valid: Array
+
+
+def _tune(
+    trainer: Trainer, size: Size, members: Sequence[Member], vectors: Vectors, grid: Grid
+) -> _Tuned:
+    shape = (len(grid.learning_rates), len(vectors.distinct), grid.seeds)
+    scores = trainer.valid(size, members).reshape(*shape, -1)
+    best, each = _best_rates(scores, vectors.distinct), np.arange(len(vectors.distinct))
+    return _Tuned(
+        rows=np.arange(len(members)).reshape(shape)[best, each],
+        rates=np.array(grid.learning_rates)[best],
+        valid=scores[best, each],
     )
 
 

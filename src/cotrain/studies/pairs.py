@@ -100,7 +100,7 @@ class Grid:
 
 
 def draw_pairs(train: TaskData, *, most: int, seed: int) -> tuple[Pair, ...]:
-    """All pairs of tasks, or so many drawn at random.
+    """All pairs of tasks (domains are tasks, too), or so many drawn at random.
 
     Tasks are ordered by a hash of their labels, so neither the draw nor the order of the pairs, nor which
     task of a pair comes first, depends on the tasks' names and places.
@@ -119,6 +119,8 @@ def draw_pairs(train: TaskData, *, most: int, seed: int) -> tuple[Pair, ...]:
 
 
 def _fingerprint(train: TaskData, task: int) -> bytes:
+    if train.domains:  # made from each domain's content, wherever its rows stand
+        return train.domains[task].to_bytes(8)
     labels = (train.targets[:, task], train.mask[:, task])
     return hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in labels)).digest()
 

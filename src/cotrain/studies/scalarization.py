@@ -5,7 +5,8 @@ of training together grows with model size, the best constant weights do not dep
 conflicting gradients does not predict the gain. Departures: networks are the built-in MLP; the learning
 rate of every pair, weight and size is chosen on validation from one small grid; gains by size and the
 regret of weights found at another size are measured on the sealed test split, opened once; every task of
-every network speaks from its own best round on validation.
+every network speaks from its own best round on validation. Where tasks are domains, weights are the rates
+at which they are sampled, as in the paper.
 """
 
 from __future__ import annotations

@@ -1,0 +1,265 @@
+"""The three findings of Royer et al. (NeurIPS 2023) put to the test on tables and domains.
+
+    python benchmarks/scalarization.py [NAME ...]   # writes benchmarks/results/scalarization.{json,md,svg}
+
+`cotrain.studies.study_scalarization` on each data set; the test split of each is opened once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from domain_sets import digits, office
+from numpy.typing import NDArray
+from panels import Panel, Point
+from panels import page as svg_page
+from tables import SETS
+
+from cotrain.artifacts import RunFolder
+from cotrain.data import Splits
+from cotrain.result import Interval
+from cotrain.studies import Grid, study_scalarization
+from cotrain.studies.pair_estimates import numbers_and_draws, with_intervals
+from cotrain.studies.pair_findings import findings, written
+from cotrain.studies.pair_scores import PairScores
+from cotrain.studies.pairs import UNIFORM
+
+RESULTS = Path(__file__).parent / "results"
+FULL = Grid(shares=(0.1, 0.3, 0.5, 0.7, 0.9), widths=(8, 32, 128), low_precision=False)
+LIGHT = replace(FULL, widths=(4, 16, 64), seeds=2, learning_rates=(3e-3, 1e-2), most_pairs=6)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A data set and what is trained on it."""
+
+    load: Callable[[], Splits]
+    grid: Grid = FULL
+
+
+DATA = {
+    "emotions": Data(load=SETS["emotions"]),
+    "yeast": Data(load=SETS["yeast"], grid=replace(FULL, seeds=2, learning_rates=(3e-3, 1e-2))),
+    "atp1d": Data(load=SETS["atp1d"]),
+    "tox21": Data(load=SETS["tox21"], grid=replace(LIGHT, shares=(0.25, 0.5, 0.75), depths=(1,))),
+    "digits (domains)": Data(load=partial(digits, 600)),
+    "office (domains)": Data(load=office, grid=LIGHT),
+}
+POOLED = (
+    "uniform_trend",
+    "best_trend",
+    "agreement",
+    "yardstick",
+    "regret",
+    "transfer",
+    "correlation",
+)
+
+
+def judge(name: str) -> dict[str, Any]:
+    data, began = DATA[name], time.time()
+    splits = data.load()
+    with tempfile.TemporaryDirectory() as folder:
+        study = study_scalarization(splits, out=folder, grid=data.grid, title=name)
+        scores = PairScores.read(RunFolder(Path(folder)))
+    draws = numbers_and_draws(scores, seed=data.grid.seed)
+    alone = np.stack([scores.test[:, :, -1, :, 0], scores.test[:, :, 0, :, 1]])
+    edge = np.isin(study.best, [data.grid.weights[1], data.grid.weights[-2]])
+    return {
+        "tasks": len(splits.tasks),
+        "rows": len(splits.development.train),
+        "metric": splits.tasks[0].metric_name,
+        "pairs": len(study.pairs),
+        "seeds": study.seeds,
+        "sizes": study.sizes,
+        "parameters": study.parameters,
+        "alone": np.nanmean(alone, axis=(0, 2, 3)).tolist(),
+        "uniform_gain": [_numbers(one) for one in study.estimates.uniform_gain],
+        "best_gain": [_numbers(one) for one in study.estimates.best_gain],
+        "conflict": [_numbers(one) for one in study.estimates.conflict],
+        "best": study.best,
+        "best_is_uniform": float((np.array(study.best) == UNIFORM).mean()),
+        "best_is_extreme": float(edge.mean()),
+        "points": {"conflict": study.conflict, "gain": study.gain},
+        "draws": {key: np.round(draws[key], 5).tolist() for key in POOLED},
+        "trainings": study.cost.trainings,
+        "minutes": (time.time() - began) / 60,
+    }
+
+
+def _numbers(one: Interval) -> list[float]:
+    return [round(one.value, 5), round(one.low, 5), round(one.high, 5)]
+
+
+def estimates(draws: dict[str, Any]) -> Any:
+    """What the findings are judged by."""
+    nothing = np.empty((len(draws["regret"]), 0))
+    sizes = dict.fromkeys(("uniform_gain", "best_gain", "conflict"), nothing)
+    return with_intervals({key: np.array(draws[key], dtype=float) for key in POOLED} | sizes)
+
+
+def pooled(found: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Mean over the data sets, drawn independently; those without draws are left out."""
+    means = {}
+    for key in POOLED:
+        every = [np.array(one["draws"][key], dtype=float) for one in found.values()]
+        known = [own for own in every if np.isfinite(own[1:]).all()]
+        means[key] = np.mean(known or [np.full_like(every[0], np.nan)], axis=0)
+    return means
+
+
+def page(found: dict[str, Any]) -> str:
+    head = ("data", "pairs", "trainings", "growth", "stability", "conflicts tell nothing")
+    lines = [
+        ABOUT,
+        f"| {' | '.join(head)} |",
+        "|---" * len(head) + "|",
+    ]
+    judged = {name: estimates(one["draws"]) for name, one in found.items()}
+    judged["mean over the data sets"] = estimates(pooled(found))
+    for name, own in judged.items():
+        one = found.get(name)
+        counts = (str(one["pairs"]), f"{one['trainings']:,}") if one else ("", "")
+        verdicts = [finding.verdict for finding in findings(own)]
+        lines.append(f"| {' | '.join([name, *counts, *verdicts])} |")
+    lines += [READING, "## Numbers", "", *numbers(judged)]
+    lines += ["", "## By size", "", *by_size(found)]
+    return "\n".join(lines) + "\n"
+
+
+def numbers(judged: dict[str, Any]) -> list[str]:
+    columns = {
+        "uniform_trend": "gain for 10× the parameters, uniform",
+        "best_trend": "the same, best weights",
+        "agreement": "order of weights, small to large",
+        "yardstick": "the same at one size",
+        "regret": "regret of the smallest's weights",
+        "transfer": "these over uniform",
+        "correlation": "conflicts with gain, r",
+    }
+    lines = [f"| data | {' | '.join(columns.values())} |", "|---" * (1 + len(columns)) + "|"]
+    for name, own in judged.items():
+        cells = [_cell(getattr(own, key)) for key in columns]
+        lines.append(f"| {' | '.join([name, *cells])} |")
+    return lines
+
+
+def _cell(one: Interval) -> str:
+    return f"**{written(one)}**" if one.significant else written(one)
+
+
+def by_size(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "| data | metric | training rows | size | parameters | alone | gain, uniform | gain, best "
+        "| conflicting steps |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, one in found.items():
+        for at, size in enumerate(one["sizes"]):
+            gains = [_cell(_interval(one[key][at])) for key in ("uniform_gain", "best_gain")]
+            told = (name, one["metric"], str(one["rows"])) if at == 0 else ("", "", "")
+            conflict = f"{one['conflict'][at][0]:.0%}"
+            scale = (size, f"{one['parameters'][at]:,}", f"{one['alone'][at]:.3f}")
+            lines.append(f"| {' | '.join([*told, *scale, *gains, conflict])} |")
+    return lines
+
+
+def _interval(numbers: list[float]) -> Interval:
+    value, low, high = numbers
+    return Interval(value=value, low=low, high=high)
+
+
+def figure(found: dict[str, Any]) -> str:
+    """Gain against parameters, a panel for each data set."""
+    colours = {"uniform_gain": ("uniform", "#1a7fd4"), "best_gain": ("best weights", "#c8691c")}
+    panels = []
+    for name, one in found.items():
+        points = []
+        for key, (label, colour) in colours.items():
+            for at, (parameters, numbers) in enumerate(
+                zip(one["parameters"], one[key], strict=True)
+            ):
+                value, low, high = (100 * number for number in numbers)
+                last = at == len(one["sizes"]) - 1
+                points.append(
+                    Point(
+                        x=parameters * (1.03 if key == "best_gain" else 1),
+                        y=value,
+                        error=(high - low) / 2,
+                        label=label if last else "",
+                        colour=colour,
+                        curve=label,
+                    )
+                )
+        reach = max(abs(point.y) + point.error for point in points)
+        step = next(s for s in (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 50) if 2.2 * s > reach)
+        panels.append(
+            Panel(
+                title=f"{name}: gain over each task alone, in hundredths of {one['metric']}",
+                points=tuple(points),
+                end=max(one["parameters"]) * 2,
+                low=-2.3 * step,
+                high=2.3 * step,
+                ticks=tuple(step * at for at in (-2, -1, 0, 1, 2)),
+                x_title="shared parameters",
+            )
+        )
+    return svg_page(panels, ticks=(300, 1000, 3000, 10_000, 30_000, 100_000))
+
+
+ABOUT = """# Scalarization: three findings of Royer et al. (2023), put to the test
+
+`python benchmarks/scalarization.py`: `cotrain.studies.study_scalarization` on four tables and two sets
+of domains. Every pair of tasks is trained at three or five constant weights and each task alone, in
+built-in networks of three widths and one or two depths, two or three learning rates (chosen for each
+pair, weight and size on validation), two or three seeds. Gains are test scores less those of each task
+alone in a network of the same size. Intervals (95 %) redraw pairs, seeds and test rows together; bold:
+zero is outside. Fewer than five pairs are not redrawn, and have no interval of ranks and correlations.
+Seven numbers on six data sets: about two bold ones are to be expected by chance.
+
+- *growth*: the gain grows with model size. Slope of the mean gain of uniform weights over log10 of the
+  shared parameters.
+- *stability*: the best weights do not depend on model size. The order of the weights by validation
+  score at a size against the order by test score at a larger one (rank correlation, different seeds)
+  must be above zero, and the smallest size's best weights must lose nothing significant to the largest
+  one's own, both trained at the largest size.
+- *conflicts tell nothing*: the correlation of the share of conflicting gradients with the validation
+  gain, over pairs and sizes (paper: .06), has its whole interval within ±.3.
+
+The mean over the data sets weighs them equally; it leaves out those without an interval.
+
+![gain over training alone against model size](scalarization.svg)
+
+## Verdicts
+"""
+
+READING = """
+## What it says
+"""
+
+
+def main() -> None:
+    path = RESULTS / "scalarization.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    for name in sys.argv[1:] or DATA:
+        found[name] = judge(name)
+        found = {key: found[key] for key in DATA if key in found}
+        print(f"{name}: {found[name]['minutes']:.1f} min", flush=True)
+        path.write_text(json.dumps(found) + "\n")
+    found = {name: found[name] for name in DATA if name in found}
+    (RESULTS / "scalarization.md").write_text(page(found))
+    (RESULTS / "scalarization.svg").write_text(figure(found))
+    print(page(found))
+
+
+if __name__ == "__main__":
+    main()
