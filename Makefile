@@ -35,6 +35,7 @@ benchmarks: $(VENV)/installed
 	$(BIN)/python benchmarks/sampled_gains.py
 	$(BIN)/python benchmarks/regret.py
 	$(BIN)/python benchmarks/scalarization.py
+	$(BIN)/python benchmarks/ray_scaling.py
 
 # constraints.txt pins what was tested; torch's pin also keeps pip from fetching a CUDA build here.
 $(VENV)/installed: pyproject.toml constraints.txt

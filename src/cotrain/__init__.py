@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cotrain.errors import InputError
     from cotrain.measuring import measure_tasks
     from cotrain.planning import plan
+    from cotrain.population.ray_workers import RayCluster
     from cotrain.predictor import Predictor, load
     from cotrain.result import Result
     from cotrain.settings import Settings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "InputError",
     "Predictor",
+    "RayCluster",
     "Result",
     "Settings",
     "from_arrays",
@@ -36,6 +38,7 @@ __all__ = [
 _HOMES = {
     "InputError": "cotrain.errors",
     "Predictor": "cotrain.predictor",
+    "RayCluster": "cotrain.population.ray_workers",
     "Result": "cotrain.result",
     "Settings": "cotrain.settings",
     "from_arrays": "cotrain.data",

@@ -25,7 +25,9 @@ from cotrain.measure.sampled import sample_gains
 from cotrain.measure.similarity import GradientSimilarity
 from cotrain.measure.steps import PlainStep
 from cotrain.population.engine import Engine, Watch
+from cotrain.population.local_workers import HERE
 from cotrain.population.member import Member, indicator
+from cotrain.population.workers import Cluster
 from cotrain.result_file import drop_working_files
 from cotrain.settings import SAMPLED_SEEDS, Encoder, Instrument, Settings
 from cotrain.stages import build_engine, claim
@@ -177,6 +179,7 @@ def measure_tasks(
     settings: Settings = DEFAULTS,
     title: str = "tasks",
     watch: Watch = lambda _: None,
+    cluster: Cluster = HERE,
 ) -> tuple[Measurement, ...]:
     """Measure how tasks relate, without deciding anything. The test rows stay sealed.
 
@@ -187,6 +190,8 @@ def measure_tasks(
         settings: Which instruments, and theirs; budget and trees are not used.
         title: Name of the data set, for the report.
         watch: Called with progress updates.
+        cluster: Where populations are trained: this process, or
+            :class:`~cotrain.population.ray_workers.RayCluster`. The answer is the same.
 
     Returns:
         One result for each instrument, which are also in the run folder.
@@ -199,7 +204,7 @@ def measure_tasks(
     if folder.has(FINISHED):
         return read_measured(folder).all()
     recipe = recipe_for(len(development.train), seed=settings.seed)
-    engine = build_engine(folder, development, encoder, settings, recipe, watch)
+    engine = build_engine(folder, development, encoder, settings, recipe, watch, cluster)
     joint = Member(
         name="joint",
         weights=indicator(set(range(len(splits.tasks))), len(splits.tasks)),

@@ -27,7 +27,9 @@ from cotrain.deciding import decide, demands
 from cotrain.ledger import Ledger
 from cotrain.measuring import measure
 from cotrain.population.engine import Watch
+from cotrain.population.local_workers import HERE
 from cotrain.population.trained import merge
+from cotrain.population.workers import Cluster
 from cotrain.predictor import Predictor, load, ship
 from cotrain.prove import prove
 from cotrain.result import Result
@@ -61,6 +63,7 @@ def plan(
     settings: Settings = DEFAULTS,
     title: str = "tasks",
     watch: Watch = lambda _: None,
+    cluster: Cluster = HERE,
 ) -> tuple[Result, Predictor]:
     """Find out which tasks to train together, prove what it is worth, and ship the models.
 
@@ -72,13 +75,15 @@ def plan(
         settings: Budget, groups, seeds, ….
         title: Name of the data set, for the report.
         watch: Called with progress updates.
+        cluster: Where populations are trained: this process, or
+            :class:`~cotrain.population.ray_workers.RayCluster`. The answer is the same.
 
     Returns:
         What was found out, and the trained predictor (also in the run folder, see
         :func:`cotrain.load`).
 
     Raises:
-        InputError: If the folder holds another run, or the budget is too small.
+        InputError: If the folder holds another run, the budget is too small, or there is no cluster.
     """
     folder = RunFolder(Path(out))
     development, tasks = splits.development, splits.tasks
@@ -88,7 +93,7 @@ def plan(
     if is_finished(folder):
         drop_working_files(folder)
         return read_result(folder), load(out, encoder=encoder)
-    engine = build_engine(folder, development, encoder, settings, allowance.recipe, watch)
+    engine = build_engine(folder, development, encoder, settings, allowance.recipe, watch, cluster)
     ledger = Ledger.of(engine, allowance.full_rounds)
 
     # The network baselines, each tuned on its own validation score.

@@ -18,9 +18,11 @@ from cotrain.errors import InputError
 from cotrain.models.losses import starting_bias
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture, shared_rows
-from cotrain.population.calibration import Calibration, Trial, calibrate, candidates
+from cotrain.population.calibration import Calibration, Trial, calibrate, candidates, named
 from cotrain.population.engine import Engine, Update, Watch
+from cotrain.population.local_workers import HERE
 from cotrain.population.member import Recipe
+from cotrain.population.workers import Cluster, Cut
 from cotrain.result import Contender
 from cotrain.settings import Encoder, Settings
 
@@ -83,28 +85,40 @@ def build_engine(
     settings: Settings,
     recipe: Recipe,
     watch: Watch,
+    cluster: Cluster = HERE,
 ) -> Engine:
-    """The engine with the executor that calibration chose; a resumed run keeps the first choice."""
+    """The engine with the executor that calibration chose; a resumed run keeps the first choice.
+
+    It keeps the first cut into cohorts, too, so a run may be resumed on another cluster, or on none.
+    """
     architecture = architecture_of(development, encoder, settings.widths)
-    executors = candidates(architecture, low_precision=settings.low_precision)
     if folder.has("engine.json"):
-        facts = folder.read_json("engine.json")
-        trials = tuple(
-            Trial(**trial | {"seconds": float(trial["seconds"])}) for trial in facts["trials"]
-        )
-        calibration = Calibration(chosen=facts["chosen"], trials=trials)
+        calibration, cut = _read_engine(folder)
     else:
+        cut = cluster.cut()
+        executors = candidates(architecture, low_precision=settings.low_precision)
         calibration = calibrate(executors, architecture, development.train, recipe)
-        folder.write_json("engine.json", dataclasses.asdict(calibration))
+        facts = dataclasses.asdict(calibration) | {"cut": dataclasses.asdict(cut)}
+        folder.write_json("engine.json", facts)
     return Engine(
         architecture=architecture,
         development=development,
         recipe=recipe,
-        executor=next(e for e in executors if e.name == calibration.chosen),
+        executor=named(architecture, calibration.chosen),
         folder=folder,
         watch=watch,
         calibration=calibration,
+        cluster=cluster,
+        cut=cut,
     )
+
+
+def _read_engine(folder: RunFolder) -> tuple[Calibration, Cut]:
+    facts = folder.read_json("engine.json")
+    trials = tuple(
+        Trial(**trial | {"seconds": float(trial["seconds"])}) for trial in facts["trials"]
+    )
+    return Calibration(chosen=facts["chosen"], trials=trials), Cut(**facts["cut"])
 
 
 def fit_trees(engine: Engine, settings: Settings, candidates: int) -> tuple[Forest, float]:

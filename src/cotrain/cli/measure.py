@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from cotrain.cli import options, session
 from cotrain.cli.options import (
+    Address,
     Columns,
     Cut,
     Data,
     Domain,
+    Executor,
     Float32,
     Ignore,
     Kinds,
@@ -20,6 +22,7 @@ from cotrain.cli.options import (
     Smiles,
     Targets,
     Trainings,
+    Where,
     With,
 )
 
@@ -58,6 +61,8 @@ def measure(
     trainings: Trainings = 10,
     max_groups: MaxGroups = 3,
     float32: Float32 = False,
+    executor: Where = Executor.LOCAL,
+    address: Address = None,
     out: Out = None,
     resume: Resume = False,
 ) -> None:
@@ -75,10 +80,13 @@ def measure(
         trainings=trainings,
         float32=float32,
     )
+    where = options.cluster(executor, address)
     console, title = session.make_console(), options.title(data)
     splits = session.split_table(frame, schema, cut, seed, console)
     with session.watched(console, folder) as watch:
-        found = measure_tasks(splits, out=folder, settings=settings, title=title, watch=watch)
+        found = measure_tasks(
+            splits, out=folder, settings=settings, title=title, watch=watch, cluster=where
+        )
     for measurement in found:
         session.say(console, f"\n{measurement.title}\n{measurement}")
     for line in costs(RunFolder(folder)):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cotrain.data import Schema, Split
+    from cotrain.population.workers import Cluster
     from cotrain.settings import Instrument, Settings
     from cotrain.weighting import PBT, LossWeighting, WeightSchedule
 
@@ -36,6 +37,13 @@ class Trees(StrEnum):
 
     HIST = "hist"
     LIGHTGBM = "lightgbm"
+
+
+class Executor(StrEnum):
+    """Where populations are trained."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 BUDGET_HELP = (
@@ -99,6 +107,14 @@ Seeds = Annotated[int, typer.Option(min=2, help="Seeds of every contender.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seeds the split, the row order and the bootstrap.")]
 WhichTrees = Annotated[Trees, typer.Option(help="Trees to compare with (lightgbm: extra gbm).")]
 Float32 = Annotated[bool, typer.Option("--float32", help="Never compute in bfloat16.")]
+
+EXECUTOR_HELP = "Where populations are trained: in this process, or on a Ray cluster (extra ray)."
+Where = Annotated[Executor, typer.Option("--executor", help=EXECUTOR_HELP)]
+ADDRESS_HELP = (
+    "Of the Ray cluster: auto (the default: the one that this machine belongs to), HOST:PORT, or local "
+    "(start one here)."
+)
+Address = Annotated[str | None, typer.Option(help=ADDRESS_HELP, show_default=False)]
 
 
 def read(
@@ -202,6 +218,20 @@ def _aggregated(name: str) -> LossWeighting:
             "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
         ) from error
     return weighting.Aggregated(aggregator=getattr(aggregation, name)())
+
+
+def cluster(executor: Executor, address: str | None) -> Cluster:
+    """Where ``--executor`` trains; a cluster is reached before anything is written."""
+    from cotrain.population.local_workers import HERE
+    from cotrain.population.ray_workers import AUTO, RayCluster
+
+    if executor is Executor.LOCAL and address is not None:
+        raise InputError("--address is the address of a Ray cluster: add --executor ray")
+    if executor is Executor.LOCAL:
+        return HERE
+    found = RayCluster(address=address or AUTO)
+    found.connect()
+    return found
 
 
 def pairs(given: list[str] | None, option: str) -> tuple[tuple[str, str], ...]:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from cotrain.cli import options, session
 from cotrain.cli.options import (
+    Address,
     Apart,
     Budget,
     Columns,
     Cut,
     Data,
     Domain,
+    Executor,
     Float32,
     GroupBy,
     Ignore,
@@ -29,6 +31,7 @@ from cotrain.cli.options import (
     Trainings,
     Trees,
     Weights,
+    Where,
     WhichTrees,
     With,
 )
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cotrain.data import Schema, Split
+    from cotrain.population.workers import Cluster
     from cotrain.settings import Settings
 
 
@@ -61,6 +65,8 @@ def run(
     trainings: Trainings = 10,
     trees: WhichTrees = Trees.HIST,
     float32: Float32 = False,
+    executor: Where = Executor.LOCAL,
+    address: Address = None,
     out: Out = None,
     resume: Resume = False,
 ) -> None:
@@ -81,7 +87,8 @@ def run(
         trees=trees,
         float32=float32,
     )
-    run_table(frame, schema, cut, settings, folder, options.title(data))
+    where = options.cluster(executor, address)
+    run_table(frame, schema, cut, settings, folder, options.title(data), where)
 
 
 def run_table(
@@ -91,6 +98,7 @@ def run_table(
     settings: Settings,
     folder: Path,
     title: str,
+    cluster: Cluster,
 ) -> None:
     """Run on a table that has been read, printing what happens, and write the report."""
     from cotrain import plan
@@ -103,7 +111,9 @@ def run_table(
     console = session.make_console()
     splits = session.split_table(frame, schema, split, settings.seed, console)
     with session.watched(console, folder) as watch:
-        result, _ = plan(splits, out=folder, settings=settings, title=title, watch=watch)
+        result, _ = plan(
+            splits, out=folder, settings=settings, title=title, watch=watch, cluster=cluster
+        )
     print_result(result, console)
     run = RunFolder(folder)
     further = (*read_stability(run), *read_measured(run).further(), *read_search(run))

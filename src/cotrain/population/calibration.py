@@ -68,6 +68,11 @@ def candidates(architecture: Architecture, *, low_precision: bool) -> tuple[Exec
     return FusedMLPExecutor(net, torch.bfloat16), exact, sequential
 
 
+def named(architecture: Architecture, name: str) -> Executor:
+    """The candidate of a name."""
+    return next(e for e in candidates(architecture, low_precision=True) if e.name == name)
+
+
 def calibrate(
     executors: Sequence[Executor], architecture: Architecture, data: TaskData, recipe: Recipe
 ) -> Calibration:

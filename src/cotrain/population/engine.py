@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 
-import torch
-from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from cotrain.artifacts import RunFolder
 from cotrain.data.taskdata import Development
 from cotrain.models.multitask import Architecture
-from cotrain.population import checkpoint
 from cotrain.population.batches import batch_count
 from cotrain.population.calibration import Calibration
 from cotrain.population.executor import Executor
+from cotrain.population.local_workers import ThisProcess
 from cotrain.population.member import Member, Recipe
-from cotrain.population.trained import Trained, from_progress, merge
-from cotrain.population.training import Progress, start, train_cohort
+from cotrain.population.memory import member_bytes
+from cotrain.population.stage import Cohort, Stage, Update, Watch
+from cotrain.population.trained import Trained
+from cotrain.population.workers import Cluster, Cut, Site, Workers, repeated
+
+__all__ = ["Engine", "Update", "Watch", "cohort_size", "flops_per_example"]
 
 COHORT_BYTES = 1 << 30  # stacked parameters, moments and activations of a cohort
 MOST_MEMBERS = 64
 CHECKPOINT_SECONDS = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """News for whoever shows progress: ``done`` of ``total`` member-rounds of a stage."""
-
-    stage: str
-    done: int
-    total: int
-    loss: float  # weighted validation loss, averaged over members
-
-
-Watch = Callable[[Update], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +43,8 @@ class Engine:
         folder: Where finished cohorts and checkpoints go; the run resumes from it.
         watch: Called after every round.
         checkpoint_seconds: Time between checkpoints of an unfinished cohort.
+        cluster: Where cohorts are trained.
+        cut: How populations are cut into cohorts.
     """
 
     architecture: Architecture
@@ -64,6 +55,8 @@ class Engine:
     folder: RunFolder
     watch: Watch = field(default=lambda _: None)
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    cluster: Cluster = field(default_factory=ThisProcess)
+    cut: Cut = field(default_factory=Cut)
 
     def train(self, stage: str, members: Sequence[Member]) -> Trained:
         """Train all members. Finished cohorts of the same stage are read back instead.
@@ -71,28 +64,49 @@ class Engine:
         Args:
             stage: Names the files; each stage of a run has its own.
             members: Any number; a member's result does not depend on the others.
-        """
-        total = len(members) * self.recipe.rounds
-        parts: list[Trained] = []
-        for at, cohort in enumerate(self._cohorts(members)):
-            base = sum(len(part.members) for part in parts) * self.recipe.rounds
-            parts.append(self._cohort(f"population/{stage}-{at}", cohort, stage, base, total))
-        return merge(parts)
 
-    def _cohorts(self, members: Sequence[Member]) -> list[list[Member]]:
-        """Members that stand together and share weighting and optimiser, as many as fit in memory."""
+        Raises:
+            LostError: If workers keep dying; the run folder keeps what is done.
+        """
+        run = Stage(
+            name=stage,
+            cohorts=[
+                Cohort(folder=self.folder, name=f"population/{stage}-{at}", members=tuple(cohort))
+                for at, cohort in enumerate(self.cohorts(members))
+            ],
+            recipe=self.recipe,
+            workers=self.workers,
+            watch=self.watch,
+            checkpoint_seconds=self.checkpoint_seconds,
+        )
+        return repeated(run.train)
+
+    @cached_property
+    def workers(self) -> Workers:
+        """Who trains cohorts."""
+        site = Site(
+            architecture=self.architecture, development=self.development, executor=self.executor
+        )
+        return self.cluster.workers(site)
+
+    def cohorts(self, members: Sequence[Member]) -> list[list[Member]]:
+        """Members that stand together and share weighting and optimiser, as many as fit in memory.
+
+        Several workers share them out evenly.
+        """
         alike = groupby(members, key=lambda member: (member.weighting, member.optimiser))
-        cohorts = []
+        found = []
         for _, group in alike:
             run = list(group)
             by_task = len(run[0].weights) if run[0].optimiser.by_task else 1
-            size = cohort_size(self.architecture, self.recipe, gradients=by_task)
-            cohorts += [run[at : at + size] for at in range(0, len(run), size)]
-        return cohorts
+            most = cohort_size(self.architecture, self.recipe, self.cut.room, gradients=by_task)
+            size = min(most, -(-len(run) // self.cut.parts))
+            found += [run[at : at + size] for at in range(0, len(run), size)]
+        return found
 
     def forget(self, stage: str, members: Sequence[Member]) -> None:
         """Delete the files of a stage whose result is kept elsewhere."""
-        for cohort in range(len(self._cohorts(members))):
+        for cohort in range(len(self.cohorts(members))):
             self.folder.remove(f"population/{stage}-{cohort}.safetensors")
 
     def predict(self, trained: Trained, inputs: Tensor) -> Tensor:
@@ -114,68 +128,20 @@ class Engine:
         """Optimiser steps in one round."""
         return batch_count(len(self.development.train), self.recipe.batch_size)
 
-    def _cohort(
-        self, name: str, cohort: Sequence[Member], stage: str, base: int, total: int
-    ) -> Trained:
-        done, partial = f"{name}.safetensors", f"{name}.checkpoint.safetensors"
-        if self.folder.has(done):
-            progress, facts, _ = checkpoint.load(self.folder, done)
-            return from_progress(cohort, progress, facts["seconds"])
-        spent = 0.0
-        if self.folder.has(partial):
-            progress, facts, _ = checkpoint.load(self.folder, partial)
-            spent = facts["seconds"]
-        else:
-            progress = start(cohort, self.architecture, self.development)
-        began = saved = time.monotonic()
 
-        def after_round(progress: Progress) -> None:
-            nonlocal saved
-            self.watch(_update(stage, base, total, cohort, progress, self.recipe))
-            now = time.monotonic()
-            if progress.active and now - saved >= self.checkpoint_seconds:
-                checkpoint.save(self.folder, partial, progress, seconds=spent + now - began)
-                saved = now
-
-        train_cohort(
-            cohort, progress, self.executor, self.development, self.recipe, after_round=after_round
-        )
-        seconds = spent + time.monotonic() - began
-        checkpoint.save(self.folder, done, checkpoint.finished(progress), seconds=seconds)
-        self.folder.remove(partial)
-        return from_progress(cohort, progress, seconds)
-
-
-def cohort_size(architecture: Architecture, recipe: Recipe, *, gradients: int = 1) -> int:
-    """Members that train side by side: as many as fit in ``COHORT_BYTES``, at most 64.
-
-    Counted for a member: parameters, gradients, two moments and a copy for the products, and twice what
-    autograd would keep of a batch. The size depends on nothing that varies from run to run, so a
-    resumed run forms the same cohorts.
+def cohort_size(
+    architecture: Architecture, recipe: Recipe, room: int | None = None, *, gradients: int = 1
+) -> int:
+    """Members that train side by side: as many as fit in a room, at most 64.
 
     Args:
-        architecture: Of a member.
-        recipe: Says how large a batch is.
+        architecture: Of every member.
+        recipe: Of every member.
+        room: Bytes; ``COHORT_BYTES`` if None. See :func:`~cotrain.population.memory.member_bytes`.
         gradients: How many gradients, and moments, the optimiser keeps of every parameter.
     """
-    net = architecture.build(seed=0)
-    parameters = sum(p.numel() * p.element_size() for p in net.parameters())
-    one, two = (_kept_bytes(net, architecture.sample.repeat_interleave(n, 0)) for n in (2, 4))
-    activations = recipe.batch_size * (two - one) // 2
-    return max(1, min(MOST_MEMBERS, COHORT_BYTES // (5 * gradients * parameters + 2 * activations)))
-
-
-def _kept_bytes(net: nn.Module, inputs: Tensor) -> int:
-    kept = 0
-
-    def count(tensor: Tensor) -> Tensor:
-        nonlocal kept
-        kept += tensor.numel() * tensor.element_size()
-        return tensor
-
-    with saved_tensors_hooks(count, lambda tensor: tensor):
-        net(inputs)
-    return kept
+    room = COHORT_BYTES if room is None else room
+    return max(1, min(MOST_MEMBERS, room // member_bytes(architecture, recipe, gradients)))
 
 
 def flops_per_example(architecture: Architecture) -> float:
@@ -184,15 +150,3 @@ def flops_per_example(architecture: Architecture) -> float:
     with FlopCounterMode(display=False) as counter:
         net(architecture.sample.repeat_interleave(2, 0)).sum().backward()
     return float(counter.get_total_flops()) / 2
-
-
-def _update(
-    stage: str, base: int, total: int, cohort: Sequence[Member], progress: Progress, recipe: Recipe
-) -> Update:
-    """Stopped members count as done with all their rounds."""
-    stopped = len(cohort) - len(progress.active)
-    done = base + stopped * recipe.rounds + len(progress.active) * progress.round
-    weights = torch.tensor([member.weights for member in cohort])
-    losses = torch.where(weights > 0, progress.loss, 0.0)
-    mean = (weights * losses).sum(dim=1) / weights.sum(dim=1)
-    return Update(stage=stage, done=done, total=total, loss=float(mean.mean()))

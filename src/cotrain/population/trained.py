@@ -36,7 +36,7 @@ class Trained:
         rounds_run: ``[P]`` rounds trained before the member stopped.
         outputs: ``[P, O, N]`` validation outputs at each task's best round.
         models: (member row, round) → parameters and buffers.
-        seconds: Wall time of the training.
+        seconds: Time of computing, summed over the workers that train side by side.
     """
 
     members: tuple[Member, ...]

@@ -54,36 +54,6 @@ class Progress:
     models: dict[tuple[int, int], Tensors] = field(default_factory=dict)
 
 
-def copied(progress: Progress, parents: Sequence[int]) -> Progress:
-    """Members that go on from where others stand: state, moments, best rounds and models.
-
-    Args:
-        progress: Of P members.
-        parents: Row of the active member that each new member copies.
-    """
-    place = {row: at for at, row in enumerate(progress.active)}
-    rows = list(parents)
-    return Progress(
-        state=progress.state.select([place[row] for row in rows]),
-        active=list(range(len(rows))),
-        round=progress.round,
-        loss=progress.loss[rows],
-        best_round=progress.best_round[rows],
-        outputs=progress.outputs[rows],
-        rounds_run=progress.rounds_run[rows],
-        models={
-            (child, round): model if child == parent else _clone(model)
-            for child, parent in enumerate(rows)
-            for (row, round), model in progress.models.items()
-            if row == parent
-        },
-    )
-
-
-def _clone(model: Tensors) -> Tensors:
-    return {name: tensor.clone() for name, tensor in model.items()}
-
-
 def start(
     cohort: Sequence[Member], architecture: Architecture, development: Development
 ) -> Progress:

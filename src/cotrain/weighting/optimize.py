@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -17,8 +19,10 @@ from cotrain.population import checkpoint
 from cotrain.population.engine import Engine, Update
 from cotrain.population.member import Member, indicator
 from cotrain.population.optimisers import ADAMW, Optimiser
-from cotrain.population.trained import Trained, from_progress, task_scores
-from cotrain.population.training import Progress, copied, predict_outputs, start, train_cohort
+from cotrain.population.stage import SPARED
+from cotrain.population.trained import Trained, from_progress
+from cotrain.population.training import Progress
+from cotrain.population.workers import Piece, Report, Turn, advance, repeated
 from cotrain.weighting.search import (
     Array,
     Move,
@@ -56,9 +60,15 @@ def optimize_weights(
     Raises:
         InputError: If every member diverged.
     """
-    tasks = [task.name for task in engine.development.tasks]
-    weights = indicator(set(range(len(tasks))), len(tasks))
+    weights = indicator(set(range(len(engine.development.tasks))), len(engine.development.tasks))
     base = Member(name=stage, weights=weights, seed=seed, dropout=dropout, optimiser=optimiser)
+    return repeated(lambda: _search(engine, searcher, base, stage, every))
+
+
+def _search(
+    engine: Engine, searcher: Searcher, base: Member, stage: str, every: int
+) -> tuple[WeightSearch, Trained]:
+    tasks = [task.name for task in engine.development.tasks]
     trainer = _Trainer(engine=engine, base=base, stage=stage)
     history = search_weights(
         trainer,
@@ -73,8 +83,7 @@ def optimize_weights(
         replace(_with(base, setting), name=f"{stage}/{row}")
         for row, setting in enumerate(history.now())
     ]
-    assert trainer.progress is not None
-    return history, from_progress(members, trainer.progress, trainer.seconds)
+    return history, from_progress(members, trainer.progress(), trainer.seconds)
 
 
 def _with(base: Member, setting: Setting) -> Member:
@@ -88,38 +97,45 @@ def _with(base: Member, setting: Setting) -> Member:
 
 @dataclass(kw_only=True)
 class _Trainer:
-    """Trains interval after interval, and keeps every one."""
+    """Trains interval after interval, and keeps every one. A member is a piece, so a copy moves nothing."""
 
     engine: Engine
     base: Member
     stage: str
     seconds: float = 0.0
-    progress: Progress | None = None
+    pieces: Sequence[Piece] = ()
     saved: float = field(default_factory=time.monotonic)
+    writing: float = 0.0  # seconds that others waited for the last checkpoint
 
     def resume(self, tasks: Sequence[str]) -> WeightSearch | None:
         """What was done before, if anything was."""
         if not self.engine.folder.has(self._file):
             return None
-        self.progress, facts, beside = checkpoint.load(self.engine.folder, self._file)
+        progress, facts, beside = checkpoint.load(self.engine.folder, self._file)
+        self.pieces = self.engine.workers.hold(progress, apart=True)
         self.seconds = facts["seconds"]
         arrays = {name: tensor.numpy() for name, tensor in beside.items()}
         return WeightSearch(tasks=tuple(tasks), ends=tuple(facts["ends"]), **arrays)
 
     def save(self, history: WeightSearch) -> None:
         """Keep the end, and every now and then what is done so far."""
-        assert self.progress is not None
-        now, over = time.monotonic(), history.ends[-1] == self.engine.recipe.rounds
-        if not over and now - self.saved < self.engine.checkpoint_seconds:
+        began, over = time.monotonic(), history.ends[-1] == self.engine.recipe.rounds
+        wait = max(self.engine.checkpoint_seconds, self.writing * SPARED)
+        if not over and began - self.saved < wait:
             return
-        self.saved = now
         beside = {
             part.name: torch.from_numpy(np.ascontiguousarray(getattr(history, part.name)))
             for part in fields(history)
             if part.name not in ("tasks", "ends")
         }
         facts = {"seconds": self.seconds, "ends": history.ends}
-        checkpoint.save(self.engine.folder, self._file, self.progress, beside, **facts)
+        checkpoint.save(self.engine.folder, self._file, self.progress(), beside, **facts)
+        self.saved = time.monotonic()
+        self.writing = self.saved - began if self.engine.cut.parts > 1 else 0.0
+
+    def progress(self) -> Progress:
+        """Of the whole population."""
+        return self.engine.workers.fetch(self.pieces)
 
     @property
     def _file(self) -> str:
@@ -127,36 +143,34 @@ class _Trainer:
 
     def __call__(self, moves: Sequence[Move], until: int) -> Array:
         """See :data:`cotrain.weighting.search.Trainer`."""
-        began, engine = time.monotonic(), self.engine
+        engine = self.engine
         members = [_with(self.base, move.setting) for move in moves]
-        if self.progress is None:
-            self.progress = start(members, engine.architecture, engine.development)
-        else:
-            self.progress = copied(self.progress, [move.parent for move in moves])
-        train_cohort(
-            members,
-            self.progress,
-            engine.executor,
-            engine.development,
-            replace(engine.recipe, patience=engine.recipe.rounds + 1),
-            until=until,
-            after_round=self._tell,
-        )
-        scores = self._scores(self.progress, len(members))
-        self.seconds += time.monotonic() - began
-        return scores
+        before = [self.pieces[move.parent] for move in moves] if self.pieces else []
+        cohorts = engine.cohorts(members)
+        firsts = [0, *accumulate(len(cohort) for cohort in cohorts)]
+        recipe = replace(engine.recipe, patience=engine.recipe.rounds + 1)
 
-    def _scores(self, progress: Progress, members: int) -> Array:
-        """``[N, T]`` of the members as they are now; NaN for those that diverged."""
-        found = np.full((members, len(self.engine.development.tasks)), np.nan)
-        if progress.active:
-            valid = self.engine.development.valid
-            outputs = predict_outputs(self.engine.executor, progress.state, valid.inputs)
-            known = valid.mask.any(dim=0).expand(len(outputs), -1)
-            found[progress.active] = task_scores(outputs, valid, known=known)
-        return found
+        def begin(at: int) -> Turn:
+            return Turn(
+                members=tuple(cohorts[at]),
+                recipe=recipe,
+                until=until,
+                pieces=tuple(before[firsts[at] : firsts[at + 1]]),
+                apart=True,
+            )
 
-    def _tell(self, progress: Progress) -> None:
+        reports: dict[int, Report] = {}
+        with closing(advance(engine.workers, range(len(cohorts)), begin)) as news:
+            for at, report in news:
+                reports[at] = report
+                self.seconds += report.seconds
+                self._tell(report)
+        last = [reports[at] for at in range(len(cohorts))]
+        self.pieces = [piece for report in last for piece in report.pieces]
+        return np.concatenate([report.scores for report in last if report.scores is not None])
+
+    def _tell(self, report: Report) -> None:
         total = self.engine.recipe.rounds
-        loss = float(progress.loss[progress.active].mean()) if progress.active else float("nan")
-        self.engine.watch(Update(stage=self.stage, done=progress.round, total=total, loss=loss))
+        self.engine.watch(
+            Update(stage=self.stage, done=report.round, total=total, loss=report.loss)
+        )
