@@ -261,7 +261,7 @@ READING = """
   intervals are too wide to call it none. A third of the steps conflict where gains are next to nothing.
 
 What this cannot show: networks have 520 to 65,600 shared parameters, the paper's are thousands of times
-larger; test splits are small (34 rows in atp1d, 39 in emotions), which is most of the intervals' width;
+larger; test splits are small (35 rows in atp1d, 39 in emotions), which is most of the intervals' width;
 width and depth are not told apart.
 """
 
