@@ -102,7 +102,7 @@ def _rates(study: OptimizerStudy) -> Section:
         chosen, edge = study.rates[o][study.chosen[o]], np.isin(study.chosen[o], (0, last)).sum()
         lines.append(
             f"{name}: {percent(near[o])} of the rates within {numbers.NEAR:g} % of the best; chosen "
-            f"{chosen.min():g} to {chosen.max():g}, at an end of the grid for {edge} of "
+            f"{chosen.min():.2g} to {chosen.max():.2g}, at an end of the grid for {edge} of "
             f"{len(study.methods)} methods"
         )
     return Section(
