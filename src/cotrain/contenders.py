@@ -82,7 +82,8 @@ def tuned(trained: Trained, valid: TaskData) -> tuple[Member, ...]:
     best: dict[Hashable, tuple[float, Member]] = {}
     scores = member_scores(trained, valid)
     for member, own in zip(trained.members, scores, strict=True):
-        known, weights = np.isfinite(own), np.array(member.weights)
+        known = np.isfinite(own)
+        weights = np.mean([member.weights, *(c.weights for c in member.changes)], axis=0)
         value = float(np.average(own[known], weights=weights[known])) if known.any() else -np.inf
         if member.kind not in best or value > best[member.kind][0]:
             best[member.kind] = (value, member)

@@ -83,7 +83,7 @@ def _tune(
     grid: Sequence[Setting],
 ) -> Weighted:
     if isinstance(weights, WeightSchedule):
-        _check(weights)
+        _check(weights, engine.recipe.rounds)
     members = [_candidate(weights, joint, setting) for setting in grid]
     everyone = engine.train("weigh", members)
     (best,) = tuned(everyone, engine.development.valid)
@@ -104,16 +104,15 @@ def _candidate(weights: LossWeighting | WeightSchedule, joint: Member, setting: 
     )
 
 
-def _check(given: WeightSchedule) -> None:
-    """Weights that a contender for all tasks cannot have."""
-    for task, own in zip(
-        given.tasks, zip(*(c.weights for c in given.changes), strict=True), strict=True
-    ):
+def _check(given: WeightSchedule, rounds: int) -> None:
+    """Refuse weights that a contender for all tasks cannot have in a run of so many rounds."""
+    used = [change.weights for change in given.changes if change.round < rounds]
+    for task, own in zip(given.tasks, zip(*used, strict=True), strict=True):
         if not any(own):
             raise InputError(
                 f"the given weights never train {task!r}: give it a weight above 0, or leave the target out"
             )
-    if all(len(set(change.weights)) == 1 for change in given.changes):
+    if all(len(set(weights)) == 1 for weights in used):
         raise InputError(
             "the given weights are uniform: that is the contender 'joint' of every run"
         )

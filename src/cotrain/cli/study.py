@@ -47,11 +47,6 @@ StudySeeds = Annotated[
 ]
 
 
-@study.callback()
-def _together() -> None:
-    pass  # with a callback a single command keeps its name
-
-
 @study.command()
 def scalarization(
     data: Data,

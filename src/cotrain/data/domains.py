@@ -3,6 +3,10 @@
 Each row belongs to one domain. A member's weights say how often its batches draw from each, and the loss
 is the plain mean over the rows drawn (multi-domain training: Royer et al. 2023, arXiv 2310.08910). Uniform
 weights therefore mean each domain equally often, however many rows it has.
+
+A round is as many draws as there are rows of all domains, whatever the weights: all members of a run take
+the same steps, and one that trains a small domain alone passes over its rows many times between two looks at
+the validation rows, so its best round is found more coarsely.
 Letters: N rows, T domains.
 """
 
@@ -125,7 +129,8 @@ def infer_domains(
         target: The column to predict.
         domain: The column that names each row's domain; rows without are left out.
         kind: Of the target, where the inferred one is wrong.
-        ignore: As for :func:`~cotrain.data.infer.infer_schema`; likewise below.
+        ignore: Domains to leave out, and columns as for :func:`~cotrain.data.infer.infer_schema`; likewise
+            below.
         smiles: The input column that holds molecules.
         reserved: Columns of the split.
 
@@ -145,7 +150,8 @@ def infer_domains(
             raise InputError(f"{name!r} is not a column: {nearest(name, frame.columns)}")
     frame = tidy(frame)
     values = as_text(frame[domain])
-    names = list(sort_naturally(values.drop_nulls().unique().to_list()))
+    every = sort_naturally(values.drop_nulls().unique().to_list())
+    names = [name for name in every if name not in ignore]
     rest = frame.drop(target, domain)
     for name in names:
         if name in rest.columns:
@@ -156,7 +162,12 @@ def infer_domains(
     frame = rest.with_columns(columns)
     kinds = {} if kind is None else dict.fromkeys(names, kind)
     schema = infer_schema(
-        frame, targets=names, ignore=ignore, kinds=kinds, smiles=smiles, reserved=reserved
+        frame,
+        targets=names,
+        ignore=[name for name in ignore if name not in every],
+        kinds=kinds,
+        smiles=smiles,
+        reserved=reserved,
     )
     tasks = domain_tasks(frame.select(names), one_label_space=True, kinds=kinds)
     counts = tuple(_in_classes(frame[name], tasks[0]) for name in names)

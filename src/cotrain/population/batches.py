@@ -99,7 +99,8 @@ def feed(
         for batch in batches(data, recipe, round):
             yield batch, weights
         return
-    rates, member = torch.unique(weights, dim=0, return_inverse=True)
+    shares = weights / weights.sum(dim=1, keepdim=True)
+    rates, member = torch.unique(shares, dim=0, return_inverse=True)
     drawn = draw_rows(data, recipe, round, rates)
     for rows in drawn.unbind(dim=1):
         batch = take(data, rows[0] if len(rates) == 1 else rows[member])

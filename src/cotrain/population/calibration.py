@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import Tensor
 
 from cotrain.data.taskdata import TaskData
 from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import Architecture
-from cotrain.population.batches import batches
+from cotrain.population.batches import feed
 from cotrain.population.executor import Executor, weighted_gradients
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member, Recipe
@@ -77,16 +78,22 @@ def calibrate(
     executors: Sequence[Executor], architecture: Architecture, data: TaskData, recipe: Recipe
 ) -> Calibration:
     """Try each executor on one batch; its gradients must agree with the sequential executor's."""
-    batch = next(batches(data, recipe, 0))
+    losses, weights = TaskLosses(data.tasks), _trial_weights(data)
+    batch, weights = next(feed(data, recipe, 0, weights))
     state = _trial_state(architecture)
     sequential = next(e for e in executors if isinstance(e, SequentialExecutor))
-    losses, weights = TaskLosses(data.tasks), torch.ones(MEMBERS, len(data.tasks))
     gradients = partial(weighted_gradients, batch=batch, losses=losses, weights=weights)
     reference = gradients(sequential, state.map(torch.clone))
     trials = [_try(executor, state, gradients, reference) for executor in executors]
     enough = CLEARLY_FASTER * min(trial.seconds for trial in trials)
     chosen = next(trial.name for trial in trials if trial.seconds <= enough)
     return Calibration(chosen=chosen, trials=tuple(trials))
+
+
+def _trial_weights(data: TaskData) -> Tensor:
+    """``[P, T]``; where they are sampling rates they differ, so that each member has its own rows."""
+    weights = torch.ones(MEMBERS, len(data.tasks))
+    return weights + torch.eye(*weights.shape) if data.domains else weights
 
 
 def _trial_state(architecture: Architecture) -> State:

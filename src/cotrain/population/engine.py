@@ -18,7 +18,7 @@ from cotrain.population.calibration import Calibration
 from cotrain.population.executor import Executor
 from cotrain.population.local_workers import ThisProcess
 from cotrain.population.member import Member, Recipe
-from cotrain.population.memory import member_bytes
+from cotrain.population.memory import gradients_kept, member_bytes
 from cotrain.population.stage import Cohort, Stage, Update, Watch
 from cotrain.population.trained import Trained
 from cotrain.population.workers import Cluster, Cut, Site, Workers, repeated
@@ -98,8 +98,9 @@ class Engine:
         found = []
         for _, group in alike:
             run = list(group)
-            by_task = len(run[0].weights) if run[0].optimiser.by_task else 1
-            most = cohort_size(self.architecture, self.recipe, self.cut.room, gradients=by_task)
+            most = cohort_size(
+                self.architecture, self.recipe, self.cut.room, gradients=gradients_kept(run[0])
+            )
             size = min(most, -(-len(run) // self.cut.parts))
             found += [run[at : at + size] for at in range(0, len(run), size)]
         return found
@@ -138,7 +139,7 @@ def cohort_size(
         architecture: Of every member.
         recipe: Of every member.
         room: Bytes; ``COHORT_BYTES`` if None. See :func:`~cotrain.population.memory.member_bytes`.
-        gradients: How many gradients, and moments, the optimiser keeps of every parameter.
+        gradients: See :func:`~cotrain.population.memory.gradients_kept`.
     """
     room = COHORT_BYTES if room is None else room
     return max(1, min(MOST_MEMBERS, room // member_bytes(architecture, recipe, gradients)))

@@ -6,7 +6,12 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from cotrain.models.multitask import Architecture
-from cotrain.population.member import Recipe
+from cotrain.population.member import Member, Recipe
+
+
+def gradients_kept(member: Member) -> int:
+    """How many gradients, and moments, the member's optimiser keeps of every parameter."""
+    return len(member.weights) if member.optimiser.by_task else 1
 
 
 def member_bytes(architecture: Architecture, recipe: Recipe, gradients: int = 1) -> int:
@@ -18,7 +23,7 @@ def member_bytes(architecture: Architecture, recipe: Recipe, gradients: int = 1)
     Args:
         architecture: Of a member.
         recipe: Says how large a batch is.
-        gradients: How many gradients, and moments, the optimiser keeps of every parameter.
+        gradients: See :func:`gradients_kept`.
     """
     net = architecture.build(seed=0)
     parameters = sum(p.numel() * p.element_size() for p in net.parameters())

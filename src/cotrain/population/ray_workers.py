@@ -184,10 +184,10 @@ class RayWorkers:
         )
 
     def _member_bytes(self, turn: Turn) -> int:
-        size = turn.recipe.batch_size
-        if size not in self._member:
-            self._member[size] = member_bytes(self._architecture, turn.recipe)
-        return self._member[size]
+        key = turn.recipe.batch_size, gradients_kept(turn.members[0])
+        if key not in self._member:
+            self._member[key] = member_bytes(self._architecture, turn.recipe, key[1])
+        return self._member[key]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ class WeightSchedule:
 
     def member(self, name: str, *, seed: int = 0, dropout: float = 1.0) -> Member:
         """A member that trains along the schedule."""
-        first, later = self.changes[0], self.changes[1:]
+        first = self.changes[0]
         return Member(
             name=name,
             weights=first.weights,
@@ -60,11 +60,13 @@ class WeightSchedule:
             learning_rate=first.learning_rate,
             weight_decay=first.weight_decay,
             dropout=dropout,
-            changes=later,
+            changes=self.changes,
         )
 
     def at_rate(self, learning_rate: float) -> WeightSchedule:
         """The same with another first learning rate, the later ones in proportion."""
+        if not self.changes[0].learning_rate:
+            raise InputError("a schedule that starts with a learning rate of 0 has no proportions")
         factor = learning_rate / self.changes[0].learning_rate
         changed = (
             replace(change, learning_rate=factor * change.learning_rate) for change in self.changes

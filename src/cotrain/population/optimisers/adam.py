@@ -80,7 +80,9 @@ class TaskAdam(Adam):
     the heads follow Adam. Constant factors of the losses then change nothing but through ε. Ours are the
     decoupled weight decay, because L2 in the gradients would break that; and that a task whose gradient
     is zero in a step (not the member's, without a label in the batch, left out by IT-MTL) takes no part
-    in it: its moments stand still, and the shared parameters do not follow them.
+    in it: its moments stand still, and the shared parameters do not follow them. The bias of the moments is
+    corrected by the run's steps, so a task whose first gradient comes late moves up to three times as far
+    at first.
 
     Memory and time of the shared part grow with the number of tasks.
     """
