@@ -140,7 +140,8 @@ def page(found: dict[str, Any]) -> str:
     for name, one in found.items():
         lines += ["", f"## {name}: {', '.join(one['tasks'])}", "", *table(one), ""]
         lines += [
-            f"{one['trainings']:,} trainings in {one['minutes']:.0f} minutes of one core ({one['engine']})."
+            f"{one['trainings']:,} trainings in {one['minutes']:.0f} minutes of time on a busy machine "
+            f"({one['engine']})."
         ]
         lines += [
             f"\n**{finding['verdict']}**: {finding['claim']}. {finding['evidence']}."

@@ -96,13 +96,15 @@ class OptimizerTrainer:
         """``[O][M]`` populations; kept are the ``[S]`` members at the rate of the least Δm on validation.
 
         Args:
-            baseline: ``[T]`` validation scores that Δm compares with.
+            baseline: ``[T]`` validation scores that Δm compares with; tasks without one do not choose.
         """
-        tasks = self.splits.tasks
+        tasks, known = self.splits.tasks, np.isfinite(baseline)
 
         def choose(valid: Array) -> Rows:
-            losses = relative_loss(tasks, valid, baseline).mean(axis=1).reshape(self._shape)
-            return best_rate(losses) * self.grid.seeds + np.arange(self.grid.seeds)
+            losses = relative_loss(tasks, valid, baseline)[:, known].mean(axis=1)
+            return best_rate(losses.reshape(self._shape)) * self.grid.seeds + np.arange(
+                self.grid.seeds
+            )
 
         return [
             [

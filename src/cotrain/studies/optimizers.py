@@ -37,7 +37,7 @@ from cotrain.studies.optimizer_findings import findings
 from cotrain.studies.optimizer_trainer import OptimizerTrainer
 from cotrain.studies.pareto import relative_loss
 from cotrain.studies.robustness import check_images
-from cotrain.studies.tuning import picked
+from cotrain.studies.tuning import best_rate, picked
 from cotrain.tasks import Kind, Task
 
 Array = NDArray[np.float64]
@@ -217,8 +217,9 @@ def _study(trainer: OptimizerTrainer, images: tuple[int, int] | None) -> Optimiz
     rates = np.array([contestant.learning_rates for contestant in grid.contestants])
     valid = np.stack([[t.valid.reshape(-1, seeds, len(tasks)) for t in row] for row in together])
     chosen = np.array([[int(t.kept[0]) // seeds for t in row] for row in together])
-    uniform = relative_loss(tasks, valid[:, 0], base_valid).mean(axis=(2, 3)).min(axis=1)
-    steady = int(np.nanargmin(uniform))
+    uniform = valid[np.arange(len(rates)), 0, chosen[:, 0]]  # [O, S, T]
+    losses = relative_loss(tasks, uniform, base_valid)[..., np.isfinite(base_valid)]
+    steady = best_rate(losses.mean(axis=2))
     test = trainer.open_test()
     scores = np.stack([[trainer.test(t, test) for t in row] for row in together])
     robustness = np.zeros((1, 2, seeds, 0, len(tasks)))
