@@ -5,8 +5,8 @@ is the plain mean over the rows drawn (multi-domain training: Royer et al. 2023,
 weights therefore mean each domain equally often, however many rows it has.
 
 A round is as many draws as there are rows of all domains, whatever the weights: all members of a run take
-the same steps, and one that trains a small domain alone passes over its rows many times between two looks at
-the validation rows, so its best round is found more coarsely.
+the same steps, and one that trains a small domain alone passes over its rows many times between two looks
+at the validation rows, so its best round is found more coarsely.
 Letters: N rows, T domains.
 """
 

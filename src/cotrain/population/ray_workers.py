@@ -22,7 +22,7 @@ from cotrain.data.taskdata import Development, TaskData
 from cotrain.errors import InputError
 from cotrain.models.multitask import Architecture
 from cotrain.population.calibration import named
-from cotrain.population.memory import member_bytes
+from cotrain.population.memory import gradients_kept, member_bytes
 from cotrain.population.packing import Packed, pack, unpack
 from cotrain.population.pieces import join, split
 from cotrain.population.training import Progress
@@ -117,7 +117,7 @@ class RayWorkers:
         self._architecture = site.architecture
         self._site = ray.put(pack(_Travelling.of(site)))
         self._turn = ray.remote(_turn)
-        self._member: dict[int, int] = {}
+        self._member: dict[tuple[int, int], int] = {}
         self._flying: dict[Any, tuple[int, tuple[Piece, ...]]] = {}
 
     def submit(self, key: int, turn: Turn) -> None:

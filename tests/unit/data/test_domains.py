@@ -147,3 +147,14 @@ def test_rows_of_two_tasks_are_no_domains() -> None:
     train.mask[:5] = True
     with pytest.raises(InputError, match="5 rows are labelled for several tasks"):
         sampled_by_domain(splits)
+
+
+def test_a_domain_can_be_left_out() -> None:
+    frame = shops().with_columns(
+        bad=pl.when(pl.col("shop") == 10).then(pl.lit(True)).otherwise(pl.col("bad"))
+    )
+    with pytest.raises(InputError, match=r"target '10' is always 'true'.*leave it out"):
+        infer_domains(frame, target="bad", domain="shop")
+    _, schema = infer_domains(frame, target="bad", domain="shop", ignore=["10", "z"])
+    assert [task.name for task in schema.tasks] == ["9"]
+    assert [column.name for column in schema.inputs] == ["x"]
