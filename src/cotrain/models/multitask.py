@@ -77,7 +77,8 @@ class Architecture:
 
         Args:
             seed: Of the initial parameters.
-            start: Which of ``starts`` the encoder has instead; its own fresh parameters if empty.
+            start: Which of ``starts`` the encoder has instead, under a head that the seed draws; its own
+                fresh parameters, under a head of zeros, if empty.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -86,4 +87,9 @@ class Architecture:
                 encoder.load_state_dict(self.starts[start])
             with torch.no_grad():
                 features = encoder.eval()(self.sample).shape[-1]
-            return MultiTaskNet(encoder.train(), features, self.bias, self.rows)
+            net = MultiTaskNet(encoder.train(), features, self.bias, self.rows)
+            if start:
+                bound = features**-0.5  # of nn.Linear; the same row for all tasks keeps law 1
+                nn.init.uniform_(net.head.weight[:1], -bound, bound)
+                net.head.weight.data[1:] = net.head.weight.data[:1]
+            return net
