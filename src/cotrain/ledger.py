@@ -60,6 +60,20 @@ class Ledger:
         """Enter what deciding took."""
         self._enter(stage, "deciding", examples, trainings, seconds)
 
+    def encoder(self, *, examples: int, flops: float, seconds: float) -> None:
+        """Enter what the encoder took that the run was given."""
+        self._lines.append(
+            CostLine(
+                stage="pre-finetuning of the encoder",
+                trainings=1,
+                joint_runs=flops / (self.joint_examples * self.flops),
+                examples=examples,
+                flops=flops,
+                seconds=seconds,
+                purpose="shipping",
+            )
+        )
+
     def trees(self, name: str, trainings: int, seconds: float) -> None:
         """Enter the trees; their work is not comparable in FLOPs."""
         nan = float("nan")
