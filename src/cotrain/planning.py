@@ -185,6 +185,13 @@ def plan(
     if pretrained is not None:
         few = few_shot(engine, test, settings, grid, encoder)
         few.save(folder.path(FEW_SHOT))
+        ledger.measured(
+            "few-shot curves",
+            trainings=few.trainings,
+            examples=few.examples,
+            seconds=few.seconds,
+            purpose="baseline",
+        )
 
     result = Result(
         title=title,

@@ -46,6 +46,9 @@ class FewShot(Measurement):
             number over the targets.
         scores: ``[R, T, C, S]`` test scores, C in the order of ``CONTENDERS``; NaN where a target has too
             few rows.
+        trainings: Networks trained for the curves.
+        examples: Training rows they processed.
+        seconds: What they took.
     """
 
     title: ClassVar[str] = "Few rows: when does pre-finetuning pay?"
@@ -57,6 +60,9 @@ class FewShot(Measurement):
 
     rows: tuple[int, ...]
     scores: Array
+    trainings: int
+    examples: int
+    seconds: float
 
     def mean(self, contender: str) -> list[Interval]:
         """``[R]`` mean score over targets, with its interval over seeds."""
@@ -142,6 +148,7 @@ def few_shot(
     folder = RunFolder(engine.folder.path("population/few-shot"))
     folder.write_json("engine.json", engine.folder.read_json("engine.json"))
     sizes = (*ROWS, None)
+    trainings, examples, seconds = 0, 0, 0.0
     scores = np.full((len(sizes), len(targets), len(CONTENDERS), settings.seeds), np.nan)
     for at, t in enumerate(targets):
         target, own_test = of_target(engine.development, t), only_target(test, t)
@@ -166,14 +173,20 @@ def few_shot(
                 watch=engine.watch,
                 stage=name,
             )
+            trainings += found.trainings
+            examples += int(found.examples.sum())
+            seconds += float(found.seconds.sum())
             scores[r, at, :2] = found.scores(own_test)
-            scores[r, at, 2] = _trees(settings.trees, target, own_test, how)
+            scores[r, at, 2] = trees_scores(settings.trees, target, own_test, how)
     whole = round(np.mean([len(of_target(engine.development, t).train) for t in targets]))
     kept = [r for r in range(len(sizes)) if np.isfinite(scores[r]).any()]
     return FewShot(
         tasks=tuple(engine.development.tasks[t].name for t in targets),
         rows=tuple((*ROWS, whole)[r] for r in kept),
         scores=scores[kept],
+        trainings=trainings,
+        examples=examples,
+        seconds=seconds,
     )
 
 
@@ -189,7 +202,9 @@ def largest_targets(train: TaskData) -> list[int]:
     return sorted(order[:MOST_TARGETS])
 
 
-def _trees(learner: TreeLearner, target: Development, test: TaskData, how: Finetuning) -> Array:
+def trees_scores(
+    learner: TreeLearner, target: Development, test: TaskData, how: Finetuning
+) -> Array:
     """``[S]`` test scores of trees, tuned on validation from seed 0 as the networks are."""
 
     def fitted(seed: int, candidate: dict[str, object]) -> object:

@@ -72,6 +72,7 @@ class Finetuned:
         valid: ``[K, S]`` validation scores.
         examples: ``[K]`` training rows processed, the sweep included.
         seconds: ``[K]``, shared by examples among members that trained side by side.
+        trainings: Members trained.
         trained: ``[K · S]`` members, start by start.
         engine: Who predicts.
     """
@@ -81,6 +82,7 @@ class Finetuned:
     valid: Array
     examples: NDArray[np.int64]
     seconds: Array
+    trainings: int
     trained: Trained
     engine: Engine
 
@@ -223,6 +225,7 @@ def _finetuned(
         valid=found.reshape(len(names), len(parts)),
         examples=examples,
         seconds=seconds,
+        trainings=sum(len(part.members) for part in (sweep, *parts[1:])),
         trained=trained,
         engine=engine,
     )
