@@ -1,12 +1,12 @@
 """Pre-finetuning on ToxCast, fine-tuning on Tox21: few-shot curves, time and memory of 617 heads.
 
 Sources are ToxCast's assays but those measured for Tox21; targets every second nuclear-receptor assay of
-Tox21, cut by scaffold. No source molecule has a scaffold of the targets' validation or test molecules, so none is one
-of them (needs the extra chem). One encoder counts every label alike, one every assay, both trained as
-one population; each target is then fine-tuned from either and from scratch with the same sweep and 5 seeds,
-which also draw the target's rows. The sweep is tuned on validation; test rows are scored once.
+Tox21, cut by scaffold. No source molecule has a scaffold of the targets' validation or test molecules, so
+none is one of them (needs the extra chem). One encoder counts every label alike, one every assay, both
+trained as one population; each target is then fine-tuned from either and from scratch with the same sweep
+and 5 seeds, which also draw the target's rows. The sweep is tuned on validation; test rows are scored once.
 
-    python benchmarks/transfer.py [FOLDER]  # goes on in FOLDER; writes benchmarks/results/transfer.{json,md}
+    python benchmarks/transfer.py [FOLDER]   # goes on in FOLDER; writes results/transfer.{json,md}
 """
 
 from __future__ import annotations
@@ -258,10 +258,10 @@ def page(found: dict[str, Any]) -> str:
 
 `python benchmarks/transfer.py`; its text says what is done.
 
-Sources: {curve["sources"]} assays, {curve["source rows"]:,} molecules, {curve["source labels"]:,}
-labels. Targets: {", ".join(curve["targets"])}, cut by scaffold. {SEEDS} seeds. Mean test ROC AUC over
-the targets, and what pre-finetuning adds, with its 95 % interval over seeds (rows drawn, initial parameters, order,
-dropout; not over test molecules or targets).
+Sources: {curve["sources"]} assays, {curve["source rows"]:,} molecules, {curve["source labels"]:,} labels.
+Targets: {", ".join(curve["targets"])}, cut by scaffold. {SEEDS} seeds. Mean test ROC AUC over the
+targets, and what pre-finetuning adds, with its 95 % interval over seeds (rows drawn, initial parameters,
+order, dropout; not over test molecules or targets).
 
 | {" | ".join(HEADER)} |
 |---:|---:|---:|---:|---:|---|---|---|---:|
