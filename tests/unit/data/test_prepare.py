@@ -268,20 +268,9 @@ def test_a_preparation_is_frozen(fitted: Preparation) -> None:
 def tables() -> tuple[Preparation, Preparation, pl.DataFrame]:
     """Of a table with x and y, of one with y, z and x at another scale, and that one."""
     draw = np.random.default_rng(1)
-    first = pl.DataFrame({"x": draw.normal(size=40), "y": draw.normal(size=40), "t": [0, 1] * 20})
-    second = pl.DataFrame(
-        {
-            "y": draw.normal(size=40),
-            "z": draw.normal(size=40),
-            "x": 100 * draw.normal(size=40),
-            "u": [1, 0] * 20,
-        }
-            "y": draw.normal(size=40),
-            "z": draw.normal(size=40),
-            "x": 100 * draw.normal(size=40),
-            "u": [1, 0] * 20,
-        }
-    )
+    x, y, z = draw.normal(size=(3, 40))
+    first = pl.DataFrame({"x": x, "y": y, "t": [0, 1] * 20})
+    second = pl.DataFrame({"y": z, "z": x, "x": 100 * y, "u": [1, 0] * 20})
     rows = np.arange(40)
     return (
         Preparation.fit(first, infer_schema(first, targets=["t"]), rows),
