@@ -183,3 +183,4 @@ def test_a_source_without_usable_labels(place: Path) -> None:
         "--ignore", "twice,price", "--out", place / "x",
     )  # fmt: skip
     refused(outcome, "source 'rare' has ")
+    assert not (place / "x").exists()

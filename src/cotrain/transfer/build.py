@@ -21,7 +21,7 @@ from cotrain.transfer.encoder_file import (
     save_encoder,
 )
 from cotrain.transfer.mixtures import BY_SIZE, mixture_weights, source_sizes
-from cotrain.transfer.pretrain import Pretrained, Pretraining, pretrain
+from cotrain.transfer.pretrain import Pretrained, Pretraining, check_sources, pretrain
 
 MIXTURE = "all"
 
@@ -53,12 +53,13 @@ def build_encoder(
         InputError: If the folder holds something else, or a source has no usable labels.
     """
     folder, how = RunFolder(Path(out)), how or Pretraining()
+    train = sources.development.train
+    sizes = source_sizes(train)
+    weights = mixture_weights(sizes, range(len(sizes)), temperature=temperature)
+    check_sources(sources.development, {MIXTURE: weights})
     settings = asdict(how) | {"temperature": str(temperature), "own encoder": encoder is not None}
     claim_for(folder, sources, title, verb="pretrain", settings=settings)
     if not folder.has(FACTS):
-        train = sources.development.train
-        sizes = source_sizes(train)
-        weights = mixture_weights(sizes, range(len(sizes)), temperature=temperature)
         found = pretrain(
             folder, sources.development, {MIXTURE: weights}, how=how, encoder=encoder, watch=watch
         )

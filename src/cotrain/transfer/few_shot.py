@@ -97,7 +97,8 @@ class FewShot(Measurement):
             if picked:
                 said.append(f"{word} at {', '.join(f'{n:,}' for n in picked)} rows")
         found = " and ".join(said) or "makes no proven difference over starting from scratch"
-        return f"Pre-finetuning {found} (mean test score over {len(self.tasks)} targets)."
+        count = f"{len(self.tasks)} target{'s' * (len(self.tasks) > 1)}"
+        return f"Pre-finetuning {found} (mean test score, {count})."
 
     def figure(self) -> Figure:
         """Mean scores over the number of rows."""
@@ -164,7 +165,7 @@ def few_shot(
                 widths=settings.widths,
                 low_precision=settings.low_precision,
             )
-            name = f"{t}-{rows or 'all'}"
+            name = f"few-shot-{t}-{rows or 'all'}"
             found = finetune(
                 folder,
                 target,
