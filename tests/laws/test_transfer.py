@@ -34,7 +34,7 @@ from cotrain.transfer.mixtures import Weights
 
 HOW = Pretraining(widths=(8, 6), low_precision=False)
 SETTINGS = tuple(Setting(learning_rate=rate, dropout=0.3) for rate in (3e-3, 1e-2))
-TUNE = Finetuning(widths=(8, 6), settings=SETTINGS, seeds=2, rows=32, low_precision=False)
+TUNE = Finetuning(widths=(8, 6), settings=SETTINGS[:1], seeds=2, rows=16, low_precision=False)
 DRAWN = torch.Generator().manual_seed(3)
 STARTS = {  # the second says nothing
     name: {
@@ -74,7 +74,7 @@ def test_a_mixture_does_not_depend_on_the_others(tmp_path: Path, one: bool) -> N
     assert distance(together.encoders["all"], together.encoders["one"]) > 1e-2
 
 
-@pytest.mark.parametrize("order", [[2, 0, 1], [1, 0, 2]])
+@pytest.mark.parametrize("order", [[2, 0, 1]])
 def test_permuting_sources_changes_no_encoder(tmp_path: Path, order: list[int]) -> None:
     sources = make_development("bmr")
     expected = encoders(tmp_path / "a", sources, {"all": [0, 1, 2], "two": [0, 2]})
