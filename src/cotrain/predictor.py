@@ -74,7 +74,8 @@ class Predictor:
         """The columns that a table must have; empty if the run was given arrays."""
         if self.preparation is None:
             return ()
-        return tuple(column.name for column in self.preparation.schema.inputs)
+        columns = (*self.preparation.schema.inputs, *self.preparation.network_reads)
+        return tuple(dict.fromkeys(column.name for column in columns))
 
     def predict(self, rows: pl.DataFrame | Array | Tensor) -> pl.DataFrame:
         """One column a task: probability of the positive class, predicted class, or value.

@@ -123,7 +123,10 @@ def test_nothing_leaks_in_print() -> None:
     assert not any("inputs" in name or "targets" in name for name in vars(sealed))
     with pytest.raises(AttributeError):
         sealed.__data  # type: ignore[attr-defined]  # noqa: B018
-    assert [name for name in dir(sealed) if not name.startswith("_")] == ["open_for"]
+    assert [name for name in dir(sealed) if not name.startswith("_")] == [
+        "count_known",
+        "open_for",
+    ]
 
 
 def test_only_plan_and_studies_open_it() -> None:

@@ -26,6 +26,7 @@ ORDER = (
         "engine_objective",
     ),
     ("prove", "answer", "stages", "predictor"),
+    ("transfer",),
     ("measuring",),
     ("deciding",),
     ("summary", "weighing"),

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from cotrain.cli import options, session
 from cotrain.cli.options import (
     Address,
+    AllowOverlap,
     Apart,
     Budget,
     Columns,
     Cut,
     Data,
     Domain,
+    EncoderOption,
     Executor,
     Float32,
     GroupBy,
@@ -35,6 +37,7 @@ from cotrain.cli.options import (
     WhichTrees,
     With,
 )
+from cotrain.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from cotrain.data import Schema, Split
     from cotrain.population.workers import Cluster
     from cotrain.settings import Settings
+    from cotrain.transfer import EncoderFile
 
 
 def run(
@@ -64,6 +68,8 @@ def run(
     with_: With = ("lookahead",),  # type: ignore[assignment]
     trainings: Trainings = 10,
     trees: WhichTrees = Trees.HIST,
+    encoder: EncoderOption = None,
+    allow_overlap: AllowOverlap = False,
     float32: Float32 = False,
     executor: Where = Executor.LOCAL,
     address: Address = None,
@@ -87,8 +93,17 @@ def run(
         trees=trees,
         float32=float32,
     )
-    where = options.cluster(executor, address)
-    run_table(frame, schema, cut, settings, folder, options.title(data), where)
+    run_table(
+        frame,
+        schema,
+        cut,
+        settings,
+        folder,
+        options.title(data),
+        options.cluster(executor, address),
+        pretrained=None if encoder is None else _read_encoder(encoder),
+        allow_overlap=allow_overlap,
+    )
 
 
 def run_table(
@@ -99,6 +114,9 @@ def run_table(
     folder: Path,
     title: str,
     cluster: Cluster,
+    *,
+    pretrained: EncoderFile | None = None,
+    allow_overlap: bool = False,
 ) -> None:
     """Run on a table that has been read, printing what happens, and write the report."""
     from cotrain import plan
@@ -106,18 +124,52 @@ def run_table(
     from cotrain.deciding import read_stability
     from cotrain.measuring import read_measured
     from cotrain.reporting import print_result, render_html
+    from cotrain.transfer.few_shot import read_few_shot
     from cotrain.weighing import read_search
 
     console = session.make_console()
-    splits = session.split_table(frame, schema, split, settings.seed, console)
+    like = None if pretrained is None else pretrained.preparation
+    splits = session.split_table(frame, schema, split, settings.seed, console, like)
+    if pretrained is not None:
+        session.say(console, str(pretrained.facts))
     with session.watched(console, folder) as watch:
         result, _ = plan(
-            splits, out=folder, settings=settings, title=title, watch=watch, cluster=cluster
+            splits,
+            out=folder,
+            pretrained=pretrained,
+            allow_overlap=allow_overlap,
+            settings=settings,
+            title=title,
+            watch=watch,
+            cluster=cluster,
         )
     print_result(result, console)
     run = RunFolder(folder)
-    further = (*read_stability(run), *read_measured(run).further(), *read_search(run))
+    further = (
+        *read_few_shot(run),
+        *read_stability(run),
+        *read_measured(run).further(),
+        *read_search(run),
+    )
+    for curves in read_few_shot(run):
+        session.say(console, f"\n{curves.title}\n{curves}")
     run.write_text("report.html", render_html(result, further))
     quoted = shlex.quote(str(folder))
     session.say(console, f"predict with: cotrain predict {quoted} NEWDATA -o preds.csv")
     session.say(console, f"report: {folder / 'report.html'}")
+
+
+def _read_encoder(folder: Path) -> EncoderFile:
+    """An encoder for tables.
+
+    Raises:
+        InputError: If the folder holds none.
+    """
+    from cotrain.transfer import load_encoder
+
+    found = load_encoder(folder)
+    if found.preparation is None or found.facts.widths is None:
+        raise InputError(
+            f"--encoder {folder} reads arrays or is a network of your own: use cotrain.plan"
+        )
+    return found

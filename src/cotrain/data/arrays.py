@@ -36,6 +36,7 @@ def from_arrays(
     kinds: Mapping[str, str] = _NO_KINDS,
     split: Split = _RANDOM,
     seed: int = 0,
+    test: bool = True,
 ) -> Splits:
     """Cut arrays in three.
 
@@ -48,6 +49,7 @@ def from_arrays(
             :func:`~cotrain.data.kinds.infer_task`.
         split: How rows are assigned; it has no columns to read.
         seed: Seed of the split.
+        test: Keep test rows; see :func:`~cotrain.data.assemble.from_table`.
 
     >>> generator = np.random.default_rng(0)
     >>> x = generator.normal(size=(200, 3, 8, 8))
@@ -60,7 +62,7 @@ def from_arrays(
         raise InputError(f"inputs have shape {tuple(tensor.shape)} where [rows, ...] is expected")
     labels = _label_frame(torch.as_tensor(targets, dtype=torch.float64), names, len(tensor))
     labels = tidy(labels)
-    return assemble(tensor, labels, _inferred(labels, kinds), split, seed)
+    return assemble(tensor, labels, _inferred(labels, kinds), split, seed, test=test)
 
 
 def from_dataset(
@@ -127,13 +129,19 @@ def _inferred(labels: pl.DataFrame, kinds: Mapping[str, str]) -> tuple[Task, ...
 
 
 def assemble(
-    inputs: Tensor, labels: pl.DataFrame, tasks: tuple[Task, ...], split: Split, seed: int
+    inputs: Tensor,
+    labels: pl.DataFrame,
+    tasks: tuple[Task, ...],
+    split: Split,
+    seed: int,
+    *,
+    test: bool = True,
 ) -> Splits:
     """Cut inputs ``[N, ...]`` and a tidy table of labels, one column a task, in three."""
     labelled = labelled_rows(encode_values(labels, tasks))
     inputs, labels = inputs[torch.from_numpy(labelled)], labels.filter(pl.Series(labelled))
     values = encode_values(labels, tasks)
-    assignment = assign_rows(labels, values, tasks, split, seed)
+    assignment = assign_rows(labels, values, tasks, split, seed, test=test)
     tasks = standardised(tasks, values[assignment == 0])
     targets, mask = encode_targets(labels, tasks)
     columns = inputs.flatten(start_dim=1).numpy().astype(np.float64)

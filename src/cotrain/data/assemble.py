@@ -20,11 +20,28 @@ from cotrain.data.taskdata import Development, SealedTest, Splits, TaskData
 from cotrain.tasks import Kind, Task
 
 
-def from_table(frame: pl.DataFrame, schema: Schema, split: Split, seed: int) -> Splits:
+def from_table(
+    frame: pl.DataFrame,
+    schema: Schema,
+    split: Split,
+    seed: int,
+    *,
+    test: bool = True,
+    like: Preparation | None = None,
+) -> Splits:
     """Cut a table in three, fit the preparation on the training rows, and apply it to all rows.
 
     Rows without any label are dropped. Means and scales of regression tasks come from the training
     rows.
+
+    Args:
+        frame: The table.
+        schema: What its columns are.
+        split: How rows are assigned.
+        seed: Of the split.
+        test: Keep test rows. Sources of a transfer need none: without, they are training rows, and a task
+            need not show two classes in every split.
+        like: Networks read what this preparation, of another table, makes of the columns.
 
     >>> from cotrain.data import RandomSplit, digits_table, infer_schema
     >>> table = digits_table()
@@ -36,10 +53,11 @@ def from_table(frame: pl.DataFrame, schema: Schema, split: Split, seed: int) -> 
     labelled = labelled_rows(encode_values(frame, schema.tasks))
     frame = frame.filter(pl.Series(labelled))
     values = encode_values(frame, schema.tasks)
-    assignment = assign_rows(frame, values, schema.tasks, split, seed)
+    assignment = assign_rows(frame, values, schema.tasks, split, seed, test=test)
     train = assignment == 0
     schema = replace(schema, tasks=standardised(schema.tasks, values[train]))
     preparation = Preparation.fit(frame, schema, np.flatnonzero(train))
+    preparation = preparation if like is None else preparation.reading_like(like)
     targets, mask = encode_targets(frame, schema.tasks)
     data = TaskData(
         inputs=torch.from_numpy(preparation.network_inputs(frame)),
@@ -66,9 +84,13 @@ def assign_rows(
     tasks: tuple[Task, ...],
     split: Split,
     seed: int,
+    *,
+    test: bool = True,
 ) -> NDArray[np.int8]:
-    """The split of each row, checked."""
+    """The split of each row, checked; without ``test`` its rows join the training rows, unchecked."""
     assignment = split.assign(frame, label_strata(values, tasks), seed)
+    if not test:
+        return np.where(assignment == 2, 0, assignment).astype(np.int8)
     check_split(assignment, values, tasks)
     return assignment
 
@@ -135,4 +157,8 @@ def _input_notes(frame: pl.DataFrame, preparation: Preparation) -> tuple[str, ..
     if unused:
         shown = ", ".join(unused[:5]) + (f" and {len(unused) - 5:,} more" if unused[5:] else "")
         notes.append(f"input columns left out, constant on the training rows: {shown}")
+    unread = preparation.unread
+    if unread:
+        shown = ", ".join(unread[:5]) + (f" and {len(unread) - 5:,} more" if unread[5:] else "")
+        notes.append(f"input columns that the encoder does not read, only trees do: {shown}")
     return tuple(notes)

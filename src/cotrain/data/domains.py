@@ -47,6 +47,7 @@ def from_domains(
     kinds: Mapping[str, str] = _NO_KINDS,
     split: Split = _STRATIFIED,
     seed: int = 0,
+    test: bool = True,
 ) -> Splits:
     """Cut several domains in three, each in the same proportions.
 
@@ -59,6 +60,7 @@ def from_domains(
             domain's speaks for all.
         split: How rows are assigned; it has no columns to read.
         seed: Seed of the split.
+        test: Keep test rows; see :func:`~cotrain.data.assemble.from_table`.
 
     Raises:
         InputError: If a domain has no rows or labels, or another width.
@@ -85,7 +87,7 @@ def from_domains(
     labels = tidy(labels)
     tasks = domain_tasks(labels, one_label_space=one_label_space, kinds=kinds)
     inputs = torch.cat([inputs for inputs, _ in parts.values()])
-    return sampled_by_domain(assemble(inputs, labels, tasks, split, seed))
+    return sampled_by_domain(assemble(inputs, labels, tasks, split, seed, test=test))
 
 
 def domain_tasks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -17,7 +17,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from cotrain.data.encoders import TRUSTED, network_encoder, tree_encoder, varies
 from cotrain.data.expand import expand
-from cotrain.data.schema import Schema
+from cotrain.data.schema import InputColumn, Role, Schema
 from cotrain.errors import InputError
 
 _JSON, _SKOPS = "preparation.json", "preparation.skops"
@@ -33,6 +33,7 @@ class Preparation:
         network_kept: Which outputs of ``network`` vary on the training rows; D are true.
         trees: Fitted encoder of the tree columns.
         trees_kept: Which outputs of ``trees`` vary on the training rows; F are true.
+        network_columns: What the network reads, if not the schema's inputs.
 
     >>> from cotrain.data import infer_schema
     >>> table = pl.DataFrame({"age": [20, 40, None], "sex": ["f", "m", "f"], "t": [0, 1, 0]})
@@ -47,6 +48,33 @@ class Preparation:
     network_kept: NDArray[np.bool_]
     trees: ColumnTransformer
     trees_kept: NDArray[np.bool_]
+    network_columns: tuple[InputColumn, ...] | None = None
+
+    @property
+    def network_reads(self) -> tuple[InputColumn, ...]:
+        """The columns that the network reads."""
+        return self.schema.inputs if self.network_columns is None else self.network_columns
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Input columns that trees read and the network does not."""
+        read = {column.name for column in self.network_reads}
+        return tuple(column.name for column in self.schema.inputs if column.name not in read)
+
+    def reading_like(self, other: Preparation) -> Preparation:
+        """The same for trees, with network inputs as another preparation makes them.
+
+        Columns are found by name; where both have one column of molecules, its name may differ.
+
+        Raises:
+            InputError: If the other reads a column that is no input here.
+        """
+        return replace(
+            self,
+            network=other.network,
+            network_kept=other.network_kept,
+            network_columns=renamed(other.network_reads, self.schema.inputs),
+        )
 
     @classmethod
     def fit(cls, frame: pl.DataFrame, schema: Schema, train_rows: NDArray[np.intp]) -> Preparation:
@@ -69,7 +97,7 @@ class Preparation:
 
     def network_inputs(self, frame: pl.DataFrame) -> NDArray[np.float32]:
         """What the network reads ``[N, D]``; finite."""
-        encoded = self.network.transform(expand(frame, self.schema.inputs))
+        encoded = self.network.transform(expand(frame, self.network_reads))
         return np.ascontiguousarray(encoded[:, self.network_kept], dtype=np.float32)
 
     def tree_columns(self, frame: pl.DataFrame) -> NDArray[np.float64]:
@@ -100,6 +128,8 @@ class Preparation:
             "network_kept": self.network_kept.tolist(),
             "trees_kept": self.trees_kept.tolist(),
         }
+        if self.network_columns is not None:
+            plain["network_columns"] = [[c.name, c.role] for c in self.network_columns]
         try:
             (folder / _JSON).write_text(json.dumps(plain, indent=1), encoding="utf-8")
             skops.io.dump({"network": self.network, "trees": self.trees}, folder / _SKOPS)
@@ -121,11 +151,39 @@ class Preparation:
                 network_kept=np.array(plain["network_kept"]),
                 trees=fitted["trees"],
                 trees_kept=np.array(plain["trees_kept"]),
+                network_columns=_columns(plain.get("network_columns")),
             )
         except InputError:  # another version; a subclass of ValueError
             raise
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(folder / _JSON) from error
+
+
+def _columns(saved: list[list[str]] | None) -> tuple[InputColumn, ...] | None:
+    if saved is None:
+        return None
+    return tuple(InputColumn(name=name, role=Role(role)) for name, role in saved)
+
+
+def renamed(
+    wanted: tuple[InputColumn, ...], inputs: tuple[InputColumn, ...]
+) -> tuple[InputColumn, ...]:
+    """The wanted columns by the names they have among the inputs."""
+    there, molecules = (
+        [column.name for column in columns if column.role is Role.SMILES]
+        for columns in (wanted, inputs)
+    )
+    renamed = dict(zip(there, molecules, strict=True)) if len(there) == len(molecules) == 1 else {}
+    found = tuple(replace(c, name=renamed.get(c.name, c.name)) for c in wanted)
+    known = {column.name for column in inputs}
+    lacking = [column.name for column in found if column.name not in known]
+    if lacking:
+        shown = ", ".join(map(repr, lacking[:8])) + (", …" if len(lacking) > 8 else "")
+        raise InputError(
+            f"the encoder reads {shown}, which {'are' if len(lacking) > 1 else 'is'} no input of this "
+            "table: add what lacks, and make no target of what it reads"
+        )
+    return found
 
 
 def _read_encoders(path: Path) -> dict[str, ColumnTransformer]:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain.data.identity import row_keys
 from cotrain.errors import InputError
 from cotrain.tasks import Task
 
@@ -119,6 +120,10 @@ class SealedTest:
     def __repr__(self) -> str:
         """Rows only."""
         return f"SealedTest(rows={len(self)})"
+
+    def count_known(self, keys: NDArray[np.int64]) -> int:
+        """How many of its rows have the inputs of known rows, by their keys; not which."""
+        return int(np.isin(row_keys(self.__data.inputs), keys).sum())
 
     def open_for(self, choice: Choice) -> TaskData:
         """The test rows, in exchange for the choice that was made without them."""

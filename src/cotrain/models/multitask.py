@@ -1,7 +1,7 @@
 """A shared encoder with one fused head: all tasks' outputs come from a single linear layer."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -58,23 +58,38 @@ class Architecture:
         sample: ``[1, ...]`` one input, to find the number of features.
         bias: ``[R]`` initial outputs of the head's rows.
         rows: ``[O]`` the head's row of each output; None if every output has its own.
+        starts: Name → state of a trained encoder that a member may begin from.
     """
 
     encoder: Callable[[], nn.Module]
     sample: Tensor
     bias: Tensor
     rows: Tensor | None = None
+    starts: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
     @property
     def outputs(self) -> int:
         """Number of outputs O."""
         return len(self.bias if self.rows is None else self.rows)
 
-    def build(self, seed: int) -> MultiTaskNet:
-        """The network of a seed, without touching the global random state."""
+    def build(self, seed: int, start: str = "") -> MultiTaskNet:
+        """The network of a seed, without touching the global random state.
+
+        Args:
+            seed: Of the initial parameters.
+            start: Which of ``starts`` the encoder has instead, under a head that the seed draws; its own
+                fresh parameters, under a head of zeros, if empty.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             encoder = with_keyed_dropout(self.encoder())
+            if start:
+                encoder.load_state_dict(self.starts[start])
             with torch.no_grad():
                 features = encoder.eval()(self.sample).shape[-1]
-            return MultiTaskNet(encoder.train(), features, self.bias, self.rows)
+            net = MultiTaskNet(encoder.train(), features, self.bias, self.rows)
+            if start:  # as nn.Linear draws it, but the same for all outputs, which keeps law 1
+                drawn = torch.Generator().manual_seed(seed)
+                row = torch.rand(features, generator=drawn)
+                net.head.weight.data.copy_((2 * row - 1) / features**0.5)
+            return net

@@ -38,6 +38,7 @@ class Member:
         weight_decay: Multiplies the recipe's weight decay.
         weighting: Makes the weights of every step from these and the losses.
         optimiser: Makes the updates.
+        start: Which of the architecture's starts its encoder begins from; a fresh one if empty.
         changes: Later weights, by growing rounds.
     """
 
@@ -49,6 +50,7 @@ class Member:
     weight_decay: float = 1.0
     weighting: LossWeighting = FIXED
     optimiser: Optimiser = ADAMW
+    start: str = ""
     changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
@@ -60,9 +62,9 @@ class Member:
                 )
 
     @property
-    def kind(self) -> tuple[tuple[float, ...], LossWeighting, tuple[Change, ...]]:
-        """What it is trained for: the same for all seeds and settings that are tried."""
-        return self.weights, self.weighting, self.changes
+    def kind(self) -> tuple[tuple[float, ...], LossWeighting, tuple[Change, ...], str]:
+        """What it is trained for, and from: the same for all seeds and settings that are tried."""
+        return self.weights, self.weighting, self.changes, self.start
 
     def at(self, round: int) -> Member:
         """The member as it trains after so many completed rounds.
@@ -111,6 +113,8 @@ class Recipe:
         batch_size: Rows in a batch at most; batches of a run all have the same size.
         patience: A member stops when none of its tasks' validation losses improved for this many
             rounds.
+        one_model: A member's tasks all speak from the round with the best unweighted mean of their
+            validation losses, and ``patience`` waits for that mean; else each from its own best round.
         weight_decay: Decoupled from the gradient or L2 within it, as the optimiser has it.
         warmup: Share of the steps over which the learning rate rises linearly; it then falls to zero
             along a cosine.
@@ -120,6 +124,7 @@ class Recipe:
     rounds: int = 40
     batch_size: int = 256
     patience: int = 12
+    one_model: bool = False
     weight_decay: float = 0.01
     warmup: float = 0.05
     data_seed: int = 0

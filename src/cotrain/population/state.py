@@ -114,9 +114,13 @@ def is_dropout(name: str) -> bool:
 
 
 def initial_state(architecture: Architecture, members: Sequence[Member]) -> State:
-    """Fresh members. Equal seeds start from equal parameters; frozen parameters count as buffers."""
-    nets = {seed: architecture.build(seed) for seed in dict.fromkeys(m.seed for m in members)}
-    rows = [nets[member.seed] for member in members]
+    """Members before their first step; those of equal seeds and starts have equal parameters.
+
+    Frozen parameters count as buffers.
+    """
+    origins = [(member.seed, member.start) for member in members]
+    nets = {origin: architecture.build(*origin) for origin in dict.fromkeys(origins)}
+    rows = [nets[origin] for origin in origins]
     params = _stack([{k: v for k, v in net.named_parameters() if v.requires_grad} for net in rows])
     frozen = [{k: v for k, v in net.named_parameters() if not v.requires_grad} for net in rows]
     buffers = _stack(

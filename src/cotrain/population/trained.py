@@ -49,7 +49,10 @@ class Trained:
 
     def select(self, keep: Callable[[Member], bool]) -> Trained:
         """Only the members that ``keep`` says; seconds stay those of the whole training."""
-        rows = [row for row, member in enumerate(self.members) if keep(member)]
+        return self.take([row for row, member in enumerate(self.members) if keep(member)])
+
+    def take(self, rows: Sequence[int]) -> Trained:
+        """The members at the given rows, in that order; seconds stay those of the whole training."""
         place = {row: at for at, row in enumerate(rows)}
         return Trained(
             members=tuple(self.members[row] for row in rows),

@@ -84,7 +84,8 @@ def train_cohort(
     """Train a cohort to its end, from wherever ``progress`` stands.
 
     Each round: all batches, one fused pass forward and back and one optimiser step each; then validation,
-    where every task of every member keeps its own best round; members without recent improvement stop and
+    where every task of every member keeps its own best round (or a member one for all its tasks, see
+    :class:`Recipe`); members without recent improvement stop and
     leave the stacked tensors.
 
     Args:
@@ -137,7 +138,7 @@ def train_cohort(
             method.learn(step, partial(_losses_after, step, executor))
         method.end_round(progress.state)
         progress.round += 1
-        _validate(progress, weights, executor, development, losses)
+        _validate(progress, weights, executor, development, losses, recipe)
         _stop_members(progress, recipe)
         after_round(progress)
     return progress
@@ -156,6 +157,7 @@ def _validate(
     executor: Executor,
     development: Development,
     losses: TaskLosses,
+    recipe: Recipe,
 ) -> None:
     """Measure the active members and keep what is each task's best so far."""
     valid, rows = development.valid, torch.tensor(progress.active)
@@ -167,8 +169,12 @@ def _validate(
         if not loss.isfinite().all()
     }
     counted = (weights > 0) & valid.mask.any(dim=0)
-    better = (measured < progress.loss[rows]) & counted  # NaN is never better
-    progress.loss[rows] = torch.where(better, measured, progress.loss[rows])
+    best = progress.loss[rows]
+    if recipe.one_model:
+        better = (_mean(measured, counted) < _mean(best, counted)).unsqueeze(1) & counted
+    else:
+        better = (measured < best) & counted  # NaN is never better
+    progress.loss[rows] = torch.where(better, measured, best)
     progress.best_round[rows] = torch.where(better, progress.round, progress.best_round[rows])
     at_outputs = better[:, losses.task_of_output].unsqueeze(-1)
     progress.outputs[rows] = torch.where(at_outputs, outputs, progress.outputs[rows])
@@ -177,6 +183,11 @@ def _validate(
         row = progress.active[at]
         progress.models[row, progress.round] = progress.state.model(at)
         _forget_models(progress, row)
+
+
+def _mean(losses: Tensor, counted: Tensor) -> Tensor:
+    """``[P]`` unweighted means of the counted tasks' losses ``[P, T]``."""
+    return torch.where(counted, losses, 0.0).double().sum(dim=1) / counted.sum(dim=1)
 
 
 def _forget_models(progress: Progress, row: int) -> None:

@@ -1,0 +1,82 @@
+"""One target of a data set, and a few of its training rows. Letters: N rows, T tasks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.data.taskdata import Development, TaskData
+from cotrain.errors import InputError
+from cotrain.tasks import Kind, Task
+
+
+def only_target(data: TaskData, target: int) -> TaskData:
+    """The rows labelled for one task, with this task only."""
+    labelled = data.rows(data.mask[:, target].nonzero().flatten())
+    at = [target]
+    return replace(
+        labelled,
+        targets=labelled.targets[:, at],
+        mask=labelled.mask[:, at],
+        tasks=(data.tasks[target],),
+        domains=(),
+    )
+
+
+def of_target(development: Development, target: int) -> Development:
+    """Training and validation rows of one task."""
+    return Development(
+        train=only_target(development.train, target), valid=only_target(development.valid, target)
+    )
+
+
+def with_rows(development: Development, rows: int | None, seed: int) -> Development:
+    """The target with so many of its training rows; the validation rows stay.
+
+    Classes keep their proportions, and each class that training has is drawn at least once. Of one seed, a
+    class's rows at a smaller number are among those at a larger one.
+
+    Args:
+        development: Of one target, as :func:`of_target` makes it.
+        rows: How many; None for all.
+        seed: Of the draw.
+
+    Raises:
+        InputError: If there are fewer classes than rows, or fewer rows than asked for.
+    """
+    train = development.train
+    if rows is None:
+        return development
+    if rows > len(train):
+        raise InputError(
+            f"{train.tasks[0].name!r} has {len(train):,} training rows: ask for fewer than {rows:,}"
+        )
+    labels = train.targets[:, 0].numpy()
+    return replace(development, train=train.rows(draw(labels, rows, train.tasks[0], seed)))
+
+
+def draw(labels: NDArray[np.float32], rows: int, task: Task, seed: int) -> NDArray[np.intp]:
+    """``[rows]`` places in ``labels [N]``, in growing order."""
+    strata = np.zeros(len(labels)) if task.kind is Kind.REGRESSION else labels
+    classes, sizes = np.unique(strata, return_counts=True)
+    if rows < len(classes):
+        raise InputError(f"{rows} rows cannot show the {len(classes)} classes of {task.name!r}")
+    rng = np.random.default_rng(seed)
+    order = [rng.permutation(np.flatnonzero(strata == value)) for value in classes]
+    counts = shares(sizes, rows)
+    return np.sort(np.concatenate([own[:count] for own, count in zip(order, counts, strict=True)]))
+
+
+def shares(sizes: NDArray[np.intp], rows: int) -> NDArray[np.intp]:
+    """``[C]`` rows of each class: one each, the rest by what is missing most to its proportion.
+
+    >>> shares(np.array([90, 10]), 16), shares(np.array([97, 3]), 16)
+    (array([14,  2]), array([15,  1]))
+    """
+    counts = np.ones(len(sizes), dtype=np.intp)
+    wanted = rows * sizes / sizes.sum()
+    for _ in range(rows - len(sizes)):
+        counts[np.argmax(np.where(counts < sizes, wanted - counts, -np.inf))] += 1
+    return counts
