@@ -21,12 +21,14 @@ from cotrain.cli.options import (
     Smiles,
     Targets,
 )
+from cotrain.cli.study_scale import scale
 
 study = typer.Typer(
     name="study",
     help="Put published findings on multi-task training to the test on your data.",
     no_args_is_help=True,
 )
+study.command()(scale)
 
 SharesOption = Annotated[
     str,
@@ -43,11 +45,6 @@ MostPairs = Annotated[int, typer.Option(min=1, help="Of more pairs of targets so
 StudySeeds = Annotated[
     int, typer.Option("--seeds", min=2, help="Seeds of every network, at least 2.")
 ]
-
-
-@study.callback()
-def _together() -> None:
-    pass  # with a callback a single command keeps its name
 
 
 @study.command()

@@ -4,11 +4,26 @@ Each study has its pure numbers, what trains for them, and a typed result that p
 and draws itself. ``cotrain study`` runs them from the command line.
 """
 
+from cotrain.studies.families import by_pattern, by_prefix
 from cotrain.studies.pairs import Grid, Size
 from cotrain.studies.scalarization import (
     ScalarizationStudy,
     read_scalarization,
     study_scalarization,
 )
+from cotrain.studies.scale import ScaleStudy, read_scale, study_scale
+from cotrain.studies.scale_sets import ScaleGrid
 
-__all__ = ["Grid", "ScalarizationStudy", "Size", "read_scalarization", "study_scalarization"]
+__all__ = [
+    "Grid",
+    "ScalarizationStudy",
+    "ScaleGrid",
+    "ScaleStudy",
+    "Size",
+    "by_pattern",
+    "by_prefix",
+    "read_scalarization",
+    "read_scale",
+    "study_scalarization",
+    "study_scale",
+]

@@ -111,14 +111,15 @@ def draw_pairs(train: TaskData, *, most: int, seed: int) -> tuple[Pair, ...]:
     tasks = len(train.tasks)
     if tasks < 2:
         raise InputError("a pair needs two tasks, there is one: name more targets")
-    pairs = list(combinations(sorted(range(tasks), key=lambda t: _fingerprint(train, t)), 2))
+    pairs = list(combinations(sorted(range(tasks), key=lambda t: fingerprint(train, t)), 2))
     if len(pairs) <= most:
         return tuple(pairs)
     chosen = np.random.default_rng(seed).choice(len(pairs), size=most, replace=False)
     return tuple(pairs[at] for at in sorted(chosen.tolist()))
 
 
-def _fingerprint(train: TaskData, task: int) -> bytes:
+def fingerprint(train: TaskData, task: int) -> bytes:
+    """A hash of a task's labels: an order of tasks that depends on neither names nor places."""
     labels = (train.targets[:, task], train.mask[:, task])
     return hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in labels)).digest()
 
