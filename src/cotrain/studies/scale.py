@@ -19,8 +19,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from cotrain.artifacts import RunFolder
 from cotrain.data.identity import row_keys
+from cotrain.data.infer import match
 from cotrain.data.taskdata import Splits
-from cotrain.errors import InputError, nearest
+from cotrain.errors import InputError
 from cotrain.population.engine import Watch
 from cotrain.result_file import drop_working_files
 from cotrain.stages import claim_for
@@ -31,7 +32,6 @@ from cotrain.studies.scale_estimates import ScaleEstimates, estimates, related_g
 from cotrain.studies.scale_scores import BY_VALIDATION, ScaleScores, collect
 from cotrain.studies.scale_sets import ScaleGrid, ScalePlan, plan_sets
 from cotrain.studies.scale_trainer import EngineTrainer
-from cotrain.tasks import Task
 from cotrain.transfer import source_sizes
 from cotrain.transfer.source_data import of_sources
 
@@ -127,7 +127,7 @@ def study_scale(
 
     Args:
         splits: Sources and targets together, from :mod:`cotrain.data`.
-        targets: Names of the tasks that stage 1 must not see; all others are sources.
+        targets: Names or patterns of the tasks that stage 1 must not see; all others are sources.
         families: Name of a task → its group of related ones, of sources and targets; see
             :mod:`cotrain.studies.families`.
         out: The run folder; an interrupted study of the same data and grid is continued.
@@ -141,9 +141,10 @@ def study_scale(
             are training rows of sources.
     """
     folder, tasks = RunFolder(Path(out)), splits.tasks
-    at = find_targets(tasks, targets)
+    names = [task.name for task in tasks]
+    at = [names.index(name) for name in match(targets, names, "target")]
     sources = tuple(t for t in range(len(tasks)) if t not in at)
-    groups = groups_of([tasks[s].name for s in sources], families)
+    groups = groups_of([names[s] for s in sources], families)
     development = of_sources(splits.development, sources) if sources else splits.development
     if not allow_overlap:
         _refuse_overlap(splits, sources)
@@ -154,13 +155,12 @@ def study_scale(
     if folder.has(RESULT):
         drop_working_files(folder)
         return read_scale(folder)
-    names = list(groups)
-    own = [families.get(tasks[t].name) for t in at]
-    family = [names.index(name) if name in names else BY_VALIDATION for name in own]
+    own = [families.get(names[t]) for t in at]
+    family = [plan.groups.index(g) if g in plan.groups else BY_VALIDATION for g in own]
     trainer = EngineTrainer(splits=splits, sources=sources, folder=folder, grid=grid, watch=watch)
     scores = collect(trainer, tasks, at, family, plan)
-    source_names = [tasks[s].name for s in sources]
-    study = make_study(scores, plan, groups, source_names, grid, title=title, notes=splits.notes)
+    called = [names[s] for s in sources]
+    study = make_study(scores, plan, groups, called, grid, title=title, notes=splits.notes)
     scores.write(folder, [one.sources for one in study.sets])
     folder.write_json(RESULT, dataclasses.asdict(study))
     drop_working_files(folder)
@@ -221,23 +221,6 @@ def read_scale(folder: RunFolder) -> ScaleStudy:
         return TypeAdapter(ScaleStudy).validate_python(folder.read_json(RESULT))
     except ValidationError as error:
         raise InputError(f"{folder.path(RESULT)} is damaged: {error.errors()[0]['msg']}") from error
-
-
-def find_targets(tasks: Sequence[Task], targets: Sequence[str]) -> tuple[int, ...]:
-    """Their places among the tasks.
-
-    Raises:
-        InputError: If there are none, or one is not found or named twice.
-    """
-    names = [task.name for task in tasks]
-    if not targets:
-        raise InputError("a study of scale needs a target: name a task that is no source")
-    for at, name in enumerate(targets):
-        if name not in names:
-            raise InputError(f"target {name!r} is not a task: {nearest(name, names)}")
-        if name in targets[:at]:
-            raise InputError(f"target {name!r} is named twice")
-    return tuple(names.index(name) for name in targets)
 
 
 def groups_of(sources: Sequence[str], families: Mapping[str, str]) -> dict[str, tuple[int, ...]]:

@@ -83,12 +83,14 @@ def numbers_and_draws(scores: ScaleScores, *, seed: int) -> dict[str, Array]:
     targets, seeds, draws = scores.test.shape[1], scores.test.shape[2], len(scores.drawn)
     found = [_numbers(scores, *(np.arange(size) for size in (targets, seeds, draws)))]
     for _ in range(REPLICATES):
-        some = np.arange(targets)
-        if targets >= FEWEST_TARGETS:
-            some = rng.integers(0, targets, targets)
-        again = rng.integers(0, seeds, seeds)
-        found.append(_numbers(scores, some, again, rng.integers(0, draws, draws)))
+        few = targets < FEWEST_TARGETS
+        some = np.arange(targets) if few else _redrawn(rng, targets)
+        found.append(_numbers(scores, some, _redrawn(rng, seeds), _redrawn(rng, draws)))
     return {name: np.stack([own[name] for own in found]) for name in found[0]}
+
+
+def _redrawn(rng: np.random.Generator, size: int) -> Places:
+    return np.asarray(rng.integers(0, size, size), dtype=np.intp)
 
 
 def with_intervals(numbers: Mapping[str, Array]) -> ScaleEstimates:

@@ -8,7 +8,7 @@ Letters: X sets of sources, K seeds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -59,10 +59,10 @@ class EngineTrainer:
 
     def pretrain(self, sets: Sequence[SourceSet]) -> StageOne:
         """One population after the other."""
-        cost = dict.fromkeys(sets, (0.0,) * 4)
+        cost: dict[SourceSet, tuple[float, ...]] = dict.fromkeys(sets, (0.0,) * 4)
         populations = self._populations(sets)
         for at, population in enumerate(populations):
-            cost |= self._population(at, population, len(populations))
+            cost.update(self._population(at, population, len(populations)))
         examples, epoch_examples, seconds, epoch_seconds = np.array([cost[own] for own in sets]).T
         return StageOne(
             examples=examples,
@@ -148,7 +148,7 @@ def _name(at: int) -> str:
 
 def _costs(
     found: Pretrained, sets: Sequence[SourceSet], rows: Sequence[int]
-) -> Mapping[SourceSet, tuple[float, ...]]:
+) -> dict[SourceSet, tuple[float, ...]]:
     """Examples, those of an epoch, seconds, those of an epoch; seconds are shared by examples."""
     examples = found.examples.numpy().astype(float)
     seconds = found.seconds * examples / examples.sum()

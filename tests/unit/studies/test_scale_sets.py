@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from cotrain.errors import InputError
@@ -18,7 +20,7 @@ def test_sets_grow_one_within_the_other() -> None:
     for own, alike in zip(plan.drawn, plan.fixed, strict=True):
         sets = [plan.sets[at] for at in own]
         assert [len(one.sources) for one in sets] == [1, 2, 4, 8, 10]
-        for small, large in zip(sets, sets[1:], strict=False):
+        for small, large in pairwise(sets):
             assert set(small.sources) < set(large.sources)
         cut = [plan.sets[at] for at in alike]
         assert [one.sources for one in cut] == [one.sources for one in sets]
