@@ -10,6 +10,7 @@ from cotrain.cli.demo import demo
 from cotrain.cli.group import group
 from cotrain.cli.measure import measure
 from cotrain.cli.predict import predict
+from cotrain.cli.pretrain import pretrain
 from cotrain.cli.run import run
 from cotrain.cli.study import study
 from cotrain.errors import InputError
@@ -29,6 +30,7 @@ app.command()(run)
 app.command()(measure)
 app.command()(group)
 app.add_typer(study)
+app.command()(pretrain)
 app.command()(predict)
 app.command()(demo)
 

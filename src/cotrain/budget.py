@@ -99,6 +99,7 @@ def allot(
     measuring: Callable[[Recipe], float],
     recipe: Recipe,
     weights: LossWeighting | PBT | None = None,
+    starts: int = 0,
 ) -> Allowance:
     """Spend the budget evenly: fewer candidates first, then shorter trainings; never fewer seeds.
 
@@ -111,8 +112,9 @@ def allot(
         measuring: Runs of a recipe that measuring takes.
         recipe: The full recipe.
         weights: Of a further contender.
+        starts: Further weight vectors, those that start from an encoder.
     """
-    vectors = tasks + 1 + max_groups if tasks > 1 else 1
+    vectors = (tasks + 1 + max_groups if tasks > 1 else 1) + starts
 
     def cost(tried: int, measured: float) -> float:
         further = weighing_cost(weights, tried, seeds) if tasks > 1 else 0

@@ -54,7 +54,17 @@ def group_vectors(membership: Membership, known: Sequence[Weights]) -> dict[str,
     return {name: vector for name, vector in vectors.items() if vector not in known}
 
 
-def candidates(vectors: dict[str, Weights], settings: Sequence[Setting]) -> list[Member]:
+START = "encoder"  # the pre-finetuned encoder of a run, among the starts of its architecture
+
+
+def from_encoder(tasks: int) -> dict[str, Weights]:
+    """Names and weight vectors of the networks that start from the pre-finetuned encoder."""
+    return {f"pretrained/{t}": one_hot(t, tasks) for t in range(tasks)}
+
+
+def candidates(
+    vectors: dict[str, Weights], settings: Sequence[Setting], start: str = ""
+) -> list[Member]:
     """Every weight vector at every setting, from seed 0; members of one setting stand together."""
     return [
         Member(
@@ -62,6 +72,7 @@ def candidates(vectors: dict[str, Weights], settings: Sequence[Setting]) -> list
             weights=weights,
             learning_rate=setting.learning_rate,
             dropout=setting.dropout,
+            start=start,
         )
         for setting in settings
         for name, weights in vectors.items()
@@ -101,15 +112,18 @@ class Cast:
     Args:
         membership: The groups.
         weighted: A member with weights that change while training, if that is a contender.
+        pretrained: Whether networks that start from a pre-finetuned encoder are one.
     """
 
     membership: Membership
     weighted: Member | None = None
+    pretrained: bool = False
 
     @property
     def networks(self) -> tuple[Contender, ...]:
         """The contenders that are networks, simple ones first."""
-        further = () if self.weighted is None else (Contender.WEIGHTED,)
+        further = (Contender.PRETRAINED,) * self.pretrained
+        further += () if self.weighted is None else (Contender.WEIGHTED,)
         return (Contender.SINGLE, Contender.JOINT, Contender.GROUPS, *further)
 
     def shares(self, members: Sequence[Member], contender: Contender, task: int) -> torch.Tensor:
@@ -123,6 +137,9 @@ class Cast:
         tasks = len(self.membership.shares)
         if contender is Contender.WEIGHTED and self.weighted is not None:
             return [(1.0, self.weighted.kind)]
+        if contender is Contender.PRETRAINED:
+            member = Member(name="", weights=one_hot(task, tasks), start=START)
+            return [(1.0, member.kind)]
         if contender is Contender.SINGLE:
             found: tuple[tuple[float, Weights], ...] = ((1.0, one_hot(task, tasks)),)
         elif contender is Contender.JOINT:
@@ -155,8 +172,12 @@ def network_predictions(
 
 
 def train_tuned(
-    engine: Engine, stage: str, vectors: dict[str, Weights], settings: Sequence[Setting]
+    engine: Engine,
+    stage: str,
+    vectors: dict[str, Weights],
+    settings: Sequence[Setting],
+    start: str = "",
 ) -> tuple[Trained, tuple[Member, ...]]:
     """Train every candidate and name the best one of each weight vector."""
-    trained = engine.train(stage, candidates(vectors, settings))
+    trained = engine.train(stage, candidates(vectors, settings, start))
     return trained, tuned(trained, engine.development.valid)

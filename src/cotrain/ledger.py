@@ -56,9 +56,31 @@ class Ledger:
             seconds = trained.seconds * examples / max(1, all_examples)
             self._enter(stage, purpose, examples, len(part.members), seconds)
 
-    def measured(self, stage: str, *, trainings: int, examples: int, seconds: float) -> None:
-        """Enter what deciding took."""
-        self._enter(stage, "deciding", examples, trainings, seconds)
+    def measured(
+        self,
+        stage: str,
+        *,
+        trainings: int,
+        examples: int,
+        seconds: float,
+        purpose: str = "deciding",
+    ) -> None:
+        """Enter what was trained to learn from, not to ship: for deciding, unless said otherwise."""
+        self._enter(stage, purpose, examples, trainings, seconds)
+
+    def encoder(self, *, examples: int, flops: float, seconds: float) -> None:
+        """Enter what the encoder took that the run was given."""
+        self._lines.append(
+            CostLine(
+                stage="pre-finetuning of the encoder",
+                trainings=1,
+                joint_runs=flops / (self.joint_examples * self.flops),
+                examples=examples,
+                flops=flops,
+                seconds=seconds,
+                purpose="shipping",
+            )
+        )
 
     def trees(self, name: str, trainings: int, seconds: float) -> None:
         """Enter the trees; their work is not comparable in FLOPs."""

@@ -6,7 +6,7 @@ Every stage writes its result to the run folder and reads it back if it is alrea
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from cotrain.answer import answer, details
@@ -15,7 +15,9 @@ from cotrain.budget import Allowance, allot, measuring_cost, recipe_for
 from cotrain.choice import choose
 from cotrain.contenders import (
     SETTINGS,
+    START,
     Cast,
+    from_encoder,
     group_vectors,
     network_predictions,
     replicas,
@@ -48,6 +50,9 @@ from cotrain.summary import (
     row_counts,
     settings_summary,
 )
+from cotrain.transfer.encoder_file import EncoderFile
+from cotrain.transfer.few_shot import FEW_SHOT, few_shot
+from cotrain.transfer.finetune import starting_from
 from cotrain.weighing import NAME, STAGE, weigh, worth_of_weights
 
 DEFAULTS = Settings()
@@ -58,6 +63,8 @@ def plan(
     *,
     out: str | Path,
     encoder: Encoder | None = None,
+    pretrained: EncoderFile | None = None,
+    allow_overlap: bool = False,
     settings: Settings = DEFAULTS,
     title: str = "tasks",
     watch: Watch = lambda _: None,
@@ -69,6 +76,9 @@ def plan(
         out: The run folder; a folder of an interrupted run of the same data and settings is continued.
         encoder: Returns a fresh ``nn.Module`` that maps a batch of inputs to ``[B, features]``; the
             built-in MLP unless given.
+        pretrained: A pre-finetuned encoder, see :mod:`cotrain.transfer`: one network a task that starts
+            from it is a further contender, and the widths are its.
+        allow_overlap: Let test rows pass whose inputs that encoder was trained on.
         settings: Budget, groups, seeds, ….
         title: Name of the data set, for the report.
         watch: Called with progress updates.
@@ -78,17 +88,23 @@ def plan(
         :func:`cotrain.load`).
 
     Raises:
-        InputError: If the folder holds another run, or the budget is too small.
+        InputError: If the folder holds another run, the budget is too small, or the pre-finetuned encoder
+            does not fit the data.
     """
-    folder = RunFolder(Path(out))
+    folder, identity = RunFolder(Path(out)), {}
+    if pretrained is not None:
+        pretrained.check(splits, allow_overlap=allow_overlap)
+        settings = replace(settings, widths=pretrained.facts.widths or settings.widths)
+        identity = {"encoder": pretrained.digest}
     development, tasks = splits.development, splits.tasks
-    allowance = _allowance(splits, settings)
+    allowance = _allowance(splits, settings, starts=len(tasks) if pretrained else 0)
     limits = demands([task.name for task in tasks], settings)
-    claim(folder, splits, settings, title, verb="run")
+    claim(folder, splits, settings, title, verb="run", **identity)
     if is_finished(folder):
         drop_working_files(folder)
         return read_result(folder), load(out, encoder=encoder)
     engine = build_engine(folder, development, encoder, settings, allowance.recipe, watch)
+    engine = engine if pretrained is None else starting_from(engine, {START: pretrained.state})
     ledger = Ledger.of(engine, allowance.full_rounds)
 
     # The network baselines, each tuned on its own validation score.
@@ -112,18 +128,38 @@ def plan(
         ledger.population("tune groups", "deciding", group_tuning)
         tuning, best = merge([tuning, group_tuning]), (*best, *tuned_groups)
 
+    # One network a task from the pre-finetuned encoder, if there is one.
+    if pretrained is not None:
+        started, tuned_starts = train_tuned(
+            engine, "tune-pretrained", from_encoder(len(tasks)), grid, START
+        )
+        ledger.encoder(
+            examples=pretrained.facts.examples,
+            flops=pretrained.facts.flops,
+            seconds=pretrained.facts.seconds,
+        )
+        ledger.population("tune pretrained", "shipping", started)
+        tuning, best = merge([tuning, started]), (*best, *tuned_starts)
+
     # One network with weights that change while training, if that is asked for.
     weighted = None
     if settings.weights is not None and len(tasks) > 1:
         weighted = weigh(engine, settings.weights, joint, grid)
         ledger.population(STAGE, "deciding", weighted.everyone)
         tuning, best = merge([tuning, weighted.trained]), (*best, weighted.member)
-    cast = Cast(membership=membership, weighted=None if weighted is None else weighted.member)
+    cast = Cast(
+        membership=membership,
+        weighted=None if weighted is None else weighted.member,
+        pretrained=pretrained is not None,
+    )
 
     # Every contender from the remaining seeds; the tuning run of the best setting is seed 0.
     final = engine.train("final", replicas(best, settings.seeds))
-    ledger.population("single and joint, all seeds", "baseline", final, without=("group/", NAME))
+    ledger.population(
+        "single and joint, all seeds", "baseline", final, without=("group/", "pretrained/", NAME)
+    )
     ledger.population("groups, all seeds", "shipping", final, only="group/")
+    ledger.population("pretrained, all seeds", "shipping", final, only="pretrained/")
     ledger.population("weighted, all seeds", "shipping", final, only=NAME)
     trained = merge([tuning.select(lambda member: member in best), final])
     forest, seconds = fit_trees(engine, settings, allowance.candidates)
@@ -145,6 +181,17 @@ def plan(
     )
     train_labels = development.train.mask.sum(dim=0).tolist()
     proof = prove(choice, test, on_test, membership, train_labels, settings.seed)
+
+    if pretrained is not None:
+        few = few_shot(engine, test, settings, grid, encoder)
+        few.save(folder.path(FEW_SHOT))
+        ledger.measured(
+            "few-shot curves",
+            trainings=few.trainings,
+            examples=few.examples,
+            seconds=few.seconds,
+            purpose="baseline",
+        )
 
     result = Result(
         title=title,
@@ -171,7 +218,7 @@ def plan(
     return read_result(folder), load(out, encoder=encoder)
 
 
-def _allowance(splits: Splits, settings: Settings) -> Allowance:
+def _allowance(splits: Splits, settings: Settings, *, starts: int) -> Allowance:
     rows, tasks = len(splits.development.train), len(splits.tasks)
     recipe = recipe_for(rows, seed=settings.seed)
     return allot(
@@ -183,4 +230,5 @@ def _allowance(splits: Splits, settings: Settings) -> Allowance:
         measuring=lambda short: measuring_cost(tasks, settings, short, rows),
         recipe=recipe,
         weights=settings.weights,
+        starts=starts,
     )

@@ -86,6 +86,8 @@ def prove(
     pairs += [(Contender.JOINT, Contender.SINGLE), (Contender.JOINT, Contender.TREES)]
     pairs += [(Contender.GROUPS, Contender.JOINT)]
     pairs += [(Contender.GROUPS, Contender.SINGLE), (Contender.TREES, Contender.SINGLE)]
+    if Contender.PRETRAINED in predictions[0]:
+        pairs += [(Contender.PRETRAINED, base) for base in (Contender.SINGLE, Contender.TREES)]
     if Contender.WEIGHTED in predictions[0]:
         pairs.append((Contender.WEIGHTED, Contender.JOINT))
     return Proof(

@@ -13,6 +13,7 @@ class Contender(StrEnum):
     SINGLE = "single"  # one network a task (one-hot weights)
     JOINT = "joint"  # one network for all tasks, uniform weights
     GROUPS = "groups"  # one network for each group of the grouping
+    PRETRAINED = "pretrained"  # one network a task, started from a pre-finetuned encoder
     WEIGHTED = "weighted"  # one network for all tasks, weights that change while training
     TREES = "trees"  # gradient-boosted trees, one model a task
     BLEND = "blend"  # mean of the trees and the task's best network

@@ -28,10 +28,14 @@ Array = NDArray[np.float64]
 Forest = Sequence[Sequence[Model]]  # [T][S] tree models
 
 
-def claim(folder: RunFolder, splits: Splits, settings: Settings, title: str, *, verb: str) -> None:
+def claim(
+    folder: RunFolder, splits: Splits, settings: Settings, title: str, *, verb: str, **further: str
+) -> None:
     """Start a run in an empty folder, or make sure that the folder holds this very run."""
     named = {"trees": settings.trees.name, "weights": repr(settings.weights)}
-    claim_for(folder, splits, title, verb=verb, settings=dataclasses.asdict(settings) | named)
+    claim_for(
+        folder, splits, title, verb=verb, settings=dataclasses.asdict(settings) | named | further
+    )
 
 
 def claim_for(

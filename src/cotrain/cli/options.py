@@ -59,6 +59,16 @@ DOMAIN_HELP = (
 Domain = Annotated[str | None, typer.Option(help=DOMAIN_HELP)]
 Cut = Annotated[str, typer.Option(help="random | stratified | group:COLUMN | time:COLUMN")]
 With = Annotated[list[str], typer.Option("--with", help=WITH_HELP)]
+EncoderOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of cotrain pretrain: networks that start from its encoder are a further contender."
+    ),
+]
+AllowOverlap = Annotated[
+    bool,
+    typer.Option("--allow-overlap", help="Let the encoder have been trained on test rows' inputs."),
+]
 Trainings = Annotated[
     int,
     typer.Option(

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from cotrain.cli import options, session
 from cotrain.cli.options import (
+    AllowOverlap,
     Apart,
     Budget,
     Columns,
     Cut,
     Data,
     Domain,
+    EncoderOption,
     Float32,
     GroupBy,
     Ignore,
@@ -32,12 +34,14 @@ from cotrain.cli.options import (
     WhichTrees,
     With,
 )
+from cotrain.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
     from cotrain.data import Schema, Split
     from cotrain.settings import Settings
+    from cotrain.transfer import EncoderFile
 
 
 def run(
@@ -60,6 +64,8 @@ def run(
     with_: With = ("lookahead",),  # type: ignore[assignment]
     trainings: Trainings = 10,
     trees: WhichTrees = Trees.HIST,
+    encoder: EncoderOption = None,
+    allow_overlap: AllowOverlap = False,
     float32: Float32 = False,
     out: Out = None,
     resume: Resume = False,
@@ -81,7 +87,16 @@ def run(
         trees=trees,
         float32=float32,
     )
-    run_table(frame, schema, cut, settings, folder, options.title(data))
+    run_table(
+        frame,
+        schema,
+        cut,
+        settings,
+        folder,
+        options.title(data),
+        pretrained=None if encoder is None else _read_encoder(encoder),
+        allow_overlap=allow_overlap,
+    )
 
 
 def run_table(
@@ -91,6 +106,9 @@ def run_table(
     settings: Settings,
     folder: Path,
     title: str,
+    *,
+    pretrained: EncoderFile | None = None,
+    allow_overlap: bool = False,
 ) -> None:
     """Run on a table that has been read, printing what happens, and write the report."""
     from cotrain import plan
@@ -98,16 +116,51 @@ def run_table(
     from cotrain.deciding import read_stability
     from cotrain.measuring import read_measured
     from cotrain.reporting import print_result, render_html
+    from cotrain.transfer.few_shot import read_few_shot
     from cotrain.weighing import read_search
 
     console = session.make_console()
-    splits = session.split_table(frame, schema, split, settings.seed, console)
+    like = None if pretrained is None else pretrained.preparation
+    splits = session.split_table(frame, schema, split, settings.seed, console, like)
+    if pretrained is not None:
+        session.say(console, str(pretrained.facts))
     with session.watched(console, folder) as watch:
-        result, _ = plan(splits, out=folder, settings=settings, title=title, watch=watch)
+        result, _ = plan(
+            splits,
+            out=folder,
+            pretrained=pretrained,
+            allow_overlap=allow_overlap,
+            settings=settings,
+            title=title,
+            watch=watch,
+        )
     print_result(result, console)
     run = RunFolder(folder)
-    further = (*read_stability(run), *read_measured(run).further(), *read_search(run))
+    further = (
+        *read_few_shot(run),
+        *read_stability(run),
+        *read_measured(run).further(),
+        *read_search(run),
+    )
+    for curves in read_few_shot(run):
+        session.say(console, f"\n{curves.title}\n{curves}")
     run.write_text("report.html", render_html(result, further))
     quoted = shlex.quote(str(folder))
     session.say(console, f"predict with: cotrain predict {quoted} NEWDATA -o preds.csv")
     session.say(console, f"report: {folder / 'report.html'}")
+
+
+def _read_encoder(folder: Path) -> EncoderFile:
+    """An encoder for tables.
+
+    Raises:
+        InputError: If the folder holds none.
+    """
+    from cotrain.transfer import load_encoder
+
+    found = load_encoder(folder)
+    if found.preparation is None or found.facts.widths is None:
+        raise InputError(
+            f"--encoder {folder} reads arrays or is a network of your own: use cotrain.plan"
+        )
+    return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
-    from cotrain.data import Schema, Split
+    from cotrain.data import Preparation, Schema, Split
     from cotrain.data.taskdata import Splits
     from cotrain.population.engine import Watch
 
@@ -27,14 +27,19 @@ def make_console() -> Console:
 
 
 def split_table(
-    frame: pl.DataFrame, schema: Schema, split: Split, seed: int, console: Console
+    frame: pl.DataFrame,
+    schema: Schema,
+    split: Split,
+    seed: int,
+    console: Console,
+    like: Preparation | None = None,
 ) -> Splits:
-    """Say what the columns are taken for, and cut the table."""
+    """Say what the columns are taken for, and cut the table; networks read it as ``like`` says."""
     from cotrain.data import from_table
 
     for line in schema.describe():
         say(console, line)
-    splits = from_table(frame, schema, split, seed)
+    splits = from_table(frame, schema, split, seed, like=like)
     for note in splits.notes:
         say(console, f"note: {note}")
     return splits

@@ -157,4 +157,8 @@ def _input_notes(frame: pl.DataFrame, preparation: Preparation) -> tuple[str, ..
     if unused:
         shown = ", ".join(unused[:5]) + (f" and {len(unused) - 5:,} more" if unused[5:] else "")
         notes.append(f"input columns left out, constant on the training rows: {shown}")
+    unread = preparation.unread
+    if unread:
+        shown = ", ".join(unread[:5]) + (f" and {len(unread) - 5:,} more" if unread[5:] else "")
+        notes.append(f"input columns that the encoder does not read, only trees do: {shown}")
     return tuple(notes)

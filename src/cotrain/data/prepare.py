@@ -55,6 +55,12 @@ class Preparation:
         """The columns that the network reads."""
         return self.schema.inputs if self.network_columns is None else self.network_columns
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Input columns that trees read and the network does not."""
+        read = {column.name for column in self.network_reads}
+        return tuple(column.name for column in self.schema.inputs if column.name not in read)
+
     def reading_like(self, other: Preparation) -> Preparation:
         """The same for trees, with network inputs as another preparation makes them.
 

@@ -88,8 +88,8 @@ class Architecture:
             with torch.no_grad():
                 features = encoder.eval()(self.sample).shape[-1]
             net = MultiTaskNet(encoder.train(), features, self.bias, self.rows)
-            if start:
-                bound = features**-0.5  # of nn.Linear; the same row for all tasks keeps law 1
-                nn.init.uniform_(net.head.weight[:1], -bound, bound)
-                net.head.weight.data[1:] = net.head.weight.data[:1]
+            if start:  # as nn.Linear draws it, but the same for all outputs, which keeps law 1
+                drawn = torch.Generator().manual_seed(seed)
+                row = torch.rand(features, generator=drawn)
+                net.head.weight.data.copy_((2 * row - 1) / features**0.5)
             return net

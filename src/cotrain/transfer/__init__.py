@@ -30,6 +30,8 @@ settings of a target.
 (('scratch', 'all', 'first'), (3, 2))
 """
 
+from cotrain.transfer.build import build_encoder
+from cotrain.transfer.encoder_file import EncoderFacts, EncoderFile, load_encoder, save_encoder
 from cotrain.transfer.finetune import SCRATCH, SWEEP, Finetuned, Finetuning, finetune
 from cotrain.transfer.mixtures import BY_SIZE, UNIFORM, mixture_weights, source_sizes, unions
 from cotrain.transfer.pretrain import Pretrained, Pretraining, pretrain
@@ -40,15 +42,20 @@ __all__ = [
     "SCRATCH",
     "SWEEP",
     "UNIFORM",
+    "EncoderFacts",
+    "EncoderFile",
     "Finetuned",
     "Finetuning",
     "Pretrained",
     "Pretraining",
+    "build_encoder",
     "finetune",
+    "load_encoder",
     "mixture_weights",
     "of_target",
     "only_target",
     "pretrain",
+    "save_encoder",
     "source_sizes",
     "unions",
     "with_rows",

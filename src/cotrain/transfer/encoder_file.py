@@ -8,6 +8,7 @@ the encoder has seen is noticed; ``preparation`` turns a table into the encoder'
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +25,7 @@ from cotrain.artifacts import RunFolder
 from cotrain.data.identity import row_keys
 from cotrain.data.taskdata import Splits
 from cotrain.errors import InputError
+from cotrain.figures.text import duration
 from cotrain.population.state import Tensors
 
 if TYPE_CHECKING:
@@ -86,6 +88,15 @@ class EncoderFacts:
         """Unweighted mean of the sources' validation losses."""
         return float(np.mean([source.loss for source in self.sources]))
 
+    def __str__(self) -> str:
+        """What it learned from, and what that took."""
+        labels = sum(source.labels for source in self.sources)
+        return (
+            f"encoder pre-finetuned on {len(self.sources):,} sources of {self.title}: {self.rows:,} rows, "
+            f"{labels:,} labels, {self.rounds_run} rounds, the best {self.best_round}; mean validation "
+            f"loss {self.loss:.4f}; {duration(self.seconds)}"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderFile:
@@ -102,6 +113,14 @@ class EncoderFile:
     state: Tensors
     keys: NDArray[np.int64]
     preparation: Preparation | None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        total = hashlib.sha256()
+        for name, tensor in sorted(self.state.items()):
+            total.update(name.encode() + tensor.contiguous().numpy().tobytes())
+        return total.hexdigest()
 
     def check(self, target: Splits, *, allow_overlap: bool = False) -> None:
         """Refuse a target on which the encoder could not start, or would flatter itself.

@@ -23,7 +23,6 @@ from cotrain.contenders import SETTINGS, Setting
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.errors import InputError
 from cotrain.models.losses import predictions
-from cotrain.models.multitask import Architecture
 from cotrain.population.engine import Engine, Watch
 from cotrain.population.member import Member
 from cotrain.population.trained import Trained, merge
@@ -73,6 +72,7 @@ class Finetuned:
         valid: ``[K, S]`` validation scores.
         examples: ``[K]`` training rows processed, the sweep included.
         seconds: ``[K]``, shared by examples among members that trained side by side.
+        trainings: Members trained.
         trained: ``[K · S]`` members, start by start.
         engine: Who predicts.
     """
@@ -82,6 +82,7 @@ class Finetuned:
     valid: Array
     examples: NDArray[np.int64]
     seconds: Array
+    trainings: int
     trained: Trained
     engine: Engine
 
@@ -108,6 +109,7 @@ def finetune(
     how: Finetuning | None = None,
     encoder: Encoder | None = None,
     watch: Watch = lambda _: None,
+    stage: str = "finetune",
 ) -> Finetuned:
     """Fine-tune one target from every start and from scratch.
 
@@ -119,6 +121,7 @@ def finetune(
         how: The defaults of :class:`Finetuning` unless given.
         encoder: Returns a fresh encoder; the built-in MLP unless given.
         watch: Called with progress updates.
+        stage: Names the files; targets that share a folder, and so the executor, have each its own.
 
     Raises:
         InputError: If an encoder has another shape than a fresh one.
@@ -127,7 +130,7 @@ def finetune(
     settings = Settings(widths=how.widths, low_precision=how.low_precision)
     recipe = recipe_for(len(target.train), seed=0)
     whole = build_engine(folder, target, encoder, settings, recipe, watch)
-    check_starts(whole.architecture, starts)
+    whole = starting_from(whole, starts)
     names = (SCRATCH, *starts)
 
     def train(seed: int, members: Sequence[Member]) -> tuple[Engine, Trained]:
@@ -139,7 +142,7 @@ def finetune(
             development=own,
             recipe=recipe_for(len(own.train), seed=seed),
         )
-        return engine, engine.train(f"finetune-{seed}", members)
+        return engine, engine.train(f"{stage}-{seed}", members)
 
     tried = [_member(start, setting, 0) for setting in how.settings for start in names]
     engine, sweep = train(0, tried)
@@ -153,12 +156,13 @@ def finetune(
     return _finetuned(engine, sweep, parts, names, chosen)
 
 
-def check_starts(architecture: Architecture, starts: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Refuse states that do not fit the encoder.
+def starting_from(engine: Engine, starts: Mapping[str, Mapping[str, Tensor]]) -> Engine:
+    """The engine with encoders that its members may start from.
 
     Raises:
-        InputError: With the first parameter that differs.
+        InputError: If a state does not fit the engine's encoder, with the first parameter that differs.
     """
+    architecture = engine.architecture
     if SCRATCH in starts:
         raise InputError(f"{SCRATCH!r} is the name of the baseline: give the encoder another")
     expected = architecture.build(seed=0).encoder.state_dict()
@@ -170,6 +174,7 @@ def check_starts(architecture: Architecture, starts: Mapping[str, Mapping[str, T
                     f"encoder {name!r} has {key} of shape {there} where the network has {here}: "
                     "pre-finetune on the same input columns and with the same widths"
                 )
+    return replace(engine, architecture=replace(architecture, starts=starts))
 
 
 def _member(start: str, setting: Setting, seed: int) -> Member:
@@ -220,6 +225,7 @@ def _finetuned(
         valid=found.reshape(len(names), len(parts)),
         examples=examples,
         seconds=seconds,
+        trainings=sum(len(part.members) for part in (sweep, *parts[1:])),
         trained=trained,
         engine=engine,
     )

@@ -48,6 +48,13 @@ class Pretraining:
     seed: int = 0
     low_precision: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse what would fail only later."""
+        if not (self.widths and min(self.widths) > 0 and self.patience > 0):
+            raise InputError(
+                f"widths and patience must be above 0, got {self.widths}, {self.patience}"
+            )
+
     def recipe(self, rows: int) -> Recipe:
         """Of a run on so many training rows."""
         recipe = recipe_for(rows, seed=self.seed)

@@ -1,0 +1,192 @@
+"""An encoder on disk: for cotrain, for any PyTorch program, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cotrain.artifacts import RunFolder
+from cotrain.data import RandomSplit, from_arrays
+from cotrain.data.taskdata import Splits
+from cotrain.errors import InputError
+from cotrain.models.mlp import MLP
+from cotrain.transfer import (
+    EncoderFile,
+    Finetuning,
+    Pretraining,
+    build_encoder,
+    finetune,
+    load_encoder,
+    mixture_weights,
+    of_target,
+    pretrain,
+)
+
+RNG = np.random.default_rng(4)
+X, RULE = RNG.normal(size=(160, 5)), RNG.normal(size=(5, 2))
+HOW = Pretraining(widths=(7, 4), low_precision=False)
+
+
+def sources(rows: slice = slice(0, 80), width: int = 5) -> Splits:
+    return from_arrays(X[rows, :width], X[rows] @ RULE > 0, names=["a", "b"], test=False)
+
+
+def target(name: str = "t", rows: slice = slice(80, 160), width: int = 5) -> Splits:
+    return from_arrays(X[rows, :width], (X[rows] @ RULE)[:, :1] > 0.3, names=[name])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("encoder") / "e"
+    build_encoder(sources(), out=path, how=HOW, temperature=2.0, title="signs")
+    return path
+
+
+@pytest.fixture
+def encoder(folder: Path) -> EncoderFile:
+    return load_encoder(folder)
+
+
+def test_it_says_what_it_learned(encoder: EncoderFile) -> None:
+    facts = encoder.facts
+    assert [(s.name, s.weight, s.labels) for s in facts.sources] == [("a", 1.0, 72), ("b", 1.0, 72)]
+    assert (facts.input_shape, facts.widths, facts.rows, facts.temperature) == ((5,), (7, 4), 72, 2)
+    assert facts.examples == facts.rounds_run * 72
+    assert facts.loss == np.mean([source.loss for source in facts.sources])
+    assert 0 < facts.loss < 0.6
+    assert str(facts).startswith("encoder pre-finetuned on 2 sources of signs: 72 rows, 144 labels")
+    assert len(encoder.keys) == 72
+
+
+def test_it_is_what_stage_1_found(folder: Path, encoder: EncoderFile, tmp_path: Path) -> None:
+    weights = mixture_weights([72, 72], [0, 1], temperature=2.0)
+    found = pretrain(RunFolder(tmp_path), sources().development, {"x": weights}, how=HOW)
+    for name, tensor in found.encoders["x"].items():
+        assert torch.equal(tensor, encoder.state[name])
+    assert not (folder / "population").exists()
+
+
+def test_plain_pytorch_loads_it(folder: Path, encoder: EncoderFile) -> None:
+    from safetensors.torch import load_file
+
+    net = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 4), nn.ReLU())
+    net.load_state_dict(load_file(folder / "encoder.safetensors"))
+
+    own = MLP(5, widths=(7, 4))
+    own.load_state_dict(encoder.state)
+    x = torch.from_numpy(X).float()
+    torch.testing.assert_close(net(x), own.eval()(x), atol=0, rtol=0)
+
+
+def test_a_finished_folder_is_read_back_and_another_refused(folder: Path) -> None:
+    before = (folder / "encoder.safetensors").stat().st_mtime_ns
+    build_encoder(sources(), out=folder, how=HOW, temperature=2.0, title="signs")
+    assert (folder / "encoder.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(InputError, match=r"other settings \(temperature\)"):
+        build_encoder(sources(), out=folder, how=HOW, title="signs")
+
+
+def test_a_fitting_target_passes(encoder: EncoderFile) -> None:
+    encoder.check(target())
+
+
+def test_a_target_among_the_sources(encoder: EncoderFile) -> None:
+    with pytest.raises(InputError, match="target 'b' is among the sources of the encoder"):
+        encoder.check(target("b"))
+
+
+def test_test_rows_that_it_was_trained_on(encoder: EncoderFile) -> None:
+    overlapping = target(rows=slice(40, 140))
+    trained = sources().development.train.inputs.numpy()
+    order = RandomSplit().assign(None, np.zeros(100), 0)  # type: ignore[arg-type]
+    test = X[40:140][order == 2].astype(np.float32)
+    known = sum(bool((trained == row).all(axis=1).any()) for row in test)
+    assert 0 < known < len(test)
+    with pytest.raises(InputError, match=rf"^{known} of {len(test)} test rows .* --allow-overlap$"):
+        encoder.check(overlapping)
+    encoder.check(overlapping, allow_overlap=True)
+
+
+def test_inputs_of_another_width(encoder: EncoderFile) -> None:
+    with pytest.raises(InputError, match=r"reads inputs of shape \(5,\), the target has \(4,\)"):
+        encoder.check(target(width=4))
+
+
+def test_a_network_of_another_shape(encoder: EncoderFile, tmp_path: Path) -> None:
+    message = r"encoder 'e' has linears.0.weight of shape \(7, 5\) where the network has \(9, 5\)"
+    with pytest.raises(InputError, match=message):
+        finetune(
+            RunFolder(tmp_path),
+            of_target(target().development, 0),
+            {"e": encoder.state},
+            how=Finetuning(widths=(9, 4)),
+        )
+    with pytest.raises(InputError, match="'scratch' is the name of the baseline"):
+        finetune(
+            RunFolder(tmp_path),
+            of_target(target().development, 0),
+            {"scratch": encoder.state},
+            how=Finetuning(widths=(7, 4)),
+        )
+
+
+def test_weights_of_another_shape_than_promised(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in ("encoder.json", "encoder.safetensors", "rows.safetensors"):
+        (copy / file).write_bytes((folder / file).read_bytes())
+    load_encoder(copy)
+    facts = json.loads((copy / "encoder.json").read_text())
+    (copy / "encoder.json").write_text(json.dumps(facts | {"widths": [7, 5]}))
+    with pytest.raises(InputError, match=r"holds 2.weight of shape \(4, 7\) where .* \(5, 7\)"):
+        load_encoder(copy)
+    (copy / "encoder.json").write_text(json.dumps(facts | {"rows": "many"}))
+    with pytest.raises(InputError, match=r"encoder\.json is damaged"):
+        load_encoder(copy)
+    (copy / "encoder.safetensors").write_bytes(b"no")
+    (copy / "encoder.json").write_text(json.dumps(facts))
+    with pytest.raises(InputError, match=r"encoder\.safetensors is missing or damaged"):
+        load_encoder(copy)
+    with pytest.raises(InputError, match="holds no encoder: give the --out folder of cotrain pret"):
+        load_encoder(tmp_path)
+
+
+def test_sources_without_usable_labels(tmp_path: Path) -> None:
+    data = sources().development
+    train = data.train
+    constant = replace(train, targets=torch.stack([train.targets[:, 0], torch.ones(72)], dim=1))
+    nothing = replace(data.valid, mask=data.valid.mask & torch.tensor([False, True]))
+    bad = replace(data, train=constant, valid=nothing)
+    with pytest.raises(InputError) as caught:
+        pretrain(RunFolder(tmp_path), bad, {"all": (1.0, 1.0)}, how=HOW)
+    assert str(caught.value).splitlines() == [
+        "source 'a' has no labels in the validation rows: leave it out",
+        "  source 'b' has only the value 1 in the training rows: leave it out",
+        "  to leave out all 2: --ignore 'a,b'",
+    ]
+    with pytest.raises(InputError, match="source 'a' has no labels in the validation rows"):
+        pretrain(RunFolder(tmp_path), bad, {"a": (1.0, 0.0)}, how=HOW)
+
+
+def test_an_encoder_of_your_own(tmp_path: Path) -> None:
+    def own() -> nn.Module:
+        return nn.Sequential(nn.Linear(5, 3), nn.Tanh())
+
+    found = build_encoder(sources(), out=tmp_path / "own", how=HOW, encoder=own)
+    assert found.facts.widths is None
+    net = own()
+    net.load_state_dict(found.state)
+    tuned = finetune(
+        RunFolder(tmp_path / "t"),
+        of_target(target().development, 0),
+        {"own": found.state},
+        encoder=own,
+        how=Finetuning(seeds=2, rows=32, settings=Finetuning().settings[:2]),
+    )
+    assert tuned.valid.shape == (2, 2)
