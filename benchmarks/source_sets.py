@@ -76,11 +76,13 @@ def reviews(rows: int = 1000) -> Problem:
 
 
 def pictures() -> Problem:
-    """Which of five classes? 20 superclasses of CIFAR-100, 1,000 pictures each, 128 principal components."""
+    """Which of five classes? CIFAR-100's superclasses, 1,000 pictures each, 128 components."""
     file = np.load(DATA / "img_cifar100" / "cifar100_150_50.npz")
-    images = np.concatenate([file["x_train"], file["x_test"]]).reshape(20000, -1) / np.float32(255)
+    images = np.concatenate([file["x_train"], file["x_test"]]).reshape(20000, -1)
+    _, first = np.unique(images, axis=0, return_index=True)  # some pictures come twice
+    images = images[first] / np.float32(255)
     fine, coarse = (
-        np.concatenate([file[f"y_{kind}_train"], file[f"y_{kind}_test"]])
+        np.concatenate([file[f"y_{kind}_train"], file[f"y_{kind}_test"]])[first]
         for kind in ("fine", "coarse")
     )
     parts = PCA(128, random_state=0).fit_transform(images).astype(np.float32)
@@ -106,7 +108,9 @@ def assays() -> Problem:
     tables = (("mol_toxcast617", "toxcast_data.csv.gz"), ("mol_tox21", "tox21.csv.gz"))
     read = [_molecules(*table) for table in tables]
     names = [name for _, _, own, _ in read for name in own]
-    place = {smiles: n for n, smiles in enumerate(dict.fromkeys(s for *_, own in read for s in own))}
+    place = {
+        smiles: n for n, smiles in enumerate(dict.fromkeys(s for *_, own in read for s in own))
+    }
     bits = np.zeros((len(place), 512), dtype=np.float32)
     labels = np.full((len(place), len(names)), np.nan)
     first = 0
@@ -126,7 +130,7 @@ def assays() -> Problem:
     )
     targets = ("NR-AhR", "SR-MMP", "SR-p53", *_held_out(own))
     families = {name: name.split("_")[0] for name in own if "_" in name}
-    families |= {name: "TOX21" for name in targets[:3]}
+    families |= dict.fromkeys(targets[:3], "TOX21")
     return Problem(splits=splits, targets=targets, families=families, rows=256)
 
 
@@ -159,7 +163,12 @@ def _molecules(folder: str, csv: str) -> tuple[Array, Any, list[str], list[str]]
     labels = np.where(file["y"] < 0, np.nan, file["y"].astype(float))
     smiles = pl.read_csv(DATA / folder / csv, columns=["smiles"])["smiles"].to_list()
     canonical = [Chem.MolToSmiles(Chem.MolFromSmiles(smiles[row])) for row in file["row"]]
-    return np.maximum(bits[:, :512], bits[:, 512:]), labels, list(map(str, file["tasks"])), canonical
+    return (
+        np.maximum(bits[:, :512], bits[:, 512:]),
+        labels,
+        list(map(str, file["tasks"])),
+        canonical,
+    )
 
 
 def _chosen(names: list[str], labels: NDArray[np.float64]) -> list[int]:
@@ -197,7 +206,9 @@ def _by_cluster(
     edges = (np.concatenate([np.arange(count)] * 2), np.concatenate([of, of.max() + 1 + twins]))
     size = count + of.max() + 2 + twins.max()
     graph = coo_array((np.ones(2 * count), (edges[0], count + edges[1])), shape=(size, size))
-    cluster = np.unique(connected_components(graph, directed=False)[1][:count][rows], return_inverse=True)[1].ravel()
+    cluster = np.unique(
+        connected_components(graph, directed=False)[1][:count][rows], return_inverse=True
+    )[1].ravel()
     sizes = np.bincount(cluster)
     order = np.random.default_rng(0).permutation(len(sizes))
     frequent = sizes[order] > 0.01 * rows.sum()
