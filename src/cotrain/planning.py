@@ -182,6 +182,7 @@ def plan(
     train_labels = development.train.mask.sum(dim=0).tolist()
     proof = prove(choice, test, on_test, membership, train_labels, settings.seed)
 
+    few = None
     if pretrained is not None:
         few = few_shot(engine, test, settings, grid, encoder)
         few.save(folder.path(FEW_SHOT))
@@ -200,6 +201,7 @@ def plan(
             *budget_notes(allowance),
             *details(proof, affinity),
             *worth_of_weights(proof, ledger),
+            *(() if few is None else (few.verdict(),)),
             *splits.notes,
         ),
         tasks=proof.tasks,

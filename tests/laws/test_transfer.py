@@ -8,12 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from tiny import distance, make_data, make_development, make_domains, only_tasks, same
 
 from cotrain.artifacts import RunFolder
 from cotrain.contenders import Setting
+from cotrain.data import RandomSplit, from_table, infer_schema
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.population.engine import Engine, Update
 from cotrain.transfer import (
@@ -21,6 +23,7 @@ from cotrain.transfer import (
     Finetuning,
     Pretrained,
     Pretraining,
+    build_encoder,
     finetune,
     mixture_weights,
     of_target,
@@ -189,3 +192,18 @@ def test_starts_keep_company(tmp_path: Path) -> None:
     data = make_data("bm", seed=7)
     own = of_target(Development(train=data, valid=data), 1).train
     np.testing.assert_allclose(alone.scores(own)[0], together.scores(own)[0], atol=1e-6)
+
+
+def test_target_data_never_enters_stage_1(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({f"x{at}": rng.normal(size=60) for at in range(4)}).with_columns(
+        a=pl.Series(rng.permutation([0, 1] * 30)), b=pl.Series(rng.permutation([0, 1] * 30))
+    )
+    found = []
+    for place, target in (("one", rng.permutation([0, 1] * 30)), ("other", [None] * 50 + [1] * 10)):
+        frame = table.with_columns(target=pl.Series(target, dtype=pl.Int64))
+        schema = infer_schema(frame, targets=["a", "b"], ignore=["target"])
+        splits = from_table(frame, schema, RandomSplit(), 0, test=False)
+        found.append(build_encoder(splits, out=tmp_path / place, how=HOW))
+    assert same(found[0].state, found[1].state)
+    assert found[0].facts.rows == 54

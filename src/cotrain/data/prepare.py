@@ -73,7 +73,7 @@ class Preparation:
             self,
             network=other.network,
             network_kept=other.network_kept,
-            network_columns=_renamed(other.network_reads, self.schema.inputs),
+            network_columns=renamed(other.network_reads, self.schema.inputs),
         )
 
     @classmethod
@@ -165,7 +165,7 @@ def _columns(saved: list[list[str]] | None) -> tuple[InputColumn, ...] | None:
     return tuple(InputColumn(name=name, role=Role(role)) for name, role in saved)
 
 
-def _renamed(
+def renamed(
     wanted: tuple[InputColumn, ...], inputs: tuple[InputColumn, ...]
 ) -> tuple[InputColumn, ...]:
     """The wanted columns by the names they have among the inputs."""

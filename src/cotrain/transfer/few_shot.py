@@ -96,7 +96,8 @@ class FewShot(Measurement):
         ):
             if picked:
                 said.append(f"{word} at {', '.join(f'{n:,}' for n in picked)} rows")
-        return f"Pre-finetuning {' and '.join(said) or 'makes no proven difference'}."
+        found = " and ".join(said) or "makes no proven difference over starting from scratch"
+        return f"Pre-finetuning {found} (mean test score over {len(self.tasks)} targets)."
 
     def figure(self) -> Figure:
         """Mean scores over the number of rows."""

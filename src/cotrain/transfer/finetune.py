@@ -114,7 +114,8 @@ def finetune(
     """Fine-tune one target from every start and from scratch.
 
     Args:
-        folder: Keeps checkpoints and finished members; a killed run goes on from it.
+        folder: Keeps checkpoints and finished members; a killed run goes on from it. What is finished there
+            is read back unasked, so other data, starts or settings need another folder or stage.
         target: Training and validation rows of one task, see
             :func:`~cotrain.transfer.targets.of_target`.
         starts: Name → state of an encoder, as :func:`~cotrain.transfer.pretrain.pretrain` gives them.

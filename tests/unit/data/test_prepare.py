@@ -11,9 +11,10 @@ import pytest
 import skops.io
 from numpy.typing import NDArray
 
-from cotrain.data import Preparation, infer_schema
+from cotrain.data import InputColumn, Preparation, Role, infer_schema
 from cotrain.data import smiles as smiles_module
 from cotrain.data.encoders import TRUSTED
+from cotrain.data.prepare import renamed
 from cotrain.errors import InputError
 
 TRAIN = np.arange(150)
@@ -262,3 +263,48 @@ def test_a_preparation_is_frozen(fitted: Preparation) -> None:
     assert replace(fitted, schema=fitted.schema) is not fitted
     with pytest.raises(AttributeError):
         fitted.schema = fitted.schema  # type: ignore[misc]
+
+
+def tables() -> tuple[Preparation, Preparation, pl.DataFrame]:
+    """Of a table with x and y, of one with y, z and x at another scale, and that one."""
+    draw = np.random.default_rng(1)
+    x, y, z = draw.normal(size=(3, 40))
+    first = pl.DataFrame({"x": x, "y": y, "t": [0, 1] * 20})
+    second = pl.DataFrame({"y": z, "z": x, "x": 100 * y, "u": [1, 0] * 20})
+    rows = np.arange(40)
+    return (
+        Preparation.fit(first, infer_schema(first, targets=["t"]), rows),
+        Preparation.fit(second, infer_schema(second, targets=["u"]), rows),
+        second,
+    )
+
+
+def test_networks_may_read_as_another_preparation_says(tmp_path: Path) -> None:
+    encoder, own, table = tables()
+    like = own.reading_like(encoder)
+    np.testing.assert_array_equal(like.network_inputs(table), encoder.network_inputs(table))
+    np.testing.assert_array_equal(like.tree_columns(table), own.tree_columns(table))
+    assert (like.unread, own.unread) == (("z",), ())
+    like.save(tmp_path)
+    loaded = Preparation.load(tmp_path)
+    np.testing.assert_array_equal(loaded.network_inputs(table), like.network_inputs(table))
+    assert loaded.network_reads == encoder.schema.inputs
+
+
+def test_what_it_reads_must_be_there() -> None:
+    encoder, own, _ = tables()
+    with pytest.raises(InputError, match="the encoder reads 'z', which is no input of this table"):
+        encoder.reading_like(own)
+
+
+def test_one_column_of_molecules_stands_for_the_other() -> None:
+    def column(name: str) -> InputColumn:
+        return InputColumn(name=name, role=Role.SMILES)
+
+    number = InputColumn(name="x", role=Role.NUMBER)
+    assert renamed((column("smiles"), number), (number, column("SMILES"))) == (
+        column("SMILES"),
+        number,
+    )
+    with pytest.raises(InputError, match="the encoder reads 'a', 'b', which are no input"):
+        renamed((column("a"), column("b")), (column("c"),))
