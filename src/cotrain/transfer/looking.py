@@ -2,47 +2,95 @@
 
 It is short on purpose: choosing sources must cost less than it saves. The rows are a sample of each task's
 training rows; the target takes part like a source, and its test rows are never seen.
-Letters: T tasks (the sources and, last, the target), N rows, B rows of a look.
+Letters: T tasks (the sources and, last, the target), N rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cotrain.artifacts import RunFolder
 from cotrain.contenders import SETTINGS
 from cotrain.data.taskdata import Development, TaskData
+from cotrain.measure.directions import Dense
 from cotrain.measure.engine_point import EnginePoint
-from cotrain.measure.point import Point
 from cotrain.models.losses import TaskLosses
-from cotrain.population.batches import take
+from cotrain.models.multitask import HEAD, MultiTaskNet
+from cotrain.population.batches import Batch, take
 from cotrain.population.engine import Engine
+from cotrain.population.executor import Executor
 from cotrain.population.member import Member, Recipe
+from cotrain.population.state import State
 from cotrain.population.step import TrainingStep
 from cotrain.population.training import Progress, start, train_cohort
 from cotrain.settings import Settings
 from cotrain.stages import build_engine
+from cotrain.tasks import Task
+from cotrain.transfer.targets import only_target
 
 SETTING = SETTINGS[0]  # that of stage 1
 BATCH = 64
 ROUNDS = 4
 FEWEST = 8  # rows of a task in the sample
-OF_A_TASK = 24  # rows of each task in a look, where every task has its own
-OF_ALL = 128  # rows in a look, where tasks share them
+OF_A_SOURCE = 32  # rows of each source in a look
+OF_THE_TARGET = 96
 
 
-class Probe(Protocol):
-    """An instrument, for instance :class:`~cotrain.measure.lookahead.Lookahead`."""
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The short run held still: every task on rows of its own, as if it were the only one.
 
-    def probe(self, point: Point) -> None:
-        """Measure at one point of training."""
-        ...
+    Each task is looked at alone, so a look costs its rows, not rows times tasks.
+
+    Args:
+        state: Of the run.
+        batches: ``[T]`` rows labelled for each task.
+        tasks: The T tasks, the target last.
+        net: Used as code only.
+        executor: Of the run.
+    """
+
+    state: State
+    batches: tuple[Batch, ...]
+    tasks: tuple[Task, ...]
+    net: MultiTaskNet
+    executor: Executor
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """``[T]`` rows looked at."""
+        return tuple(batch.size for batch in self.batches)
+
+    def gradient(self, task: int) -> Dense:
+        """Of the task's loss by the encoder."""
+        return self._point(task, self.state).task_gradients().dense()
+
+    def loss(self, task: int, move: Dense | None = None) -> float:
+        """Of the task, with the encoder moved."""
+        state = self.state
+        if move is not None:
+            moved = {name: state.params[name] + own for name, own in move.tensors.items()}
+            state = replace(state, params=state.params | moved)
+        return float(self._point(task, state).losses[0])
+
+    def _point(self, task: int, state: State) -> EnginePoint:
+        """With the task's own rows of the head only."""
+        places = TaskLosses(self.tasks)
+        own = places.head_rows[places.slices[task]]
+        heads = {n: t[:, own] for n, t in state.params.items() if n.startswith(HEAD)}
+        step = TrainingStep(
+            state=replace(state, params=state.params | heads),
+            batch=self.batches[task],
+            outputs=torch.empty(0),
+            learning_rates=[0.0],
+            weights=torch.ones(1, 1),
+            task_losses=TaskLosses([replace(self.tasks[task], head="")]),
+        )
+        return EnginePoint(self.net, self.executor, step)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,28 +132,33 @@ def sample_rows(train: TaskData, rows: int, seed: int) -> TaskData:
     return train.rows(np.sort(order[chosen]))
 
 
-def look_rows(train: TaskData, rng: np.random.Generator) -> NDArray[np.intp]:
-    """``[B]`` rows of a look, in growing order."""
-    if not train.domains:
-        return np.sort(rng.permutation(len(train))[:OF_ALL])
-    mask = train.mask.numpy()
-    own = [rng.permutation(np.flatnonzero(labelled))[:OF_A_TASK] for labelled in mask.T]
-    return np.sort(np.concatenate(own))
+def draw_batches(train: TaskData, rng: np.random.Generator) -> tuple[Batch, ...]:
+    """``[T]`` some labelled rows of each task, more of the last, with its own labels."""
+    tasks = len(train.tasks)
+    found = []
+    for task in range(tasks):
+        most = OF_THE_TARGET if task == tasks - 1 else OF_A_SOURCE
+        labelled = np.flatnonzero(train.mask[:, task].numpy())
+        rows = np.sort(rng.permutation(labelled)[:most])
+        found.append(
+            take(only_target(train, task), torch.from_numpy(np.searchsorted(labelled, rows)))
+        )
+    return tuple(found)
 
 
 def train_looking(
-    engine: Engine, whole: TaskData, probes: Sequence[Probe], seed: int
-) -> tuple[Progress, int]:
-    """Train all tasks together; after every round the probes look at rows of all tasks.
+    engine: Engine, whole: TaskData, look: Callable[[View], None], seed: int
+) -> tuple[State, int]:
+    """Train all tasks together, and look after every round.
 
     Args:
         engine: Of the short run.
         whole: All training rows, of which each look takes some.
-        probes: Who look.
+        look: Called with what there is to see.
         seed: Of the run and of these rows.
 
     Returns:
-        Where the run came to, and the B rows of all looks added up.
+        Where the run came to, and the training rows it processed.
     """
     member = Member(
         name="joint",
@@ -114,26 +167,18 @@ def train_looking(
         learning_rate=SETTING.learning_rate,
         dropout=SETTING.dropout,
     )
-    net, losses = engine.architecture.build(seed=0), TaskLosses(whole.tasks)
-    rng, seen = np.random.default_rng(seed), 0
+    net, rng = engine.architecture.build(seed=0), np.random.default_rng(seed)
 
-    def look(progress: Progress) -> None:
-        nonlocal seen
-        if not probes:
-            return
-        rows = look_rows(whole, rng)
-        seen += len(rows)
-        step = TrainingStep(
+    def after_round(progress: Progress) -> None:
+        batches = draw_batches(whole, rng)
+        view = View(
             state=progress.state,
-            batch=take(whole, torch.from_numpy(rows)),
-            outputs=torch.empty(0),
-            learning_rates=[member.learning_rate],
-            weights=torch.ones(1, len(whole.tasks)),
-            task_losses=losses,
+            batches=batches,
+            tasks=whole.tasks,
+            net=net,
+            executor=engine.executor,
         )
-        point = EnginePoint(net, engine.executor, step)
-        for probe in probes:
-            probe.probe(point)
+        look(view)
 
     progress = train_cohort(
         [member],
@@ -141,6 +186,6 @@ def train_looking(
         engine.executor,
         engine.development,
         engine.recipe,
-        after_round=look,
+        after_round=after_round,
     )
-    return progress, seen
+    return progress.state, int(progress.rounds_run[0]) * engine.examples_in_round

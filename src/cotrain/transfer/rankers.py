@@ -17,18 +17,16 @@ from torch import Tensor
 
 from cotrain.artifacts import RunFolder
 from cotrain.data.taskdata import Development, TaskData
+from cotrain.measure.directions import join
 from cotrain.measure.gains import Gains, Sets
-from cotrain.measure.lookahead import Lookahead
-from cotrain.measure.point import Point
 from cotrain.measure.probes import finite_mean
-from cotrain.measure.schedule import BACKWARD, FORWARD, looking_cost
+from cotrain.measure.schedule import FORWARD
 from cotrain.measure.similarity import compared
-from cotrain.measure.steps import PlainStep
 from cotrain.measure.surrogate import Surrogate
 from cotrain.models.losses import predictions
 from cotrain.population.member import Member
 from cotrain.tasks import Kind, Task
-from cotrain.transfer.looking import SETTING, ShortRun, train_looking
+from cotrain.transfer.looking import SETTING, ShortRun, View, train_looking
 from cotrain.transfer.source_data import rows_of
 
 Array = NDArray[np.float64]
@@ -64,37 +62,30 @@ class Ranker(Protocol):
 class ByLookahead:
     """Lookahead transference to the target along a short joint run (Fifty et al. 2020, arXiv 2010.15413).
 
+    The relative drop of the target's loss after one step for a source. Departure: the step comes from rows
+    of the source, and the target is judged on rows of its own, the same before and after.
+
     Args:
         run: The run.
-        step: Of the lookahead.
+        step_size: Of the lookahead.
     """
 
     run: ShortRun = field(default_factory=ShortRun)
-    step: PlainStep = field(default_factory=PlainStep)
+    step_size: float = 0.1
 
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
         """See :class:`Ranker`."""
-        lookahead = Lookahead(tasks=[task.name for task in joint.tasks], step=self.step)
-        engine = self.run.engine(folder, joint)
-        progress, seen = train_looking(engine, joint.train, [lookahead], self.run.seed)
-        trained = int(progress.rounds_run[0]) * engine.examples_in_round
-        return Ranked(
-            score=np.nan_to_num(lookahead.affinity().mean[-1, :-1]),
-            examples=trained + looking_cost(len(joint.tasks), seen),
-        )
+        target, drops, cost = len(joint.tasks) - 1, list[list[float]](), 0.0
 
+        def look(view: View) -> None:
+            nonlocal cost
+            before = view.loss(target)
+            moves = [view.gradient(s).scaled(-self.step_size) for s in range(target)]
+            drops.append([1 - view.loss(target, move) / before for move in moves])
+            cost += sum(view.rows[:-1]) + (target + 1) * FORWARD * view.rows[-1]
 
-@dataclass(kw_only=True)
-class Agreement:
-    """The cosine of each task's gradient with the last task's; an instrument."""
-
-    cosines: list[Array] = field(default_factory=list)
-
-    def probe(self, point: Point) -> None:
-        """See :class:`~cotrain.transfer.looking.Probe`."""
-        gradients = point.task_gradients()
-        gram = gradients.inner(gradients).double().cpu().numpy()
-        self.cosines.append(compared(gram)[-1, :-1, 0])
+        _, trained = train_looking(self.run.engine(folder, joint), joint.train, look, self.run.seed)
+        return Ranked(score=_mean(drops), examples=trained + cost)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +100,17 @@ class ByGradients:
 
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
         """See :class:`Ranker`."""
-        agreement, engine = Agreement(), self.run.engine(folder, joint)
-        progress, seen = train_looking(engine, joint.train, [agreement], self.run.seed)
-        trained = int(progress.rounds_run[0]) * engine.examples_in_round
-        return Ranked(
-            score=np.nan_to_num(finite_mean(np.stack(agreement.cosines))),
-            examples=trained + (len(joint.tasks) * BACKWARD + FORWARD) * seen,
-        )
+        target, cosines, cost = len(joint.tasks) - 1, list[list[float]](), 0.0
+
+        def look(view: View) -> None:
+            nonlocal cost
+            gradients = join([view.gradient(t) for t in range(target + 1)])
+            gram = gradients.inner(gradients).double().numpy()
+            cosines.append(compared(gram)[-1, :-1, 0].tolist())
+            cost += sum(view.rows)
+
+        _, trained = train_looking(self.run.engine(folder, joint), joint.train, look, self.run.seed)
+        return Ranked(score=_mean(cosines), examples=trained + cost)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,13 +132,12 @@ class ByRepresentation:
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
         """See :class:`Ranker`."""
         engine = self.run.engine(folder, joint)
-        progress, _ = train_looking(engine, joint.train, [], self.run.seed)
+        state, trained = train_looking(engine, joint.train, lambda _: None, self.run.seed)
         target, valid = len(joint.tasks) - 1, joint.valid
-        read = partial(engine.executor.outputs, progress.state)
+        read = partial(engine.executor.outputs, state)
         there = joint.train.rows(joint.train.labels(target)[0])
         told = aligned(there, read(there.inputs), target)
         own = [aligned(valid, read(valid.inputs), s)[s] for s in range(target)]
-        trained = int(progress.rounds_run[0]) * engine.examples_in_round
         return Ranked(
             score=told[:target] * np.array(own),
             examples=trained + FORWARD * (len(there) + len(valid)),
@@ -254,6 +248,11 @@ def aligned(data: TaskData, outputs: Tensor, task: int) -> Array:
     wanted = indicators(labels, data.tasks[task])
     found = [own[0].reshape(len(data), -1)[rows] for own in predictions(data.tasks, outputs)]
     return np.array([alignment(own, wanted) for own in found])
+
+
+def _mean(looks: list[list[float]]) -> Array:
+    """``[S]`` over the looks; 0 where nothing is known."""
+    return np.nan_to_num(finite_mean(np.array(looks)))
 
 
 def _read(train: TaskData, weights: tuple[float, ...]) -> float:
