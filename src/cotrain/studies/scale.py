@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from cotrain.artifacts import RunFolder
-from cotrain.data.identity import row_keys
+from cotrain.data.identity import label_key, row_keys
 from cotrain.data.infer import match
 from cotrain.data.taskdata import Splits
 from cotrain.errors import InputError
@@ -27,7 +27,6 @@ from cotrain.result_file import drop_working_files
 from cotrain.stages import claim_for
 from cotrain.studies import scale_findings, scale_sections
 from cotrain.studies.finding import Finding, Section
-from cotrain.studies.pairs import fingerprint
 from cotrain.studies.scale_estimates import ScaleEstimates, estimates, related_groups
 from cotrain.studies.scale_scores import BY_VALIDATION, ScaleScores, collect
 from cotrain.studies.scale_sets import ScaleGrid, ScalePlan, plan_sets
@@ -148,7 +147,7 @@ def study_scale(
     development = of_sources(splits.development, sources) if sources else splits.development
     if not allow_overlap:
         _refuse_overlap(splits, sources)
-    order = sorted(range(len(sources)), key=lambda s: fingerprint(development.train, s))
+    order = sorted(range(len(sources)), key=lambda s: label_key(development.train, s))
     plan = plan_sets(order, source_sizes(development.train), groups, grid)
     settings = dataclasses.asdict(grid) | {"targets": tuple(targets), "families": dict(families)}
     claim_for(folder, splits, title, verb="study scale", settings=settings)

@@ -133,16 +133,13 @@ def sample_rows(train: TaskData, rows: int, seed: int) -> TaskData:
 
 
 def draw_batches(train: TaskData, rng: np.random.Generator) -> tuple[Batch, ...]:
-    """``[T]`` some labelled rows of each task, more of the last, with its own labels."""
-    tasks = len(train.tasks)
+    """``[T]`` some labelled rows of each task, with its own labels; more of the last task's."""
+    tasks, order = len(train.tasks), torch.from_numpy(rng.permutation(len(train)))
+    sizes = [*[OF_A_SOURCE] * (tasks - 1), OF_THE_TARGET]
     found = []
-    for task in range(tasks):
-        most = OF_THE_TARGET if task == tasks - 1 else OF_A_SOURCE
-        labelled = np.flatnonzero(train.mask[:, task].numpy())
-        rows = np.sort(rng.permutation(labelled)[:most])
-        found.append(
-            take(only_target(train, task), torch.from_numpy(np.searchsorted(labelled, rows)))
-        )
+    for task, size in enumerate(sizes):
+        own = only_target(train.rows(order[train.mask[order, task]][:size]), task)
+        found.append(take(own, torch.arange(len(own))))
     return tuple(found)
 
 

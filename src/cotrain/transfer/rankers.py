@@ -7,6 +7,7 @@ Letters: S sources, T = S + 1 tasks (the target last), N rows of the target, C a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeAlias
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cotrain.artifacts import RunFolder
+from cotrain.data.identity import label_key
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.measure.directions import join
 from cotrain.measure.gains import Gains, Sets
@@ -163,7 +165,8 @@ class BySampling:
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
         """See :class:`Ranker`."""
         engine, target = self.run.engine(folder, joint), len(joint.tasks) - 1
-        sets = random_halves(target, self.sets, self.run.seed)
+        order = sorted(range(target), key=lambda s: label_key(joint.train, s))
+        sets = random_halves(order, self.sets, self.run.seed)
         alone = np.arange(target + 1) == target
         members = [
             Member(
@@ -191,19 +194,24 @@ class BySampling:
 AnyRanker: TypeAlias = ByLookahead | ByGradients | ByRepresentation | BySampling
 
 
-def random_halves(sources: int, sets: int, seed: int) -> Sets:
-    """``[M, S + 1]`` a random half of the sources and its complement, and so on, each with the target.
+def random_halves(order: Sequence[int], sets: int, seed: int) -> Sets:
+    """``[M, S + 1]`` a random half of the sources, its complement, and so on, each with the target.
 
-    >>> random_halves(3, 2, seed=0).astype(int)
+    Args:
+        order: The S sources in an order that does not depend on their places.
+        sets: M.
+        seed: Of the draws.
+
+    >>> random_halves([0, 1, 2], 2, seed=0).astype(int)
     array([[1, 0, 1, 1],
            [0, 1, 0, 1]])
     """
-    rng = np.random.default_rng(seed)
+    rng, sources = np.random.default_rng(seed), len(order)
     found = np.zeros((sets, sources + 1), dtype=bool)
     found[:, sources] = True
     for at in range(0, sets, 2):
         half = rng.permutation(sources)[: -(-sources // 2)]
-        found[at, half] = True
+        found[at, np.array(order)[half]] = True
         if at + 1 < sets:
             found[at + 1, :sources] = ~found[at, :sources]
     return found
