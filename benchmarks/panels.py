@@ -48,6 +48,7 @@ class Panel:
     high: float
     ticks: tuple[float, ...]
     note: str = ""
+    x_title: str = "networks trained, in all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def _axes(panel: Panel, scale: Scale, ticks: Sequence[float]) -> Iterator[str]:
     for value in (tick for tick in ticks if tick < panel.end):
         yield _line(scale.x(value), floor, scale.x(value), floor + 4, width=0.9)
         yield _text(scale.x(value), floor + 14, f"{value:g}", extra='text-anchor="middle"')
-    yield _text(end, floor + 26, "networks trained, in all", extra='text-anchor="end"')
+    yield _text(end, floor + 26, panel.x_title, extra='text-anchor="end"')
     if panel.note:
         yield _text(LEFT + 20, (TOP + floor) / 2, panel.note)
 
