@@ -29,7 +29,7 @@ encoder is trained once. Test rows were scored once, after everything else.
 
 - reviews: is a review friendly? 16 domains, 1,000 hashed words; targets have 64 training rows. ROC AUC.
 - pictures: which of five classes? 20 superclasses of CIFAR-100, 128 principal components; 64 training rows.
-  The score is the metric of multi-class tasks, the share of the baseline's log loss that is explained.
+  Balanced accuracy.
 - assays: ToxCast by family, Tox21's assays and two of ToxCast as targets with 256 training rows; no test
   molecule, nor its scaffold, among those of the sources. ROC AUC.
 

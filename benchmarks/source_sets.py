@@ -72,7 +72,7 @@ def reviews(rows: int = 1000) -> Problem:
         "home": ("apparel", "baby", "health*", "kitchen*", "sports*", "toys*"),
     }
     targets = ("imdb", "music", "camera_photo", "baby", "sports_outdoors")
-    return _domains(found, groups, targets, rows=64)
+    return _domains(found, groups, targets, kind="binary", rows=64)
 
 
 def pictures() -> Problem:
@@ -95,7 +95,7 @@ def pictures() -> Problem:
         "things": ("food_c*", "household*", "large_man*", "vehicles*"),
     }
     targets = ("fish", "small_mammals", "flowers", "household_furniture", "vehicles_2")
-    return _domains(found, groups, targets, rows=64)
+    return _domains(found, groups, targets, kind="multiclass", rows=64)
 
 
 def assays() -> Problem:
@@ -142,11 +142,15 @@ def _domains(
     groups: Mapping[str, tuple[str, ...]],
     targets: tuple[str, ...],
     *,
+    kind: str,
     rows: int,
 ) -> Problem:
     return Problem(
         splits=from_domains(
-            found, one_label_space=False, split=StratifiedSplit(train=0.6, valid=0.15)
+            found,
+            one_label_space=False,
+            kinds=dict.fromkeys(found, kind),
+            split=StratifiedSplit(train=0.6, valid=0.15),
         ),
         targets=targets,
         families=by_pattern(list(found), groups),
