@@ -32,6 +32,7 @@ from cotrain.transfer.looking import SETTING, ShortRun, View, train_looking
 from cotrain.transfer.source_data import rows_of
 
 Array = NDArray[np.float64]
+TRIES = 20  # draws of a set that must not be there yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,11 +196,11 @@ AnyRanker: TypeAlias = ByLookahead | ByGradients | ByRepresentation | BySampling
 
 
 def random_halves(order: Sequence[int], sets: int, seed: int) -> Sets:
-    """``[M, S + 1]`` a random half of the sources, its complement, and so on, each with the target.
+    """``[M, S + 1]`` a random half of the sources, its complement, another, …, each with the target.
 
     Args:
         order: The S sources in an order that does not depend on their places.
-        sets: M.
+        sets: M at most: few sources have few halves.
         seed: Of the draws.
 
     >>> random_halves([0, 1, 2], 2, seed=0).astype(int)
@@ -207,14 +208,17 @@ def random_halves(order: Sequence[int], sets: int, seed: int) -> Sets:
            [0, 1, 0, 1]])
     """
     rng, sources = np.random.default_rng(seed), len(order)
-    found = np.zeros((sets, sources + 1), dtype=bool)
-    found[:, sources] = True
-    for at in range(0, sets, 2):
-        half = rng.permutation(sources)[: -(-sources // 2)]
-        found[at, np.array(order)[half]] = True
-        if at + 1 < sets:
-            found[at + 1, :sources] = ~found[at, :sources]
-    return found
+    found: dict[frozenset[int], None] = {}
+    for _ in range(TRIES * sets):
+        drawn = rng.permutation(sources)[: -(-sources // 2)].tolist()
+        half = frozenset(order[at] for at in drawn)
+        for own in (half, frozenset(order) - half):
+            if own and len(found) < sets:
+                found.setdefault(own)
+    result = np.zeros((len(found), sources + 1), dtype=bool)
+    for row, chosen in enumerate(found):
+        result[row, [*chosen, sources]] = True
+    return result
 
 
 def worth(surrogate: Surrogate, target: int) -> Array:
