@@ -24,8 +24,8 @@ ABOUT = """# Choosing sources for a target
 
 `python benchmarks/sources.py`, then `sources_page.py`. Data, targets, encoder and stage 2 as in
 [scale](scale.md). Each ranker looks at training and validation rows and picks a set under a budget of .35
-of pre-finetuning on all sources, its own measuring included; chance is the mean of three random sets under the
-same budget, which measure nothing.
+of pre-finetuning on all sources, its own measuring included; chance is the mean of three random sets under
+the same budget, which measure nothing.
 
 - *against the better*: mean test score less that of the better of all sources and the best single group,
   the best by test score, so the yardstick is favoured; within 1 % is −.01 or more.
