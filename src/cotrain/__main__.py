@@ -12,6 +12,7 @@ from cotrain.cli.measure import measure
 from cotrain.cli.predict import predict
 from cotrain.cli.pretrain import pretrain
 from cotrain.cli.run import run
+from cotrain.cli.sources import sources
 from cotrain.cli.study import study
 from cotrain.errors import InputError
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(measure)
 app.command()(group)
+app.command()(sources)
 app.add_typer(study)
 app.command()(pretrain)
 app.command()(predict)

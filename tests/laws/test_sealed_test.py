@@ -132,7 +132,12 @@ def test_nothing_leaks_in_print() -> None:
 def test_only_plan_and_studies_open_it() -> None:
     source = Path(__file__).parents[2] / "src" / "cotrain"
     callers = [path.name for path in source.rglob("*.py") if ".open_for(" in path.read_text()]
-    assert sorted(callers) == ["optimizer_trainer.py", "pair_trainer.py", "planning.py"]
+    assert sorted(callers) == [
+        "optimizer_trainer.py",
+        "pair_trainer.py",
+        "planning.py",
+        "scale_trainer.py",
+    ]
     text = (source / "planning.py").read_text()
     assert text.count(".open_for(") == 1
     assert text.index("choose(") < text.index(".open_for(") < text.index("prove(choice")

@@ -22,6 +22,7 @@ from cotrain.cli.options import (
     Targets,
 )
 from cotrain.cli.study_optimizers import optimizers
+from cotrain.cli.study_scale import scale
 
 study = typer.Typer(
     name="study",
@@ -29,6 +30,7 @@ study = typer.Typer(
     no_args_is_help=True,
 )
 study.command()(optimizers)
+study.command()(scale)
 
 SharesOption = Annotated[
     str,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from textwrap import wrap
 
 from cotrain.figures.style import Figure
+from cotrain.figures.text import MISSING, limits, signed
+from cotrain.result import Interval
 
 WIDTH = 92  # characters in a printed line
 
@@ -17,6 +20,25 @@ class Verdict(StrEnum):
     CONFIRMED = "confirmed"
     REFUTED = "refuted"
     UNDECIDED = "undecided"
+
+
+def verdict(confirmed: bool, refuted: bool) -> Verdict:
+    """Undecided if neither."""
+    if confirmed:
+        return Verdict.CONFIRMED
+    return Verdict.REFUTED if refuted else Verdict.UNDECIDED
+
+
+def written(found: Interval) -> str:
+    """Value and interval.
+
+    >>> written(Interval(value=0.02, low=-0.01, high=0.05))
+    '+0.020 [-0.010, +0.050]'
+    """
+    if math.isnan(found.value):
+        return MISSING
+    ends = "(no interval)" if math.isnan(found.low) else limits(found)
+    return f"{signed(found.value)} {ends}"
 
 
 @dataclass(frozen=True, kw_only=True)

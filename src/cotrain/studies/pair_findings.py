@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from cotrain.figures.text import MISSING, limits, signed
-from cotrain.result import Interval
-from cotrain.studies.finding import Finding, Verdict
+from cotrain.studies.finding import Finding, verdict, written
 from cotrain.studies.pair_estimates import Estimates
 
 WEAK = 0.3  # correlations that are smaller predict less than a tenth of the variance
@@ -17,23 +13,11 @@ def findings(found: Estimates) -> tuple[Finding, ...]:
     return (_growth(found), _stability(found), _conflicts(found))
 
 
-def written(found: Interval) -> str:
-    """Value and interval.
-
-    >>> written(Interval(value=0.02, low=-0.01, high=0.05))
-    '+0.020 [-0.010, +0.050]'
-    """
-    if math.isnan(found.value):
-        return MISSING
-    ends = "(no interval)" if math.isnan(found.low) else limits(found)
-    return f"{signed(found.value)} {ends}"
-
-
 def _growth(found: Estimates) -> Finding:
     trend = found.uniform_trend
     return Finding(
         claim="the gain of training together over training alone grows with model size",
-        verdict=_verdict(trend.low > 0, trend.high < 0),
+        verdict=verdict(trend.low > 0, trend.high < 0),
         evidence=(
             f"for ten times the parameters the test gain changes by {written(found.uniform_trend)} "
             f"(uniform weights) and {written(found.best_trend)} (best constant weights)"
@@ -45,7 +29,7 @@ def _stability(found: Estimates) -> Finding:
     agreement, regret = found.agreement, found.regret
     return Finding(
         claim="the best weights are stable across model size (search small, train large)",
-        verdict=_verdict(
+        verdict=verdict(
             agreement.low > 0 and not regret.low > 0, agreement.high < 0 or regret.low > 0
         ),
         evidence=(
@@ -63,15 +47,9 @@ def _conflicts(found: Estimates) -> Finding:
     weak = correlation.low > -WEAK and correlation.high < WEAK
     return Finding(
         claim="the share of conflicting gradients does not predict the gain",
-        verdict=_verdict(weak, not weak and correlation.significant),
+        verdict=verdict(weak, not weak and correlation.significant),
         evidence=(
             f"their correlation is {written(found.correlation)} on validation; it counts as none if all of "
             f"the interval is within ±{WEAK}"
         ),
     )
-
-
-def _verdict(confirmed: bool, refuted: bool) -> Verdict:
-    if confirmed:
-        return Verdict.CONFIRMED
-    return Verdict.REFUTED if refuted else Verdict.UNDECIDED

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.text import compact, duration, percent, shorten, thousands
-from cotrain.studies.finding import Section
+from cotrain.studies.finding import Section, written
 from cotrain.studies.pair_estimates import FEWEST_PAIRS
-from cotrain.studies.pair_findings import written
 
 if TYPE_CHECKING:
     from cotrain.studies.scalarization import ScalarizationStudy

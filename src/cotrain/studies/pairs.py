@@ -5,7 +5,6 @@ Letters: T tasks, P pairs, W weights of a pair, U different weight vectors.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
+from cotrain.data.identity import label_key
 from cotrain.data.taskdata import TaskData
 from cotrain.errors import InputError
 from cotrain.population.member import Member
@@ -111,18 +111,11 @@ def draw_pairs(train: TaskData, *, most: int, seed: int) -> tuple[Pair, ...]:
     tasks = len(train.tasks)
     if tasks < 2:
         raise InputError("a pair needs two tasks, there is one: name more targets")
-    pairs = list(combinations(sorted(range(tasks), key=lambda t: _fingerprint(train, t)), 2))
+    pairs = list(combinations(sorted(range(tasks), key=lambda t: label_key(train, t)), 2))
     if len(pairs) <= most:
         return tuple(pairs)
     chosen = np.random.default_rng(seed).choice(len(pairs), size=most, replace=False)
     return tuple(pairs[at] for at in sorted(chosen.tolist()))
-
-
-def _fingerprint(train: TaskData, task: int) -> bytes:
-    if train.domains:  # made from each domain's content, wherever its rows stand
-        return train.domains[task].to_bytes(8)
-    labels = (train.targets[:, task], train.mask[:, task])
-    return hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in labels)).digest()
 
 
 @dataclass(frozen=True, kw_only=True)

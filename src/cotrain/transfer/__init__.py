@@ -33,8 +33,19 @@ settings of a target.
 from cotrain.transfer.build import build_encoder
 from cotrain.transfer.encoder_file import EncoderFacts, EncoderFile, load_encoder, save_encoder
 from cotrain.transfer.finetune import SCRATCH, SWEEP, Finetuned, Finetuning, finetune
+from cotrain.transfer.looking import ShortRun
 from cotrain.transfer.mixtures import BY_SIZE, UNIFORM, mixture_weights, source_sizes, unions
 from cotrain.transfer.pretrain import Pretrained, Pretraining, pretrain
+from cotrain.transfer.rankers import (
+    AnyRanker,
+    ByGradients,
+    ByLookahead,
+    ByRepresentation,
+    BySampling,
+    Ranked,
+    Ranker,
+)
+from cotrain.transfer.sources import SourceChoice, choose_sources, read_choice
 from cotrain.transfer.targets import of_target, only_target, with_rows
 
 __all__ = [
@@ -42,19 +53,30 @@ __all__ = [
     "SCRATCH",
     "SWEEP",
     "UNIFORM",
+    "AnyRanker",
+    "ByGradients",
+    "ByLookahead",
+    "ByRepresentation",
+    "BySampling",
     "EncoderFacts",
     "EncoderFile",
     "Finetuned",
     "Finetuning",
     "Pretrained",
     "Pretraining",
+    "Ranked",
+    "Ranker",
+    "ShortRun",
+    "SourceChoice",
     "build_encoder",
+    "choose_sources",
     "finetune",
     "load_encoder",
     "mixture_weights",
     "of_target",
     "only_target",
     "pretrain",
+    "read_choice",
     "save_encoder",
     "source_sizes",
     "unions",

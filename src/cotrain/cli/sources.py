@@ -1,0 +1,115 @@
+"""``cotrain sources``: which tasks to pre-finetune on for a target."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cotrain.cli import options, session
+from cotrain.cli.options import (
+    Columns,
+    Cut,
+    Data,
+    Domain,
+    Float32,
+    Ignore,
+    Kinds,
+    Out,
+    Resume,
+    Seed,
+    Smiles,
+    Targets,
+)
+
+if TYPE_CHECKING:
+    from cotrain.transfer import AnyRanker, ShortRun
+
+
+class By(StrEnum):
+    """Who ranks."""
+
+    LOOKAHEAD = "lookahead"
+    GRADIENTS = "gradients"
+    REPRESENTATION = "representation"
+    SAMPLED = "sampled"
+
+
+Target = Annotated[
+    str,
+    typer.Option(help="The target, or with --domain its domain; all other targets are sources."),
+]
+Ranks = Annotated[By, typer.Option("--by", help="What ranks the sources.")]
+Share = Annotated[
+    float,
+    typer.Option(help="Share of the compute of pre-finetuning on all sources, measuring included."),
+]
+Most = Annotated[
+    int | None, typer.Option(min=1, help="At most so many sources.", show_default=False)
+]
+
+
+def sources(
+    data: Data,
+    targets: Targets,
+    target: Target,
+    by: Ranks = By.LOOKAHEAD,
+    budget: Share = 0.35,
+    max_sources: Most = None,
+    ignore: Ignore = None,
+    kind: Kinds = None,
+    columns: Columns = None,
+    smiles: Smiles = None,
+    domain: Domain = None,
+    split: Cut = "random",
+    seed: Seed = 0,
+    float32: Float32 = False,
+    out: Out = None,
+    resume: Resume = False,
+) -> None:
+    """Rank sources for a target and pick a set under a budget, before any encoder is trained."""
+    from cotrain.artifacts import RunFolder
+    from cotrain.reporting import render_study
+    from cotrain.studies.finding import Section
+    from cotrain.transfer import ShortRun, choose_sources
+
+    folder = options.claim_folder(out or options.folder_name(data), resume=resume)
+    wanted = targets if domain else [*targets, target]
+    frame, schema, cut = options.read(data, wanted, ignore, kind, columns, smiles, split, domain)
+    console, title = session.make_console(), options.title(data)
+    splits = session.split_table(frame, schema, cut, seed, console)
+    with session.watched(console, folder):
+        found = choose_sources(
+            splits,
+            target=target,
+            out=folder,
+            by=_ranker(by, ShortRun(seed=seed, low_precision=not float32)),
+            budget=budget,
+            most=max_sources,
+            title=title,
+        )
+    session.say(console, f"\n{found}")
+    section = Section(
+        title=f"Sources for {found.target}",
+        about="What the ranker measured of every source; 0 or less is not expected to help.",
+        text=str(found),
+        drawing=found.figure(),
+    )
+    page = render_study(title, f"sources for {found.target}", str(found), [section])
+    RunFolder(folder).write_text("sources.html", page)
+    session.say(console, f"\nreport: {folder / 'sources.html'}")
+
+
+def _ranker(by: By, run: ShortRun) -> AnyRanker:
+    from dataclasses import replace
+
+    from cotrain.transfer import ByGradients, ByLookahead, ByRepresentation, BySampling
+
+    rankers: dict[By, AnyRanker] = {
+        By.LOOKAHEAD: ByLookahead(run=run),
+        By.GRADIENTS: ByGradients(run=run),
+        By.REPRESENTATION: ByRepresentation(run=run),
+        By.SAMPLED: BySampling(run=replace(run, passes=BySampling().run.passes)),
+    }
+    return rankers[by]

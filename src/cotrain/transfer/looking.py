@@ -1,0 +1,188 @@
+"""A short joint run of sources and target, for instruments to look at.
+
+It is short on purpose: choosing sources must cost less than it saves. The rows are a sample of each task's
+training rows; the target takes part like a source, and its test rows are never seen.
+Letters: T tasks (the sources and, last, the target), N rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from cotrain.artifacts import RunFolder
+from cotrain.contenders import SETTINGS
+from cotrain.data.taskdata import Development, TaskData
+from cotrain.measure.directions import Dense
+from cotrain.measure.engine_point import EnginePoint
+from cotrain.models.losses import TaskLosses
+from cotrain.models.multitask import HEAD, MultiTaskNet
+from cotrain.population.batches import Batch, take
+from cotrain.population.engine import Engine
+from cotrain.population.executor import Executor
+from cotrain.population.member import Member, Recipe
+from cotrain.population.state import State
+from cotrain.population.step import TrainingStep
+from cotrain.population.training import Progress, start, train_cohort
+from cotrain.settings import Settings
+from cotrain.stages import build_engine
+from cotrain.tasks import Task
+from cotrain.transfer.targets import only_target
+
+SETTING = SETTINGS[0]  # that of stage 1
+BATCH = 64
+ROUNDS = 4
+FEWEST = 8  # rows of a task in the sample
+OF_A_SOURCE = 32  # rows of each source in a look
+OF_THE_TARGET = 96
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The short run held still: every task on rows of its own, as if it were the only one.
+
+    Each task is looked at alone, so a look costs its rows, not rows times tasks.
+
+    Args:
+        state: Of the run.
+        batches: ``[T]`` rows labelled for each task.
+        tasks: The T tasks, the target last.
+        net: Used as code only.
+        executor: Of the run.
+    """
+
+    state: State
+    batches: tuple[Batch, ...]
+    tasks: tuple[Task, ...]
+    net: MultiTaskNet
+    executor: Executor
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """``[T]`` rows looked at."""
+        return tuple(batch.size for batch in self.batches)
+
+    def gradient(self, task: int) -> Dense:
+        """Of the task's loss by the encoder."""
+        return self._point(task, self.state).task_gradients().dense()
+
+    def loss(self, task: int, move: Dense | None = None) -> float:
+        """Of the task, with the encoder moved."""
+        state = self.state
+        if move is not None:
+            moved = {name: state.params[name] + own for name, own in move.tensors.items()}
+            state = replace(state, params=state.params | moved)
+        return float(self._point(task, state).losses[0])
+
+    def _point(self, task: int, state: State) -> EnginePoint:
+        """With the task's own rows of the head only."""
+        places = TaskLosses(self.tasks)
+        own = places.head_rows[places.slices[task]]
+        heads = {n: t[:, own] for n, t in state.params.items() if n.startswith(HEAD)}
+        step = TrainingStep(
+            state=replace(state, params=state.params | heads),
+            batch=self.batches[task],
+            outputs=torch.empty(0),
+            learning_rates=[0.0],
+            weights=torch.ones(1, 1),
+            task_losses=TaskLosses([replace(self.tasks[task], head="")]),
+        )
+        return EnginePoint(self.net, self.executor, step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortRun:
+    """How short the run is.
+
+    Args:
+        passes: What it trains, in passes over all training rows; it sees a sample of them four times.
+        widths: Hidden widths of the encoder.
+        seed: Of the sample and of the run.
+        low_precision: Let calibration choose bfloat16 products where they are faster and agree.
+    """
+
+    passes: float = 0.5
+    widths: tuple[int, ...] = (256, 256)
+    seed: int = 0
+    low_precision: bool = True
+
+    def engine(self, folder: RunFolder, joint: Development) -> Engine:
+        """Trains on the sample."""
+        rows = max(BATCH, round(len(joint.train) * self.passes / ROUNDS))
+        sample = replace(joint, train=sample_rows(joint.train, rows, self.seed))
+        settings = Settings(widths=self.widths, low_precision=self.low_precision)
+        recipe = Recipe(rounds=ROUNDS, batch_size=BATCH, patience=ROUNDS, data_seed=self.seed)
+        return build_engine(folder, sample, None, settings, recipe, lambda _: None)
+
+
+def sample_rows(train: TaskData, rows: int, seed: int) -> TaskData:
+    """About so many training rows, with the same share of every task's labels, but a few at least."""
+    if rows >= len(train):
+        return train
+    order = np.random.default_rng(seed).permutation(len(train))
+    mask, chosen = train.mask.numpy()[order], np.zeros(len(train), dtype=bool)
+    for task in np.argsort(mask.sum(axis=0), kind="stable"):  # the rarest first: rows may be shared
+        own = np.flatnonzero(mask[:, task])
+        wanted = min(len(own), max(FEWEST, round(len(own) * rows / len(train))))
+        free = own[~chosen[own]]
+        chosen[free[: max(0, wanted - int(chosen[own].sum()))]] = True
+    return train.rows(np.sort(order[chosen]))
+
+
+def draw_batches(train: TaskData, rng: np.random.Generator) -> tuple[Batch, ...]:
+    """``[T]`` some labelled rows of each task, with its own labels; more of the last task's."""
+    tasks, order = len(train.tasks), torch.from_numpy(rng.permutation(len(train)))
+    sizes = [*[OF_A_SOURCE] * (tasks - 1), OF_THE_TARGET]
+    found = []
+    for task, size in enumerate(sizes):
+        own = only_target(train.rows(order[train.mask[order, task]][:size]), task)
+        found.append(take(own, torch.arange(len(own))))
+    return tuple(found)
+
+
+def train_looking(
+    engine: Engine, whole: TaskData, look: Callable[[View], None], seed: int
+) -> tuple[State, int]:
+    """Train all tasks together, and look after every round.
+
+    Args:
+        engine: Of the short run.
+        whole: All training rows, of which each look takes some.
+        look: Called with what there is to see.
+        seed: Of the run and of these rows.
+
+    Returns:
+        Where the run came to, and the training rows it processed.
+    """
+    member = Member(
+        name="joint",
+        weights=(1.0,) * len(whole.tasks),
+        seed=seed,
+        learning_rate=SETTING.learning_rate,
+        dropout=SETTING.dropout,
+    )
+    net, rng = engine.architecture.build(seed=0), np.random.default_rng(seed)
+
+    def after_round(progress: Progress) -> None:
+        batches = draw_batches(whole, rng)
+        view = View(
+            state=progress.state,
+            batches=batches,
+            tasks=whole.tasks,
+            net=net,
+            executor=engine.executor,
+        )
+        look(view)
+
+    progress = train_cohort(
+        [member],
+        start([member], engine.architecture, engine.development),
+        engine.executor,
+        engine.development,
+        engine.recipe,
+        after_round=after_round,
+    )
+    return progress.state, int(progress.rounds_run[0]) * engine.examples_in_round

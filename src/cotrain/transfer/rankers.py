@@ -1,0 +1,279 @@
+"""Four ways to score sources for a target before any encoder is trained.
+
+A ranker measures and gives every source a score: higher is better, and 0 or less means that the source is
+not expected to help. What measuring takes is part of the answer, in training examples.
+Letters: S sources, T = S + 1 tasks (the target last), N rows of the target, C and K outputs, M sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cotrain.artifacts import RunFolder
+from cotrain.data.identity import label_key
+from cotrain.data.taskdata import Development, TaskData
+from cotrain.measure.directions import join
+from cotrain.measure.gains import Gains, Sets
+from cotrain.measure.probes import finite_mean
+from cotrain.measure.schedule import FORWARD
+from cotrain.measure.similarity import compared
+from cotrain.measure.surrogate import Surrogate
+from cotrain.models.losses import predictions
+from cotrain.population.member import Member
+from cotrain.tasks import Kind, Task
+from cotrain.transfer.looking import SETTING, ShortRun, View, train_looking
+from cotrain.transfer.source_data import rows_of
+
+Array = NDArray[np.float64]
+TRIES = 20  # draws of a set that must not be there yet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """Scores of S sources.
+
+    Args:
+        score: ``[S]``; 0 where nothing could be measured.
+        examples: Training examples that measuring was worth.
+    """
+
+    score: Array
+    examples: float
+
+
+class Ranker(Protocol):
+    """Scores sources for a target."""
+
+    def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
+        """Measure and score.
+
+        Args:
+            folder: Keeps what is trained.
+            joint: Training and validation rows of the S sources and, last, the target.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByLookahead:
+    """Lookahead transference to the target along a short joint run (Fifty et al. 2020, arXiv 2010.15413).
+
+    The relative drop of the target's loss after one step for a source. Departure: the step comes from rows
+    of the source, and the target is judged on rows of its own, the same before and after.
+
+    Args:
+        run: The run.
+        step_size: Of the lookahead.
+    """
+
+    run: ShortRun = field(default_factory=ShortRun)
+    step_size: float = 0.1
+
+    def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
+        """See :class:`Ranker`."""
+        target, drops, cost = len(joint.tasks) - 1, list[list[float]](), 0.0
+
+        def look(view: View) -> None:
+            nonlocal cost
+            before = view.loss(target)
+            moves = [view.gradient(s).scaled(-self.step_size) for s in range(target)]
+            drops.append([1 - view.loss(target, move) / before for move in moves])
+            cost += sum(view.rows[:-1]) + (target + 1) * FORWARD * view.rows[-1]
+
+        _, trained = train_looking(self.run.engine(folder, joint), joint.train, look, self.run.seed)
+        return Ranked(score=_mean(drops), examples=trained + cost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByGradients:
+    """Mean cosine of the source's and the target's gradients of the encoder along a short joint run.
+
+    Args:
+        run: The run.
+    """
+
+    run: ShortRun = field(default_factory=ShortRun)
+
+    def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
+        """See :class:`Ranker`."""
+        target, cosines, cost = len(joint.tasks) - 1, list[list[float]](), 0.0
+
+        def look(view: View) -> None:
+            nonlocal cost
+            gradients = join([view.gradient(t) for t in range(target + 1)])
+            gram = gradients.inner(gradients).double().numpy()
+            cosines.append(compared(gram)[-1, :-1, 0].tolist())
+            cost += sum(view.rows)
+
+        _, trained = train_looking(self.run.engine(folder, joint), joint.train, look, self.run.seed)
+        return Ranked(score=_mean(cosines), examples=trained + cost)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByRepresentation:
+    """How much of the target's labels a source's head tells on the target's rows after a short joint run.
+
+    Linear centred kernel alignment (Kornblith et al. 2019, arXiv 1905.00414) of the head's predictions with
+    the labels (of two binary tasks the squared correlation), times the same for the source's own labels on
+    its validation rows: a head that does not know its own task agrees with others by chance. In the spirit
+    of LEEP (Nguyen et al. 2020, arXiv 2002.12862), which needs classes and a model of each source. No rows
+    in common are needed.
+
+    Args:
+        run: The run.
+    """
+
+    run: ShortRun = field(default_factory=ShortRun)
+
+    def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
+        """See :class:`Ranker`."""
+        engine = self.run.engine(folder, joint)
+        state, trained = train_looking(engine, joint.train, lambda _: None, self.run.seed)
+        target, valid = len(joint.tasks) - 1, joint.valid
+        read = partial(engine.executor.outputs, state)
+        there = joint.train.rows(joint.train.labels(target)[0])
+        told = aligned(there, read(there.inputs), target)
+        own = [aligned(valid, read(valid.inputs), s)[s] for s in range(target)]
+        return Ranked(
+            score=told[:target] * np.array(own),
+            examples=trained + FORWARD * (len(there) + len(valid)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BySampling:
+    """Short joint runs of the target with random halves of the sources; a surrogate explains the gains.
+
+    A gain is the drop of the target's validation loss below that of training alone, as a share of it. The
+    score of a source is what the surrogate predicts the target to gain with it, less the mean over sources:
+    in a joint run company also takes steps from the target, which says nothing about pre-finetuning.
+
+    Args:
+        run: Each of the runs.
+        sets: Of sources, besides the target alone.
+    """
+
+    run: ShortRun = field(default_factory=lambda: ShortRun(passes=0.25))
+    sets: int = 8
+
+    def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
+        """See :class:`Ranker`."""
+        engine, target = self.run.engine(folder, joint), len(joint.tasks) - 1
+        order = sorted(range(target), key=lambda s: label_key(joint.train, s))
+        sets = random_halves(order, self.sets, self.run.seed)
+        alone = np.arange(target + 1) == target
+        members = [
+            Member(
+                name=f"sources/{at}",
+                weights=tuple(own.astype(float).tolist()),
+                seed=self.run.seed,
+                learning_rate=SETTING.learning_rate,
+                dropout=SETTING.dropout,
+            )
+            for at, own in enumerate([*sets, alone])
+        ]
+        trained = engine.train("sources", members)
+        loss = trained.loss[:, target].double().numpy()
+        gain = np.full(sets.shape, np.nan)
+        gain[:, target] = 1 - loss[:-1] / loss[-1]
+        gains = Gains.empty([task.name for task in joint.tasks]).extended(sets, gain)
+        rounds, train = trained.rounds_run.tolist(), engine.development.train
+        return Ranked(
+            score=worth(Surrogate.fit(gains), target),
+            examples=engine.examples_in_round
+            * sum(n * _read(train, m.weights) for n, m in zip(rounds, members, strict=True)),
+        )
+
+
+AnyRanker: TypeAlias = ByLookahead | ByGradients | ByRepresentation | BySampling
+
+
+def random_halves(order: Sequence[int], sets: int, seed: int) -> Sets:
+    """``[M, S + 1]`` a random half of the sources, its complement, another, …, each with the target.
+
+    Args:
+        order: The S sources in an order that does not depend on their places.
+        sets: M at most: few sources have few halves.
+        seed: Of the draws.
+
+    >>> random_halves([0, 1, 2], 2, seed=0).astype(int)
+    array([[1, 0, 1, 1],
+           [0, 1, 0, 1]])
+    """
+    rng, sources = np.random.default_rng(seed), len(order)
+    found: dict[frozenset[int], None] = {}
+    for _ in range(TRIES * sets):
+        drawn = rng.permutation(sources)[: -(-sources // 2)].tolist()
+        half = frozenset(order[at] for at in drawn)
+        for own in (half, frozenset(order) - half):
+            if own and len(found) < sets:
+                found.setdefault(own)
+    result = np.zeros((len(found), sources + 1), dtype=bool)
+    for row, chosen in enumerate(found):
+        result[row, [*chosen, sources]] = True
+    return result
+
+
+def worth(surrogate: Surrogate, target: int) -> Array:
+    """``[S]`` what the target is predicted to gain with a source alone, less the mean over sources."""
+    pairs = np.eye(target + 1, dtype=bool)[:target]
+    pairs[:, target] = True
+    gain = np.nan_to_num(surrogate.mean(pairs)[:, target])
+    return np.asarray(gain - gain.mean(), dtype=np.float64)
+
+
+def indicators(labels: Array, task: Task) -> Array:
+    """``[N, K]`` values, or one column a class."""
+    if task.kind is not Kind.MULTICLASS:
+        return labels[:, None]
+    return np.eye(len(task.classes))[labels.astype(np.intp)]
+
+
+def alignment(a: Array, b: Array) -> float:
+    """Linear centred kernel alignment of ``[N, C]`` with ``[N, K]``, from 0 to 1; 0 if one is constant.
+
+    >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> round(alignment(x, 5 - 2 * x), 6), alignment(x, np.ones((4, 1)))
+    (1.0, 0.0)
+    """
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    scale = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    return float(np.linalg.norm(a.T @ b) ** 2 / scale) if scale > 0 else 0.0
+
+
+def aligned(data: TaskData, outputs: Tensor, task: int) -> Array:
+    """``[T]`` alignment of every task's predictions with one task's labels.
+
+    Args:
+        data: N rows.
+        outputs: ``[1, O, N]``.
+        task: Whose labels; 0 everywhere if it has none.
+    """
+    rows, labels = data.labels(task)
+    wanted = indicators(labels, data.tasks[task])
+    found = [own[0].reshape(len(data), -1)[rows] for own in predictions(data.tasks, outputs)]
+    return np.array([alignment(own, wanted) for own in found])
+
+
+def _mean(looks: list[list[float]]) -> Array:
+    """``[S]`` over the looks; 0 where nothing is known."""
+    return np.nan_to_num(finite_mean(np.array(looks)))
+
+
+def _read(train: TaskData, weights: tuple[float, ...]) -> float:
+    """Share of the rows that teach a set something; where tasks are domains, every member reads as many."""
+    return 1.0 if train.domains else rows_of(train, np.flatnonzero(weights).tolist()) / len(train)
+
+
+def own_heads(joint: Development) -> Development:
+    """Every task with a head of its own: where domains share one, it tells them not apart."""
+    tasks = tuple(replace(task, head="") for task in joint.tasks)
+    train, valid = (replace(data, tasks=tasks) for data in (joint.train, joint.valid))
+    return replace(joint, train=train, valid=valid)

@@ -1,0 +1,58 @@
+"""Some tasks of a data set as the sources of a transfer, and only so many of their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from cotrain.data.taskdata import Development, TaskData
+from cotrain.errors import InputError
+from cotrain.transfer.targets import draw
+
+
+def of_sources(development: Development, sources: Sequence[int]) -> Development:
+    """Training and validation rows labelled for some tasks, with these tasks only."""
+    train, valid = (_only(data, sources) for data in (development.train, development.valid))
+    return Development(train=train, valid=valid)
+
+
+def with_labels(sources: Development, labels: int, seed: int) -> Development:
+    """Every source with so many of its training labels; the validation rows stay.
+
+    Classes keep their proportions, and of one seed the labels of a smaller number are among those of a
+    larger one.
+
+    Raises:
+        InputError: If a source has fewer.
+    """
+    train = sources.train
+    mask = torch.zeros_like(train.mask)
+    for s, task in enumerate(train.tasks):
+        rows, own = train.labels(s)
+        if labels > len(rows):
+            raise InputError(
+                f"source {task.name!r} has {len(rows):,} training labels, not {labels:,}: use fewer "
+                "examples, or leave it out"
+            )
+        mask[torch.from_numpy(rows[draw(own.astype("float32"), labels, task, seed)]), s] = True
+    kept = replace(train, mask=mask)
+    return replace(sources, train=kept.rows(mask.any(dim=1).nonzero().flatten()))
+
+
+def rows_of(train: TaskData, sources: Sequence[int]) -> int:
+    """Training rows with a label of some sources: what one pass over them reads."""
+    return int(train.mask[:, list(sources)].any(dim=1).sum())
+
+
+def _only(data: TaskData, sources: Sequence[int]) -> TaskData:
+    at = list(sources)
+    labelled = data.rows(data.mask[:, at].any(dim=1).nonzero().flatten())
+    return replace(
+        labelled,
+        targets=labelled.targets[:, at],
+        mask=labelled.mask[:, at],
+        tasks=tuple(data.tasks[s] for s in at),
+        domains=tuple(data.domains[s] for s in at) if data.domains else (),
+    )

@@ -1,0 +1,190 @@
+"""Rankers on sources whose worth is known, and the choice of a set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tiny import make_data
+
+from cotrain.artifacts import RunFolder
+from cotrain.data import Splits, from_arrays, from_domains
+from cotrain.errors import InputError
+from cotrain.transfer import (
+    AnyRanker,
+    ByGradients,
+    ByLookahead,
+    ByRepresentation,
+    BySampling,
+    ShortRun,
+    choose_sources,
+    read_choice,
+)
+from cotrain.transfer.looking import sample_rows
+from cotrain.transfer.rankers import alignment, own_heads, random_halves
+from cotrain.transfer.sources import pick
+
+RUN = ShortRun(passes=2, widths=(16,), low_precision=False)
+RANKERS: dict[str, AnyRanker] = {
+    "lookahead": ByLookahead(run=RUN),
+    "gradients": ByGradients(run=RUN),
+    "representation": ByRepresentation(run=RUN),
+    "sampling": BySampling(run=replace(RUN, passes=4), sets=6),
+}
+NAMES = ("noise", "other", "kin", "twin", "target")
+
+
+def labels(x: NDArray[np.float64], rng: np.random.Generator) -> dict[str, NDArray[np.bool_]]:
+    """The twin follows the target's rule, the kin half of it, the other an unrelated one."""
+    return {
+        "noise": rng.random(len(x)) > 0.5,
+        "other": x[:, 4] > 0,
+        "kin": x[:, 0] > 0,
+        "twin": x[:, 0] + x[:, 1] > 0,
+        "target": x[:, 0] + x[:, 1] > 0,
+    }
+
+
+def table() -> Splits:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 6))
+    y = np.stack(list(labels(x, rng).values()), axis=1).astype(float)
+    y[rng.random(2000) < 0.7, 4] = np.nan  # the target has few rows
+    return from_arrays(x, y, names=NAMES)
+
+
+def domains() -> Splits:
+    rng = np.random.default_rng(0)
+    found: dict[str, Any] = {}
+    for name in NAMES:
+        x = rng.normal(size=(800, 6))
+        found[name] = (x, labels(x, rng)[name])
+    return from_domains(found)
+
+
+@pytest.mark.parametrize("by", RANKERS)
+@pytest.mark.parametrize("made", [table, domains])
+def test_the_twin_is_first_and_noise_late(tmp_path: Path, made: Any, by: str) -> None:
+    joint = own_heads(made().development)
+    found = RANKERS[by](RunFolder(tmp_path), joint)
+    ranked = [joint.tasks[s].name for s in np.argsort(-found.score)]
+    assert ranked[0] == "twin", dict(zip(NAMES, found.score, strict=False))
+    assert ranked.index("noise") >= (1 if by == "sampling" else 2)  # six trainings are few
+    assert 2 * len(joint.train) < found.examples < 40 * len(joint.train)
+
+
+def test_a_choice_under_a_budget(tmp_path: Path) -> None:
+    by = ByRepresentation(run=RUN)
+    found = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.75)
+    assert found.sources[:2] == ("twin", "kin")
+    assert found.picked == ("twin",)
+    assert found.pretraining == 0.25
+    # two passes over five domains, and a third of a pass over one, of six over four
+    assert found.measuring == pytest.approx((2 * 5 + 1 / 3) / (6 * 4), rel=0.05)
+    assert found == read_choice(RunFolder(tmp_path))
+    again = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.75)
+    assert again == found
+    with pytest.raises(InputError, match=r"holds a run with other settings \(budget\)"):
+        choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.5)
+
+
+@pytest.mark.parametrize("by", RANKERS)
+def test_scores_follow_the_sources(tmp_path: Path, by: str) -> None:
+    joint = own_heads(table().development)
+    expected = RANKERS[by](RunFolder(tmp_path / "a"), joint)
+    order = [2, 0, 3, 1, 4]
+
+    def turned(data: Any) -> Any:
+        return replace(
+            data,
+            targets=data.targets[:, order],
+            mask=data.mask[:, order],
+            tasks=tuple(data.tasks[t] for t in order),
+        )
+
+    again = replace(joint, train=turned(joint.train), valid=turned(joint.valid))
+    found = RANKERS[by](RunFolder(tmp_path / "b"), again)
+    np.testing.assert_allclose(found.score, expected.score[order[:4]], atol=1e-4)
+    assert found.examples == expected.examples
+
+
+@pytest.mark.parametrize(("sources", "sets"), [(1, 1), (2, 2), (3, 6), (4, 6), (9, 8)])
+def test_halves_are_distinct(sources: int, sets: int) -> None:
+    found = random_halves(range(sources), 8, seed=0)
+    assert len(found) == len(np.unique(found, axis=0)) == sets
+    assert found[:, -1].all()
+    assert found[:, :-1].any(axis=1).all()
+
+
+def test_the_same_again(tmp_path: Path) -> None:
+    joint = own_heads(table().development)
+    first = RANKERS["lookahead"](RunFolder(tmp_path / "a"), joint)
+    again = RANKERS["lookahead"](RunFolder(tmp_path / "b"), joint)
+    np.testing.assert_array_equal(first.score, again.score)
+
+
+def test_alignment_of_several_columns() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(50, 3))
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    assert alignment(a, 2 * a @ turn + 1) == pytest.approx(1)  # turns and scales change nothing
+    assert alignment(a, rng.normal(size=(50, 2))) < 0.2
+
+
+def test_a_sample_keeps_rare_labels() -> None:
+    train = make_data("bb", rows=400, missing=0.0)
+    mask = train.mask.clone()
+    mask[10:, 1] = False
+    sample = sample_rows(replace(train, mask=mask), 100, seed=0)
+    assert sample.mask.sum(dim=0).tolist() == [100, 8]
+    assert len(sample) == 100
+    assert sample_rows(train, 400, seed=0) is train
+
+
+def counted(*rows: int) -> Any:
+    """Sources with so many rows of their own."""
+    data = make_data("b" * len(rows), rows=sum(rows), missing=0.0)
+    mask = np.repeat(np.eye(len(rows), dtype=bool), rows, axis=0)
+    return replace(data, mask=data.mask.new_tensor(mask))
+
+
+def test_the_best_that_fit_are_picked() -> None:
+    train = counted(50, 30, 10, 10)
+    assert pick(np.array([4.0, 3, 2, 1]), train, budget=1.0) == (0, 1, 2, 3)
+    assert pick(np.array([4.0, 3, 2, 1]), train, budget=0.4) == (1, 2)
+    assert pick(np.array([4.0, 3, 2, 1]), train, budget=0.7) == (0, 2, 3)
+    assert pick(np.array([4.0, 3, 2, 1]), train, budget=1.0, most=2) == (0, 1)
+    assert pick(np.array([-1.0, 3, 0, 1]), train, budget=1.0) == (1, 3)
+    assert pick(np.array([-1.0, -3, -5, -2]), train, budget=0.4) == (3,)
+
+
+def test_shared_rows_are_paid_once() -> None:
+    train = make_data("bbb", rows=100, missing=0.0)
+    assert pick(np.array([1.0, 2, 3]), train, budget=1.0) == (2, 1, 0)
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    for options, message in (
+        ({"target": "targett"}, "target 'targett' is not a column: did you mean 'target'"),
+        ({"target": "*"}, "'\\*' is 5 of 5 tasks: name one"),
+        ({"target": "target", "budget": 0.0}, "budget must be above 0 and at most 1, got 0"),
+        ({"target": "target", "most": 0}, "at least 1 source must be allowed"),
+        ({"target": "target", "budget": 0.01, "by": RANKERS["gradients"]}, "raise the budget"),
+    ):
+        with pytest.raises(InputError, match=message):
+            choose_sources(table(), out=tmp_path / "run", **options)  # type: ignore[arg-type]
+
+
+def test_words_and_picture(tmp_path: Path) -> None:
+    by = ByRepresentation(run=replace(RUN, passes=0.5))
+    found = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.9, most=1)
+    text = str(found)
+    assert text.startswith("4 sources ranked for target by representation\n  * twin ")
+    assert "chosen (*): 1; they cost 25 % of pre-finetuning on all, measuring 13 %" in text
+    data = found.figure()["data"]
+    assert [trace["name"] for trace in data] == ["chosen", "left out"]
+    assert data[1]["x"] == [2, 3, 4]
