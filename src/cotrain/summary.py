@@ -94,7 +94,9 @@ def settings_summary(
     """What a reader needs to repeat the run, and what tuning picked."""
     recipe = allowance.recipe
     picks = {m.name: f"{m.learning_rate:g} / {m.dropout:g}" for m in best}
+    domains = engine.development.train.domains
     return {
+        **({"weights": "the rates at which batches sample the domains"} if domains else {}),
         "max groups": str(settings.max_groups),
         "budget (joint runs)": f"{allowance.budget:g}",
         "settings tried per contender": str(allowance.candidates),

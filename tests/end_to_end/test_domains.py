@@ -39,6 +39,7 @@ def test_a_run_over_domains(table: Path, tmp_path: Path) -> None:
     assert "odd: binary, positive class 'true'" in outcome.out
     result = json.loads((folder / "result.json").read_text())
     assert [task["name"] for task in result["tasks"]] == ["north", "odd", "south"]
+    assert result["settings"]["weights"] == "the rates at which batches sample the domains"
     for task in result["tasks"]:
         assert task["train_labels"] == 64
     assert result["tasks"][1]["test"]["single"] > result["tasks"][1]["test"]["joint"]

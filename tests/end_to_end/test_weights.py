@@ -78,7 +78,7 @@ def test_unknown_weights_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("weights", ["it-mtl", "pcgrad"])
+@pytest.mark.parametrize("weights", ["it-mtl", "cagrad"])
 def test_methods_that_read_gradients(weights: str, tmp_path: Path) -> None:
     table, folder = write_table(tmp_path / "t.csv", small_table(80)), tmp_path / "run"
     options = (*SHORT, "--weights", weights, "--budget", "6")
@@ -112,7 +112,7 @@ def test_given_weights(tmp_path: Path) -> None:
         ({"price": float("nan"), "up": 0, "twice": 0}, "the weight of 'price' must be finite"),
         ({"price": 0, "up": 1, "twice": 1}, "never train 'price'"),
         ({"price": 2, "up": 2, "twice": 2}, "are uniform: that is the contender 'joint'"),
-        ([1, 2, 3], "holds no readable mine.json"),
+        ([1, 2, 3], 'must hold {"target": weight, ...}, with every target'),
     ],
 )
 def test_bad_weight_files(content: object, message: str, tmp_path: Path) -> None:
@@ -123,3 +123,13 @@ def test_bad_weight_files(content: object, message: str, tmp_path: Path) -> None
     outcome = cotrain("run", table, *TARGETS, *options, "--out", tmp_path / "run")
     assert outcome.code == 2
     assert message in outcome.err
+
+
+def test_every_name_of_the_help_makes_a_contender() -> None:
+    pytest.importorskip("torchjd")
+    from cotrain.cli.options import WEIGHTS_HELP, weights
+
+    names = "random uncertainty optimal-uncertainty imtl-l dwa geometric famo it-mtl pcgrad cagrad aligned"
+    for name in (*names.split(), "mgda", "upgrad", "pbt", "pb2"):
+        assert name in WEIGHTS_HELP
+        assert weights(name, NAMES) is not None

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 Number = TypeVar("Number", int, float)
 
 
-_AGGREGATORS = {
-    "pcgrad": "PCGrad",
-    "cagrad": "CAGrad",
-    "aligned": "AlignedMTL",
-    "mgda": "MGDA",
-    "upgrad": "UPGrad",
+_AGGREGATORS: dict[str, tuple[str, dict[str, float]]] = {
+    "pcgrad": ("PCGrad", {}),
+    "cagrad": ("CAGrad", {"c": 0.5}),  # the published radius for two and three tasks
+    "aligned": ("AlignedMTL", {}),
+    "mgda": ("MGDA", {}),
+    "upgrad": ("UPGrad", {}),
 }
 
 
@@ -198,7 +198,7 @@ def weights(name: str, targets: Sequence[str]) -> LossWeighting | PBT | WeightSc
     if name.endswith(".json"):
         return weighting.WeightSchedule.load(name, targets)
     if name.strip().lower() in _AGGREGATORS:
-        return _aggregated(_AGGREGATORS[name.strip().lower()])
+        return _aggregated(*_AGGREGATORS[name.strip().lower()])
     known: dict[str, LossWeighting | PBT | None] = {
         "uniform": None,
         "it-mtl": weighting.ITMTL(),
@@ -218,7 +218,7 @@ def weights(name: str, targets: Sequence[str]) -> LossWeighting | PBT | WeightSc
     return known[name.strip().lower()]
 
 
-def _aggregated(name: str) -> LossWeighting:
+def _aggregated(name: str, options: dict[str, float]) -> LossWeighting:
     from cotrain import weighting
 
     try:
@@ -227,7 +227,7 @@ def _aggregated(name: str) -> LossWeighting:
         raise InputError(
             "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
         ) from error
-    return weighting.Aggregated(aggregator=getattr(aggregation, name)())
+    return weighting.Aggregated(aggregator=getattr(aggregation, name)(**options))
 
 
 def cluster(executor: Executor, address: str | None) -> Cluster:

@@ -57,7 +57,8 @@ def from_domains(
         one_label_space: The domains have the same labels, and one head of the network for all; else each
             has labels and a head of its own.
         kinds: Kind of a domain's task where the inferred one is wrong, by name; with one label space any
-            domain's speaks for all.
+            domain's speaks for all. Codes of three or more classes are taken for numbers where there are
+            fewer than 20 labels a class: say ``multiclass``.
         split: How rows are assigned; it has no columns to read.
         seed: Seed of the split.
         test: Keep test rows; see :func:`~cotrain.data.assemble.from_table`.
@@ -150,9 +151,15 @@ def infer_domains(
     for name in (target, domain):
         if name not in frame.columns:
             raise InputError(f"{name!r} is not a column: {nearest(name, frame.columns)}")
+    if target == domain or domain in (*ignore, *reserved):
+        raise InputError(f"the domain column {domain!r} has another role, too: name another column")
     frame = tidy(frame)
     values = as_text(frame[domain])
     every = sort_naturally(values.drop_nulls().unique().to_list())
+    if 2 * len(every) > len(values):
+        raise InputError(
+            f"column {domain!r} has {len(every):,} values in {len(values):,} rows: it names no domains"
+        )
     names = [name for name in every if name not in ignore]
     rest = frame.drop(target, domain)
     for name in names:

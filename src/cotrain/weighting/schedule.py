@@ -120,7 +120,9 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as JSON: {error}") from error
-    if isinstance(content, dict) and "schema_version" not in content:
+    if not isinstance(content, dict):
+        raise InputError(f'{path} must hold {{"target": weight, ...}}, with every target')
+    if "schema_version" not in content:
         return {"changes": [{"round": 0, "weights": content, "learning_rate": PLAIN_RATE}]}
     return RunFolder(path.parent).read_json(path.name)
 

@@ -126,6 +126,8 @@ def test_a_table_with_a_domain_column() -> None:
     [
         ({"target": "worse", "domain": "shop"}, "'worse' is not a column"),
         ({"target": "bad", "domain": "shops"}, "'shops' is not a column.*shop"),
+        ({"target": "bad", "domain": "bad"}, "domain column 'bad' has another role"),
+        ({"target": "bad", "domain": "x"}, "'x' has 120 values in 120 rows: it names no domains"),
     ],
 )
 def test_names_of_a_domain_table(options: dict[str, str], message: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch.optim.sgd import sgd
 
+from cotrain.errors import InputError
 from cotrain.population.optimisers.elementwise import Elementwise, Run, zeros
 from cotrain.population.state import Tensors
 
@@ -19,6 +20,10 @@ class SGD(Elementwise):
     """
 
     momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse a mean that would grow without end."""
+        check_momentum(self.momentum)
 
     def start(self, params: Tensors, tasks: int) -> tuple[Tensors, Tensors]:
         """See :class:`Optimiser`; likewise below."""
@@ -52,6 +57,10 @@ class SignSGD(Elementwise):
 
     momentum: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse a mean that would grow without end."""
+        check_momentum(self.momentum)
+
     def start(self, params: Tensors, tasks: int) -> tuple[Tensors, Tensors]:
         """See :class:`Optimiser`; likewise below."""
         return zeros(params) if self.momentum else {}, {}
@@ -62,3 +71,9 @@ class SignSGD(Elementwise):
             mean.lerp_(slope, 1 - self.momentum)
         for param, leading in zip(run.params, run.momentum or run.slopes, strict=True):
             param.mul_(1 - run.rate * run.decay).sub_(leading.sign(), alpha=run.rate)
+
+
+def check_momentum(momentum: float) -> None:
+    """Refuse what is no share."""
+    if not 0 <= momentum < 1:
+        raise InputError(f"momentum must be at least 0 and below 1, got {momentum}")
