@@ -72,7 +72,8 @@ def worth_of_weights(proof: Proof, ledger: Ledger) -> tuple[str, ...]:
     judged = "not worth it" if gain.high < 0 else judged
     return (
         f"Other than uniform weights took {runs:.1f} joint runs to find or to tune, and bring "
-        f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] over uniform weights on the test split: {judged} here.",
+        f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] over uniform weights on the test split: "
+        f"{judged} here.",
     )
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from end_to_end.command import cotrain, small_table, write_table
 
 from cotrain.choice import Choice
-from cotrain.cli.study_optimizers import optimizers
 from cotrain.data import from_arrays
 from cotrain.data.taskdata import Splits, TaskData
 from cotrain.errors import InputError
@@ -212,31 +212,24 @@ def test_images_are_checked_before_anything_is_trained(tmp_path: Path) -> None:
         )
 
 
-def test_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With a small grid: it prints the verdicts, writes the page, and shows a finished study again."""
-
-    def small(**asked: Any) -> OptimizerGrid:
-        assert asked == {"widths": (12,), "dropout": 0.3, "seeds": 2, "seed": 0}
-        methods = GRID.methods[:2]
-        return dataclasses.replace(GRID, contestants=GRID.contestants[:2], methods=methods)
-
-    monkeypatch.setattr("cotrain.studies.OptimizerGrid", small)
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(150, 3)).round(3)
-    rows = [f"{a},{b},{c},{int(a + b > 0)},{a - c:.3f}" for a, b, c in x.tolist()]
-    table, out = tmp_path / "table.csv", tmp_path / "out"
-    table.write_text("\n".join(["a,b,c,sum,difference", *rows]) + "\n")
-    for resume in (False, True):
-        optimizers(table, ["sum,difference"], widths="12", seeds=2, out=out, resume=resume)
-        printed = capsys.readouterr().out
-        assert "UNDECIDED here" in printed or "CONFIRMED here" in printed or "REFUTED" in printed
-        assert "2 optimisers, 2 methods of weighting, 2 learning rates, 2 seeds" in printed
+def test_the_command(tmp_path: Path) -> None:
+    """A part of the grid: it prints the verdicts, writes the page, and shows a finished study again."""
+    table, out = write_table(tmp_path / "t.csv", small_table(80)), tmp_path / "study"
+    part = ("--optimizers", "adam,sgd", "--methods", "rlw", "--rates", "1", "--seeds", "2")
+    options = ("--targets", "up,twice,price", "--widths", "8", *part, "--out", out)
+    for resume in ((), ("--resume",)):
+        outcome = cotrain("study", "optimizers", table, *options, *resume)
+        assert outcome.code == 0, outcome.err
+        assert "2 optimisers, 2 methods of weighting, 1 learning rates, 2 seeds" in outcome.out
+        verdicts = ("UNDECIDED here", "CONFIRMED here", "REFUTED here")
+        assert any(verdict in outcome.out for verdict in verdicts)
     page = (out / "study.html").read_text()
     for title in (
         "Sensitivity to the learning rate",
         "Gradients between tasks and between samples",
     ):
         assert title in page
-    assert OptimizerStudy.load(out / "study.safetensors").tasks == ("sum", "difference")
+    assert OptimizerStudy.load(out / "study.safetensors").tasks == ("up", "twice", "price")
+    wrong = cotrain("study", "optimizers", table, *options[:4], "--methods", "UW,heavy")
+    assert wrong.code == 2
+    assert "--methods 'heavy': there is UW, RLW, IMTL-L, PCGrad" in wrong.err
