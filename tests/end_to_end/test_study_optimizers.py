@@ -179,6 +179,24 @@ def test_the_test_split_opens_once_after_all_training(
     assert told[-1] == "opened"
 
 
+def test_rates_that_fail_end_nothing(tmp_path: Path) -> None:
+    """An optimiser that fails at one rate, and another that fails at all of them."""
+    fails = Contestant(name="fails", optimiser=SGD(), learning_rates=(0.03, 1e30))
+    lost = Contestant(name="lost", optimiser=SGD(), learning_rates=(1e29, 1e30))
+    contestants = (GRID.contestants[0], fails, lost)
+    grid = dataclasses.replace(GRID, contestants=contestants, methods=GRID.methods[:2])
+    found = study_optimizers(splits(), out=tmp_path, grid=grid)
+    assert np.isfinite(found.valid).all(axis=(1, 3, 4)).tolist() == [
+        [True, True],
+        [True, False],
+        [False, False],
+    ]
+    assert found.steady in ("AdamW", "fails")
+    assert found.chosen.tolist()[1:] == [[0, 0], [0, 0]]
+    assert "lost –" in str(found.sections()[0])
+    assert all(section.figure()["data"] for section in found.sections())
+
+
 def test_bad_input(tmp_path: Path) -> None:
     one = from_arrays(np.random.default_rng(0).random((60, 4)), np.arange(60.0)[:, None] % 2)
     with pytest.raises(InputError, match="give two or more"):
