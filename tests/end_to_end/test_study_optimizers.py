@@ -195,6 +195,7 @@ def test_rates_that_fail_end_nothing(tmp_path: Path) -> None:
     assert found.chosen.tolist()[1:] == [[0, 0], [0, 0]]
     assert "lost –" in str(found.sections()[0])
     assert all(section.figure()["data"] for section in found.sections())
+    assert len(found.findings) == 2  # of gradients, of the two optimisers that have some
 
 
 def test_bad_input(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cotrain.figures.text import MISSING, percent
 from cotrain.result import Interval
@@ -25,7 +26,7 @@ def findings(study: OptimizerStudy) -> tuple[Finding, ...]:
     found = []
     if {ADAPTIVE, PLAIN} <= set(study.optimisers):
         found.append(_adam(study))
-    if np.isfinite(study.gradients).all():  # tasks of domains share no sample
+    if looked_at(study).any():  # tasks of domains share no sample
         found += [_direction(study), _magnitude(study)]
     if study.image_sets:
         found.append(_robustness(study))
@@ -69,10 +70,18 @@ def duel(study: OptimizerStudy) -> tuple[tuple[int, int], tuple[int, int]]:
     return (int(first), int(second)), (int(every[0]), int(every[1]))
 
 
+def looked_at(study: OptimizerStudy) -> NDArray[np.bool_]:
+    """``[O]``: optimisers under which gradients could be compared in every run."""
+    return np.asarray(np.isfinite(study.gradients).all(axis=(1, 2, 3)))
+
+
 def apart(study: OptimizerStudy, what: int) -> Interval:
-    """Between tasks less between samples, mean over optimisers and seeds."""
-    difference = study.gradients[:, :, 0, what] - study.gradients[:, :, 1, what]
-    return numbers.over_runs(difference.ravel())
+    """Between tasks less between samples, mean over optimisers, with its interval over seeds.
+
+    It holds for these optimisers: runs of one are alike, so optimisers are no further runs to count.
+    """
+    gradients = study.gradients[looked_at(study)].mean(axis=0)  # [S, 2, 3]
+    return numbers.over_runs(gradients[:, 0, what] - gradients[:, 1, what])
 
 
 def _adam(study: OptimizerStudy) -> Finding:
@@ -95,27 +104,27 @@ def _adam(study: OptimizerStudy) -> Finding:
 
 def _direction(study: OptimizerStudy) -> Finding:
     difference = apart(study, CONFLICT)
-    tasks, samples = study.gradients[..., CONFLICT].mean(axis=(0, 1))
+    tasks, samples = study.gradients[looked_at(study), ..., CONFLICT].mean(axis=(0, 1))
     return Finding(
         claim="gradients of two tasks conflict no more than those of two samples of a task",
         verdict=_verdict(difference.high <= 0, difference.low > 0),
         evidence=(
             f"on one sample two tasks conflict in {percent(tasks)}, two samples of a task in "
-            f"{percent(samples)} of the cases looked at: {written(difference)} over optimisers and seeds; "
-            f"mean cosines differ by {written(apart(study, COSINE))}"
+            f"{percent(samples)} of the cases looked at: {written(difference)} over seeds, for these "
+            f"optimisers; mean cosines differ by {written(apart(study, COSINE))}"
         ),
     )
 
 
 def _magnitude(study: OptimizerStudy) -> Finding:
     difference = apart(study, MAGNITUDE)
-    tasks, samples = study.gradients[..., MAGNITUDE].mean(axis=(0, 1))
+    tasks, samples = study.gradients[looked_at(study), ..., MAGNITUDE].mean(axis=(0, 1))
     return Finding(
         claim="the sizes of gradients differ more between tasks than between samples of a task",
         verdict=_verdict(difference.high < 0, difference.low > 0),
         evidence=(
             f"magnitude similarity (1 for equal lengths) is {tasks:.2f} between tasks and {samples:.2f} "
-            f"between samples: {written(difference)} over optimisers and seeds"
+            f"between samples: {written(difference)} over seeds, for these optimisers"
         ),
     )
 

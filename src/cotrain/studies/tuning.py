@@ -62,7 +62,8 @@ def tune(
         engine: Trains.
         name: Of the files.
         members: P members.
-        choose: From ``[P, T]`` validation scores, NaN for members that diverged, to the rows of those to keep.
+        choose: From ``[P, T]`` validation scores, NaN for members that diverged, to the rows of those to
+            keep.
         stage: Said while training.
     """
     folder, file = engine.folder, f"scores/{name}.safetensors"

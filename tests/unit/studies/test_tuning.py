@@ -1,4 +1,4 @@
-"""Members that diverge after a good round: no rate of theirs is chosen, and looking at them ends nothing."""
+"""Members that diverge after a good round: their rate is not chosen, looking at them ends nothing."""
 
 from __future__ import annotations
 
