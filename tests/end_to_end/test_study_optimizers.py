@@ -90,12 +90,13 @@ def test_what_it_holds(whole: OptimizerStudy) -> None:
     assert whole.robustness.shape == (1 + DRAWS, 2, 2, 36, 3)
     assert whole.gradients.shape == (3, 2, 2, 3)
     assert whole.lone == (0, 1)
-    assert whole.trainings == 3 * 3 * 2 * 2 + 2 * 2 * 2 * 3
+    assert whole.trainings == 3 * 3 * 2 * 2 + 2 * 2 * 2 * 3 + 3 * 2  # together, alone, gradients
+    assert whole.examples == whole.trainings * 3 * 203  # rounds of seven batches of 29
     assert np.isfinite(whole.valid).all()
     assert np.isfinite(whole.test[0]).all()
     assert np.isfinite(whole.gradients).all()
     assert np.isfinite(whole.robustness[0]).all()
-    assert "60 trainings" in str(whole)
+    assert "66 trainings" in str(whole)
     assert len(whole.findings) == 3  # no Adam, so nothing of it
     assert "Robustness" in whole.sections()[3].title
 

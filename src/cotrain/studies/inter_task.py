@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from cotrain.measure.gradients import Gradients
 from cotrain.measure.probes import finite_mean
 from cotrain.measure.similarity import CONFLICT, COSINE, MAGNITUDE, MEAN
+from cotrain.measuring import Cost
 from cotrain.population.engine import Engine
 from cotrain.population.member import Member
 from cotrain.population.step import TrainingStep
@@ -21,17 +23,19 @@ PROBES = 40  # in a run that does not stop early
 KEPT = ((COSINE, MEAN), (COSINE, CONFLICT), (MAGNITUDE, MEAN))
 
 
-def compare_gradients(engine: Engine, members: Sequence[Member]) -> Array:
+def compare_gradients(engine: Engine, members: Sequence[Member]) -> tuple[Array, Cost]:
     """``[P, 2, 3]`` of each member: (between tasks, between samples) by (cosine, conflicts, magnitudes).
 
     Between two tasks on one sample, and between two samples of one task: mean cosine, share of negative
-    cosines and mean magnitude similarity, means over the epochs. NaN with one task, or where no finite
+    cosines and mean magnitude similarity, means over the epochs; and what the
+    training took. NaN with one task, or where no finite
     gradient reached the shared part.
 
     Args:
         engine: How the members are trained.
         members: P members of one weighting and optimiser; trained side by side, and forgotten.
     """
+    began = time.monotonic()
     progress = start(members, engine.architecture, engine.development)
     looking = Looking(engine=engine, progress=progress, probes=PROBES)
     names = [task.name for task in engine.development.tasks]
@@ -54,7 +58,12 @@ def compare_gradients(engine: Engine, members: Sequence[Member]) -> Array:
         before_update=look,
         after_round=end_epoch,
     )
-    return np.stack([_summary(watcher) for watcher in watchers])
+    cost = Cost(
+        trainings=len(members),
+        examples=int(progress.rounds_run.sum()) * engine.examples_in_round,
+        seconds=time.monotonic() - began,
+    )
+    return np.stack([_summary(watcher) for watcher in watchers]), cost
 
 
 def _summary(watcher: Gradients) -> Array:

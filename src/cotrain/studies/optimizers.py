@@ -69,7 +69,7 @@ class OptimizerStudy(Measurement):
         steady: Name of the optimiser that learned the features together.
         seed: Of the draws of test rows.
         engine: What computed it.
-        trainings: Networks trained.
+        trainings: Networks trained, those looked at once more included.
         examples: Training examples they saw.
         seconds: Time of their training.
         notes: What the user should know about the data.

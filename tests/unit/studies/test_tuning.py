@@ -47,9 +47,12 @@ def test_what_is_not_finite_is_not_looked_at(
     """The company of a member that diverges is looked at as if it were alone."""
     monkeypatch.setattr(inter_task, "PROBES", 100)  # every step
     engine = small_engine(make_development("rr"), tmp_path, recipe=RISING)
-    both, alone = (
+    (both, cost), (alone, less) = (
         compare_gradients(engine, [member(rate) for rate in rates]) for rates in (RATES, RATES[:1])
     )
+    assert (cost.trainings, less.trainings) == (2, 1)
+    assert less.examples == 8 * 96
+    assert less.examples < cost.examples < 2 * less.examples  # the other one stops early
     assert np.isfinite(both).all()
     np.testing.assert_allclose(both[0], alone[0], atol=1e-5)
     shares, _ = conflict_shares(engine, [member(rate) for rate in RATES], [(0, 1)] * 2)
