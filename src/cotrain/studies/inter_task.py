@@ -27,9 +27,8 @@ def compare_gradients(engine: Engine, members: Sequence[Member]) -> tuple[Array,
     """``[P, 2, 3]`` of each member: (between tasks, between samples) by (cosine, conflicts, magnitudes).
 
     Between two tasks on one sample, and between two samples of one task: mean cosine, share of negative
-    cosines and mean magnitude similarity, means over the epochs; and what the
-    training took. NaN with one task, or where no finite
-    gradient reached the shared part.
+    cosines and mean magnitude similarity, means over the epochs; and what the training took. NaN with one
+    task, or where no finite gradient reached the shared part.
 
     Args:
         engine: How the members are trained.
