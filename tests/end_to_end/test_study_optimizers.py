@@ -215,7 +215,7 @@ def test_bad_input(tmp_path: Path) -> None:
         dataclasses.replace(GRID, methods=(Method(name="IMTL-L", weighting=IMTLL()),))
     with pytest.raises(InputError, match="names must differ, found AdamW, AdamW"):
         dataclasses.replace(GRID, contestants=GRID.contestants[:1] * 2)
-    with pytest.raises(InputError, match="seeds must be 2 or more"):
+    with pytest.raises(InputError, match="seeds must be at least 2, got 1"):
         dataclasses.replace(GRID, seeds=1)
     with pytest.raises(InputError, match="one optimiser at least must not be by task"):
         dataclasses.replace(GRID, contestants=GRID.contestants[2:])

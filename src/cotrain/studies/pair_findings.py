@@ -52,9 +52,9 @@ def _stability(found: Estimates) -> Finding:
         evidence=(
             f"rank correlation of the weights between a size and a larger one {written(agreement)}, at one "
             f"and the same size {written(found.yardstick)} (over pairs); at the largest size its own best "
-            f"weights are better than the smallest one's by {written(regret)}, and the smallest one's better than "
-            f"uniform by {written(found.transfer)}; stable if all of the first interval is above {SHARE:g} of the "
-            f"second's end, and all of the regret's below {SMALL:g}"
+            f"weights are better than the smallest one's by {written(regret)}, and the smallest one's "
+            f"better than uniform by {written(found.transfer)}; stable if all of the first interval is "
+            f"above {SHARE:g} of the second's end, and all of the regret's below {SMALL:g}"
         ),
     )
 
