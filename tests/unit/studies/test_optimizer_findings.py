@@ -199,8 +199,8 @@ def test_fronts_by_hand() -> None:
 
 
 def test_rates_near_the_best_by_hand() -> None:
-    losses = np.array([[[5.0, 4.2, 3.5, np.nan]], [[0.0, 9.0, 9.0, 9.0]]])
-    assert near_best(losses).tolist() == [[0.5], [0.25]]
+    losses = np.array([[[5.0, 4.2, 3.5, np.nan]], [[0.0, 9.0, 9.0, 9.0]], [[np.nan] * 4]])
+    assert near_best(losses).tolist() == [[0.5], [0.25], [0.0]]
 
 
 def test_the_interval_over_runs_by_hand() -> None:
