@@ -232,6 +232,21 @@ def test_images_are_checked_before_anything_is_trained(tmp_path: Path) -> None:
         )
 
 
+def test_validation_images_are_checked_too(tmp_path: Path) -> None:
+    data = splits()
+    data.development.valid.inputs[3, 5] = 1.5
+    with pytest.raises(
+        InputError, match=r"images in \[0, 1\]: inputs of 16 numbers from .* to 1.5"
+    ):
+        study_optimizers(
+            data,
+            out=tmp_path,
+            grid=GRID,
+            images=(4, 4),
+            watch=lambda news: pytest.fail("trained"),
+        )
+
+
 def test_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -188,7 +188,8 @@ def study_optimizers(
     if len(splits.tasks) < 2:
         raise InputError("the study compares ways of training tasks together: give two or more")
     if images is not None:
-        check_images(splits.development.train.inputs, images)
+        for part in (splits.development.train, splits.development.valid):
+            check_images(part.inputs, images)
     folder, grid = RunFolder(Path(out)), grid or OptimizerGrid()
     claim_for(
         folder,
