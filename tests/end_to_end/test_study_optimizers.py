@@ -90,6 +90,7 @@ def test_what_it_holds(whole: OptimizerStudy) -> None:
     assert whole.robustness.shape == (1 + DRAWS, 2, 2, 36, 3)
     assert whole.gradients.shape == (3, 2, 2, 3)
     assert whole.lone == (0, 1)
+    assert whole.rules == ("AdamW", "SGD", "TaskAdam")
     assert whole.trainings == 3 * 3 * 2 * 2 + 2 * 2 * 2 * 3 + 3 * 2  # together, alone, gradients
     assert whole.examples == whole.trainings * 3 * 203  # rounds of seven batches of 29
     assert np.isfinite(whole.valid).all()

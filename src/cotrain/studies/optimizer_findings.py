@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.figures.text import MISSING, percent
+from cotrain.population.optimisers import SGD, Adam
 from cotrain.result import Interval
 from cotrain.studies import optimizer_estimates as numbers
 from cotrain.studies.finding import Finding, Verdict
@@ -17,14 +18,14 @@ from cotrain.studies.pareto import pareto_optimal
 if TYPE_CHECKING:
     from cotrain.studies.optimizers import OptimizerStudy
 
-ADAPTIVE, PLAIN = "Adam", "SGD"
+ADAPTIVE, PLAIN = Adam.__name__, SGD.__name__
 COSINE, CONFLICT, MAGNITUDE = range(3)
 
 
 def findings(study: OptimizerStudy) -> tuple[Finding, ...]:
     """Those that the study can speak of."""
     found = []
-    if {ADAPTIVE, PLAIN} <= set(study.optimisers):
+    if {ADAPTIVE, PLAIN} <= set(study.rules):
         found.append(_adam(study))
     if looked_at(study).any():  # tasks of domains share no sample
         found += [_direction(study), _magnitude(study)]
@@ -45,25 +46,28 @@ def written(found: Interval, unit: str = "") -> str:
     return f"{found.value:+.2f}{unit} {'(no interval)' if math.isnan(found.low) else ends}"
 
 
-def advantage(study: OptimizerStudy, a: str, b: str) -> Interval:
-    """Δm of one optimiser less that of another, mean over the methods."""
+def rivals(study: OptimizerStudy) -> tuple[int, int]:
+    """Places of Adam and of SGD, whatever they are called; of several the first."""
+    return study.rules.index(ADAPTIVE), study.rules.index(PLAIN)
+
+
+def advantage(study: OptimizerStudy) -> Interval:
+    """Δm of Adam less that of SGD, mean over the methods."""
     delta = study.losses.mean(axis=(2, 4))  # [D, O, S]
-    first, second = (delta[:, study.optimisers.index(name)] for name in (a, b))
+    first, second = (delta[:, o] for o in rivals(study))
     return numbers.estimate(first - second)
 
 
 def _alone(study: OptimizerStudy) -> Interval:
     """Adam less SGD where each task is trained alone: what of it has nothing to do with many tasks."""
     delta = study.alone_losses.mean(axis=-1)
-    first, second = (
-        delta[:, study.lone.index(study.optimisers.index(name))] for name in (ADAPTIVE, PLAIN)
-    )
+    first, second = (delta[:, study.lone.index(o)] for o in rivals(study))
     return numbers.estimate(first - second)
 
 
 def duel(study: OptimizerStudy) -> tuple[tuple[int, int], tuple[int, int]]:
     """Pareto-optimal runs of Adam and of SGD among those of the two: tuned on test, all on validation."""
-    pair = [study.optimisers.index(name) for name in (ADAPTIVE, PLAIN)]
+    pair = list(rivals(study))
     first, second = numbers.fronts(study.losses[:1, pair].mean(axis=3))[0]
     runs = study.valid_losses[pair].reshape(-1, len(study.tasks))
     every = pareto_optimal(runs).reshape(2, -1).sum(axis=1)
@@ -85,9 +89,9 @@ def apart(study: OptimizerStudy, what: int) -> Interval:
 
 
 def _adam(study: OptimizerStudy) -> Finding:
-    gain = advantage(study, ADAPTIVE, PLAIN)
+    gain = advantage(study)
     delta = study.losses[0].mean(axis=(2, 3))
-    rows = [study.optimisers.index(name) for name in (ADAPTIVE, PLAIN)]
+    rows = rivals(study)
     better = int((delta[rows[0]] < delta[rows[1]]).sum())
     tuned, every = duel(study)
     return Finding(

@@ -53,6 +53,7 @@ class OptimizerStudy(Measurement):
         tasks: T names.
         kinds: ``[T]`` of the tasks.
         optimisers: O names.
+        rules: ``[O]`` their classes, such as ``Adam``.
         methods: M names, the first uniform weights.
         rates: ``[O, L]`` learning rates.
         chosen: ``[O, M]`` place of the rate with the least Δm on validation.
@@ -83,6 +84,7 @@ class OptimizerStudy(Measurement):
 
     kinds: tuple[str, ...]
     optimisers: tuple[str, ...]
+    rules: tuple[str, ...]
     methods: tuple[str, ...]
     rates: Array
     chosen: NDArray[np.int64]
@@ -232,6 +234,7 @@ def _study(trainer: OptimizerTrainer, images: tuple[int, int] | None) -> Optimiz
         tasks=tuple(task.name for task in tasks),
         kinds=tuple(str(task.kind) for task in tasks),
         optimisers=tuple(contestant.name for contestant in grid.contestants),
+        rules=tuple(type(contestant.optimiser).__name__ for contestant in grid.contestants),
         methods=tuple(method.name for method in grid.methods),
         rates=rates,
         chosen=chosen,

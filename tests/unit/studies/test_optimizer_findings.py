@@ -67,6 +67,7 @@ def planted(
         tasks=TASKS,
         kinds=("binary", "binary"),
         optimisers=OPTIMISERS,
+        rules=("SGD", "Adam", "TaskAdam"),
         methods=METHODS,
         rates=np.tile(10.0 ** np.arange(-4, 0), (3, 1)),
         chosen=np.full(CELLS, 1),
@@ -241,5 +242,11 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
 
 
 def test_a_study_without_adam_says_nothing_of_it() -> None:
-    found = replace(planted(), optimisers=("SGD", "AdamW", "task Adam"))
+    found = replace(planted(), rules=("SGD", "AdamW", "TaskAdam"))
     assert len(found.findings) == 2
+
+
+def test_adam_is_known_by_its_type() -> None:
+    found = planted(better=(0.0, 0.05, 0.0))
+    named = replace(found, optimisers=("momentum", "adaptive", "Adam"))
+    assert named.findings[0] == found.findings[0]
