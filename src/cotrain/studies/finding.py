@@ -18,6 +18,13 @@ class Verdict(StrEnum):
     REFUTED = "refuted"
     UNDECIDED = "undecided"
 
+    @classmethod
+    def of(cls, confirmed: bool, refuted: bool) -> Verdict:
+        """Undecided if the data show neither."""
+        if confirmed:
+            return cls.CONFIRMED
+        return cls.REFUTED if refuted else cls.UNDECIDED
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:

@@ -96,7 +96,7 @@ def _adam(study: OptimizerStudy) -> Finding:
     tuned, every = duel(study)
     return Finding(
         claim="Adam beats SGD with momentum in multi-task learning",
-        verdict=_verdict(gain.high < 0, gain.low > 0),
+        verdict=Verdict.of(gain.high < 0, gain.low > 0),
         evidence=(
             f"Δm of Adam less that of SGD, mean over the methods: {written(gain, ' %')}; Adam is better "
             f"with {better} of {len(study.methods)} methods; Pareto-optimal among the two, Adam against "
@@ -111,7 +111,7 @@ def _direction(study: OptimizerStudy) -> Finding:
     tasks, samples = study.gradients[looked_at(study), ..., CONFLICT].mean(axis=(0, 1))
     return Finding(
         claim="gradients of two tasks conflict no more than those of two samples of a task",
-        verdict=_verdict(difference.high <= 0, difference.low > 0),
+        verdict=Verdict.of(difference.high <= 0, difference.low > 0),
         evidence=(
             f"on one sample two tasks conflict in {percent(tasks)}, two samples of a task in "
             f"{percent(samples)} of the cases looked at: {written(difference)} over seeds, for these "
@@ -125,7 +125,7 @@ def _magnitude(study: OptimizerStudy) -> Finding:
     tasks, samples = study.gradients[looked_at(study), ..., MAGNITUDE].mean(axis=(0, 1))
     return Finding(
         claim="the sizes of gradients differ more between tasks than between samples of a task",
-        verdict=_verdict(difference.high < 0, difference.low > 0),
+        verdict=Verdict.of(difference.high < 0, difference.low > 0),
         evidence=(
             f"magnitude similarity (1 for equal lengths) is {tasks:.2f} between tasks and {samples:.2f} "
             f"between samples: {written(difference)} over seeds, for these optimisers"
@@ -139,7 +139,7 @@ def _robustness(study: OptimizerStudy) -> Finding:
     gain = numbers.estimate(harmed)
     return Finding(
         claim="features learned together stand image corruptions better than those learned alone",
-        verdict=_verdict(gain.high < 0, gain.low > 0),
+        verdict=Verdict.of(gain.high < 0, gain.low > 0),
         evidence=(
             f"refitted heads on features of uniform weights with {study.steady} against those of each task "
             f"alone: Δm {written(gain, ' %')} over all corruptions and severities, "
@@ -147,9 +147,3 @@ def _robustness(study: OptimizerStudy) -> Finding:
             f"{written(numbers.estimate(harmed - clean), ' %')} beyond that"
         ),
     )
-
-
-def _verdict(confirmed: bool, refuted: bool) -> Verdict:
-    if confirmed:
-        return Verdict.CONFIRMED
-    return Verdict.REFUTED if refuted else Verdict.UNDECIDED

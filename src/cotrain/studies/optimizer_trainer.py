@@ -67,11 +67,7 @@ class OptimizerTrainer:
 
     def cost(self) -> Cost:
         """What all trainings took."""
-        return Cost(
-            trainings=sum(cost.trainings for cost in self._costs.values()),
-            examples=sum(cost.examples for cost in self._costs.values()),
-            seconds=sum(cost.seconds for cost in self._costs.values()),
-        )
+        return Cost.total(self._costs.values())
 
     def alone(self) -> list[Tuned]:
         """Each task alone, a population for every contestant that is not by task; kept are ``[S · T]``."""

@@ -35,7 +35,7 @@ def _growth(found: Estimates) -> Finding:
     trend = found.uniform_trend
     return Finding(
         claim="the gain of training together over training alone grows with model size",
-        verdict=_verdict(trend.low > 0, trend.high < 0),
+        verdict=Verdict.of(trend.low > 0, trend.high < 0),
         evidence=(
             f"for ten times the parameters the test gain changes by {written(found.uniform_trend)} "
             f"(uniform weights) and {written(found.best_trend)} (best constant weights)"
@@ -48,7 +48,7 @@ def _stability(found: Estimates) -> Finding:
     orderly = agreement.low > max(0.0, SHARE * found.yardstick.high)
     return Finding(
         claim="the best weights are stable across model size (search small, train large)",
-        verdict=_verdict(orderly and regret.high < SMALL, agreement.high < 0 or regret.low > 0),
+        verdict=Verdict.of(orderly and regret.high < SMALL, agreement.high < 0 or regret.low > 0),
         evidence=(
             f"rank correlation of the weights between a size and a larger one {written(agreement)}, at one "
             f"and the same size {written(found.yardstick)} (over pairs); at the largest size its own best "
@@ -64,15 +64,9 @@ def _conflicts(found: Estimates) -> Finding:
     weak = correlation.low > -WEAK and correlation.high < WEAK
     return Finding(
         claim="the share of conflicting gradients does not predict the gain",
-        verdict=_verdict(weak, not weak and correlation.significant),
+        verdict=Verdict.of(weak, not weak and correlation.significant),
         evidence=(
             f"their correlation is {written(found.correlation)} on validation; it counts as none if all of "
             f"the interval is within ±{WEAK}"
         ),
     )
-
-
-def _verdict(confirmed: bool, refuted: bool) -> Verdict:
-    if confirmed:
-        return Verdict.CONFIRMED
-    return Verdict.REFUTED if refuted else Verdict.UNDECIDED
