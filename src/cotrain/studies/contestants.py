@@ -77,22 +77,18 @@ def published_methods() -> tuple[Method, ...]:
     Raises:
         InputError: If TorchJD, which has the aggregators, is missing.
     """
-    try:
-        from torchjd.aggregation import AlignedMTL, CAGrad, PCGrad
-    except ImportError as error:
-        raise InputError(
-            "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
-        ) from error
     from cotrain.weighting import IMTLL, ITMTL, Aggregated, FirstOrder, Random, Uncertainty
+    from cotrain.weighting.aggregated import torchjd_aggregation
 
+    aggregation = torchjd_aggregation()
     return (
         Method(name=UNIFORM, weighting=FIXED),
         Method(name="UW", weighting=Uncertainty()),
         Method(name="RLW", weighting=Random()),
         Method(name="IMTL-L", weighting=IMTLL()),
-        Method(name="PCGrad", weighting=Aggregated(aggregator=PCGrad())),
-        Method(name="CAGrad", weighting=Aggregated(aggregator=CAGrad(c=0.5))),
-        Method(name="Aligned-MTL", weighting=Aggregated(aggregator=AlignedMTL())),
+        Method(name="PCGrad", weighting=Aggregated(aggregator=aggregation.PCGrad())),
+        Method(name="CAGrad", weighting=Aggregated(aggregator=aggregation.CAGrad(c=0.5))),
+        Method(name="Aligned-MTL", weighting=Aggregated(aggregator=aggregation.AlignedMTL())),
         Method(name="IT-MTL", weighting=ITMTL(score=FirstOrder())),
     )
 
