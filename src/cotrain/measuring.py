@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,20 @@ class Cost:
     trainings: int
     examples: int
     seconds: float
+
+    @classmethod
+    def total(cls, costs: Iterable[Cost]) -> Cost:
+        """What several took together.
+
+        >>> Cost.total([Cost(trainings=1, examples=5, seconds=0.5)] * 2)
+        Cost(trainings=2, examples=10, seconds=1.0)
+        """
+        parts = list(costs)
+        return cls(
+            trainings=sum(part.trainings for part in parts),
+            examples=sum(part.examples for part in parts),
+            seconds=sum(part.seconds for part in parts),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,12 +90,14 @@ def test_what_it_holds(whole: OptimizerStudy) -> None:
     assert whole.robustness.shape == (1 + DRAWS, 2, 2, 36, 3)
     assert whole.gradients.shape == (3, 2, 2, 3)
     assert whole.lone == (0, 1)
-    assert whole.trainings == 3 * 3 * 2 * 2 + 2 * 2 * 2 * 3
+    assert whole.rules == ("AdamW", "SGD", "TaskAdam")
+    assert whole.trainings == 3 * 3 * 2 * 2 + 2 * 2 * 2 * 3 + 3 * 2  # together, alone, gradients
+    assert whole.examples == whole.trainings * 3 * 203  # rounds of seven batches of 29
     assert np.isfinite(whole.valid).all()
     assert np.isfinite(whole.test[0]).all()
     assert np.isfinite(whole.gradients).all()
     assert np.isfinite(whole.robustness[0]).all()
-    assert "60 trainings" in str(whole)
+    assert "66 trainings" in str(whole)
     assert len(whole.findings) == 3  # no Adam, so nothing of it
     assert "Robustness" in whole.sections()[3].title
 
@@ -179,6 +181,25 @@ def test_the_test_split_opens_once_after_all_training(
     assert told[-1] == "opened"
 
 
+def test_rates_that_fail_end_nothing(tmp_path: Path) -> None:
+    """An optimiser that fails at one rate, and another that fails at all of them."""
+    fails = Contestant(name="fails", optimiser=SGD(), learning_rates=(0.03, 1e30))
+    lost = Contestant(name="lost", optimiser=SGD(), learning_rates=(1e29, 1e30))
+    contestants = (GRID.contestants[0], fails, lost)
+    grid = dataclasses.replace(GRID, contestants=contestants, methods=GRID.methods[:2])
+    found = study_optimizers(splits(), out=tmp_path, grid=grid)
+    assert np.isfinite(found.valid).all(axis=(1, 3, 4)).tolist() == [
+        [True, True],
+        [True, False],
+        [False, False],
+    ]
+    assert found.steady in ("AdamW", "fails")
+    assert found.chosen.tolist()[1:] == [[0, 0], [0, 0]]
+    assert "lost –" in str(found.sections()[0])
+    assert all(section.figure()["data"] for section in found.sections())
+    assert len(found.findings) == 2  # of gradients, of the two optimisers that have some
+
+
 def test_bad_input(tmp_path: Path) -> None:
     one = from_arrays(np.random.default_rng(0).random((60, 4)), np.arange(60.0)[:, None] % 2)
     with pytest.raises(InputError, match="give two or more"):
@@ -195,7 +216,7 @@ def test_bad_input(tmp_path: Path) -> None:
         dataclasses.replace(GRID, methods=(Method(name="IMTL-L", weighting=IMTLL()),))
     with pytest.raises(InputError, match="names must differ, found AdamW, AdamW"):
         dataclasses.replace(GRID, contestants=GRID.contestants[:1] * 2)
-    with pytest.raises(InputError, match="seeds must be 2 or more"):
+    with pytest.raises(InputError, match="seeds must be at least 2, got 1"):
         dataclasses.replace(GRID, seeds=1)
     with pytest.raises(InputError, match="one optimiser at least must not be by task"):
         dataclasses.replace(GRID, contestants=GRID.contestants[2:])
@@ -208,6 +229,21 @@ def test_images_are_checked_before_anything_is_trained(tmp_path: Path) -> None:
             out=tmp_path,
             grid=GRID,
             images=(5, 5),
+            watch=lambda news: pytest.fail("trained"),
+        )
+
+
+def test_validation_images_are_checked_too(tmp_path: Path) -> None:
+    data = splits()
+    data.development.valid.inputs[3, 5] = 1.5
+    with pytest.raises(
+        InputError, match=r"images in \[0, 1\]: inputs of 16 numbers from .* to 1.5"
+    ):
+        study_optimizers(
+            data,
+            out=tmp_path,
+            grid=GRID,
+            images=(4, 4),
             watch=lambda news: pytest.fail("trained"),
         )
 

@@ -168,6 +168,7 @@ def population(weights: list[tuple[float, ...]], seeds: list[int]) -> tuple[Trai
         rounds_run=nothing,
         outputs=outputs,
         models={},
+        diverged=torch.zeros(len(members), dtype=torch.bool),
         seconds=0.0,
     )
     return trained, outputs

@@ -219,15 +219,9 @@ def weights(name: str, targets: Sequence[str]) -> LossWeighting | PBT | WeightSc
 
 
 def _aggregated(name: str, options: dict[str, float]) -> LossWeighting:
-    from cotrain import weighting
+    from cotrain.weighting.aggregated import Aggregated, torchjd_aggregation
 
-    try:
-        from torchjd import aggregation
-    except ImportError as error:
-        raise InputError(
-            "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
-        ) from error
-    return weighting.Aggregated(aggregator=getattr(aggregation, name)(**options))
+    return Aggregated(aggregator=getattr(torchjd_aggregation(), name)(**options))
 
 
 def cluster(executor: Executor, address: str | None) -> Cluster:

@@ -12,6 +12,11 @@ from cotrain.figures.text import compact
 from cotrain.result import Interval
 
 _COLOURS = (BLUE, RED, GREY, "#e0a53b", "#5b8c5a", "#7b5ea7")
+_STYLES = (
+    ("solid", "circle"),
+    ("dash", "diamond"),
+    ("dot", "square"),
+)  # lines and markers, next turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +44,7 @@ def series_figure(
     """All series on the same axes."""
     places = [x for one in series for x in one.x]
     x_axis = _logarithmic(places) if x_logarithmic else {}
-    traces = [_trace(one, _COLOURS[at % len(_COLOURS)]) for at, one in enumerate(series)]
+    traces = [_trace(one, at) for at, one in enumerate(series)]
     layout: Figure = {
         **LAYOUT,
         "height": 380,
@@ -65,7 +70,9 @@ def _logarithmic(places: Sequence[float]) -> Figure:
     return {"type": "log", "tickvals": ticks, "ticktext": [compact(tick) for tick in ticks]}
 
 
-def _trace(series: Series, colour: str) -> Figure:
+def _trace(series: Series, at: int) -> Figure:
+    turn, place = divmod(at, len(_COLOURS))
+    colour, (dash, symbol) = _COLOURS[place], _STYLES[turn % len(_STYLES)]
     values = [y.value if isinstance(y, Interval) else y for y in series.y]
     trace: Figure = {
         "type": "scatter",
@@ -73,8 +80,13 @@ def _trace(series: Series, colour: str) -> Figure:
         "name": label(series.name),
         "x": list(series.x),
         "y": [finite(value) for value in values],
-        "line": {"color": colour, "width": 2},
-        "marker": {"color": colour, "size": 7, "opacity": 1.0 if series.joined else 0.7},
+        "line": {"color": colour, "width": 2, "dash": dash},
+        "marker": {
+            "color": colour,
+            "symbol": symbol,
+            "size": 7,
+            "opacity": 1.0 if series.joined else 0.7,
+        },
         "hovertemplate": "%{y:.4f}<extra></extra>",
     }
     if series.texts:

@@ -36,6 +36,7 @@ class Trained:
         rounds_run: ``[P]`` rounds trained before the member stopped.
         outputs: ``[P, O, N]`` validation outputs at each task's best round.
         models: (member row, round) → parameters and buffers.
+        diverged: ``[P]`` bool: stopped because a validation loss was not finite, maybe after good rounds.
         seconds: Time of computing, summed over the workers that train side by side.
     """
 
@@ -45,6 +46,7 @@ class Trained:
     rounds_run: Tensor
     outputs: Tensor
     models: Models
+    diverged: Tensor
     seconds: float
 
     def select(self, keep: Callable[[Member], bool]) -> Trained:
@@ -61,6 +63,7 @@ class Trained:
             rounds_run=self.rounds_run[rows],
             outputs=self.outputs[rows],
             models={(place[p], r): m for (p, r), m in self.models.items() if p in place},
+            diverged=self.diverged[rows],
             seconds=self.seconds,
         )
 
@@ -155,6 +158,7 @@ def from_progress(cohort: Sequence[Member], progress: Progress, seconds: float) 
         rounds_run=progress.rounds_run,
         outputs=progress.outputs,
         models=progress.models,
+        diverged=torch.tensor([row in progress.diverged for row in range(len(cohort))]),
         seconds=seconds,
     )
 
@@ -173,5 +177,6 @@ def merge(parts: Sequence[Trained]) -> Trained:
             for first, part in zip(firsts, parts, strict=True)
             for (p, r), model in part.models.items()
         },
+        diverged=torch.cat([part.diverged for part in parts]),
         seconds=sum(part.seconds for part in parts),
     )

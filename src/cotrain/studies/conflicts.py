@@ -2,27 +2,25 @@
 
 Members are trained as the engine trains them, and every few steps each is held still as a
 :class:`~cotrain.measure.engine_point.EnginePoint`: a conflict is a negative cosine between the two tasks'
-gradients of the shared parameters, on the step's own batch and without dropout. The very first step is left
-out: no gradient reaches the encoder there.
+gradients of the shared parameters, on the step's own batch and without dropout.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.measure.engine_point import EnginePoint
 from cotrain.measure.similarity import COSINE, compared, conflicts
 from cotrain.measuring import Cost
 from cotrain.population.engine import Engine, cohort_size
 from cotrain.population.member import Member
 from cotrain.population.step import TrainingStep
-from cotrain.population.training import Progress, start, train_cohort
+from cotrain.population.training import start, train_cohort
+from cotrain.studies.looking import Looking
 from cotrain.studies.pairs import Pair
 
 Array = NDArray[np.float64]
@@ -64,51 +62,33 @@ def _look_on(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) ->
     """What a cohort's file holds."""
     began = time.monotonic()
     progress = start(cohort, engine.architecture, engine.development)
-    looking = _Looking(engine=engine, progress=progress, pairs=pairs)
+    looking = Looking(engine=engine, progress=progress, probes=PROBES)
+    seen: list[list[float]] = [[] for _ in cohort]
+
+    def look(step: TrainingStep) -> None:
+        for member, point in looking.points(step):
+            gradients = point.task_gradients()
+            gram = gradients.inner(gradients).double().numpy()
+            seen[member].append(float(_conflict(gram, pairs[member])))
+
     train_cohort(
         cohort,
         progress,
         engine.executor,
         engine.development,
         engine.recipe,
-        before_update=looking.before_update,
+        before_update=look,
     )
     return {
-        "shares": looking.shares().tolist(),
+        "shares": [_mean(own) for own in seen],
         "examples": int(progress.rounds_run.sum()) * engine.examples_in_round,
         "seconds": time.monotonic() - began,
     }
 
 
-@dataclass(kw_only=True)
-class _Looking:
-    """Collects one comparison a probe and member."""
-
-    engine: Engine
-    progress: Progress
-    pairs: Sequence[Pair]
-    seen: list[list[float]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        engine = self.engine
-        self.seen = [[] for _ in self.pairs]
-        self.net = engine.architecture.build(seed=0)
-        steps = engine.recipe.rounds * engine.batches_in_round
-        self.every = max(1, steps // PROBES)
-
-    def before_update(self, step: TrainingStep) -> None:
-        if step.state.step % self.every or step.state.step == 0:
-            return
-        for row, member in enumerate(self.progress.active):
-            one = replace(step, state=step.state.select([row]), batch=step.batch.of(row))
-            point = EnginePoint(self.net, self.engine.executor, one)
-            gradients = point.task_gradients()
-            gram = gradients.inner(gradients).double().numpy()
-            self.seen[member].append(float(_conflict(gram, self.pairs[member])))
-
-    def shares(self) -> Array:
-        found = [np.array(own)[np.isfinite(own)] for own in self.seen]
-        return np.array([own.mean() if len(own) else np.nan for own in found])
+def _mean(seen: Sequence[float]) -> float:
+    known = [one for one in seen if np.isfinite(one)]
+    return float(np.mean(known)) if known else np.nan
 
 
 def _conflict(gram: Array, pair: Pair) -> np.float64:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cotrain.errors import InputError
 from cotrain.population.member import Member, Recipe, one_hot
 from cotrain.population.optimisers import SGD, Adam, AdamW, Optimiser, SignSGD, TaskAdam
 from cotrain.population.weighting import FIXED, LossWeighting
+from cotrain.studies.ranges import check_between, check_least
 
 UNIFORM = "uniform"
 
@@ -28,6 +30,14 @@ class Contestant:
     optimiser: Optimiser
     learning_rates: tuple[float, ...]
     weight_decay: float = 0.01
+
+
+def _check_growing(contestant: Contestant) -> None:
+    """Refuse learning rates that are no rates, or do not grow."""
+    name, tried = f"learning rates of {contestant.name}", contestant.learning_rates
+    check_between(name, tried, 0)
+    if any(a >= b for a, b in pairwise(tried)):
+        raise InputError(f"{name} must grow, got {', '.join(f'{rate:g}' for rate in tried)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,22 +77,18 @@ def published_methods() -> tuple[Method, ...]:
     Raises:
         InputError: If TorchJD, which has the aggregators, is missing.
     """
-    try:
-        from torchjd.aggregation import AlignedMTL, CAGrad, PCGrad
-    except ImportError as error:
-        raise InputError(
-            "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
-        ) from error
     from cotrain.weighting import IMTLL, ITMTL, Aggregated, FirstOrder, Random, Uncertainty
+    from cotrain.weighting.aggregated import torchjd_aggregation
 
+    aggregation = torchjd_aggregation()
     return (
         Method(name=UNIFORM, weighting=FIXED),
         Method(name="UW", weighting=Uncertainty()),
         Method(name="RLW", weighting=Random()),
         Method(name="IMTL-L", weighting=IMTLL()),
-        Method(name="PCGrad", weighting=Aggregated(aggregator=PCGrad())),
-        Method(name="CAGrad", weighting=Aggregated(aggregator=CAGrad(c=0.5))),
-        Method(name="Aligned-MTL", weighting=Aggregated(aggregator=AlignedMTL())),
+        Method(name="PCGrad", weighting=Aggregated(aggregator=aggregation.PCGrad())),
+        Method(name="CAGrad", weighting=Aggregated(aggregator=aggregation.CAGrad(c=0.5))),
+        Method(name="Aligned-MTL", weighting=Aggregated(aggregator=aggregation.AlignedMTL())),
         Method(name="IT-MTL", weighting=ITMTL(score=FirstOrder())),
     )
 
@@ -125,8 +131,11 @@ class OptimizerGrid:
             names = [one.name for one in named]
             if len(set(names)) < len(names):
                 raise InputError(f"names must differ, found {', '.join(names)}")
-        if self.seeds < 2:
-            raise InputError(f"seeds must be 2 or more for intervals, got {self.seeds}")
+        for contestant in self.contestants:
+            _check_growing(contestant)
+        check_between("widths", self.widths, 0)
+        check_least("dropout", self.dropout, 0, 1)
+        check_least("seeds", self.seeds, 2)  # for intervals
         if all(contestant.optimiser.by_task for contestant in self.contestants):
             raise InputError("one optimiser at least must not be by task, to train each task alone")
 

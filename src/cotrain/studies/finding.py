@@ -21,12 +21,12 @@ class Verdict(StrEnum):
     REFUTED = "refuted"
     UNDECIDED = "undecided"
 
-
-def verdict(confirmed: bool, refuted: bool) -> Verdict:
-    """Undecided if neither."""
-    if confirmed:
-        return Verdict.CONFIRMED
-    return Verdict.REFUTED if refuted else Verdict.UNDECIDED
+    @classmethod
+    def of(cls, confirmed: bool, refuted: bool) -> Verdict:
+        """Undecided if the data show neither."""
+        if confirmed:
+            return cls.CONFIRMED
+        return cls.REFUTED if refuted else cls.UNDECIDED
 
 
 def written(found: Interval) -> str:

@@ -56,6 +56,8 @@ def fronts(losses: Array) -> Array:
 
 def near_best(losses: Array) -> Array:
     """``[O, M]`` share of the rates whose Δm is within one per cent of the best, from ``[O, M, L]``."""
-    filled = np.where(np.isfinite(losses), losses, np.inf)
-    found: Array = (filled <= filled.min(axis=2, keepdims=True) + NEAR).mean(axis=2)
+    known = np.isfinite(losses)
+    filled = np.where(known, losses, np.inf)
+    near = known & (filled <= filled.min(axis=2, keepdims=True) + NEAR)
+    found: Array = near.mean(axis=2)
     return found

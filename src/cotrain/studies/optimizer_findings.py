@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cotrain.figures.text import MISSING, percent
+from cotrain.population.optimisers import SGD, Adam
 from cotrain.result import Interval
 from cotrain.studies import optimizer_estimates as numbers
 from cotrain.studies.finding import Finding, Verdict
@@ -16,16 +18,16 @@ from cotrain.studies.pareto import pareto_optimal
 if TYPE_CHECKING:
     from cotrain.studies.optimizers import OptimizerStudy
 
-ADAPTIVE, PLAIN = "Adam", "SGD"
+ADAPTIVE, PLAIN = Adam.__name__, SGD.__name__
 COSINE, CONFLICT, MAGNITUDE = range(3)
 
 
 def findings(study: OptimizerStudy) -> tuple[Finding, ...]:
     """Those that the study can speak of."""
     found = []
-    if {ADAPTIVE, PLAIN} <= set(study.optimisers):
+    if {ADAPTIVE, PLAIN} <= set(study.rules):
         found.append(_adam(study))
-    if np.isfinite(study.gradients).all():  # tasks of domains share no sample
+    if looked_at(study).any():  # tasks of domains share no sample
         found += [_direction(study), _magnitude(study)]
     if study.image_sets:
         found.append(_robustness(study))
@@ -44,46 +46,57 @@ def written(found: Interval, unit: str = "") -> str:
     return f"{found.value:+.2f}{unit} {'(no interval)' if math.isnan(found.low) else ends}"
 
 
-def advantage(study: OptimizerStudy, a: str, b: str) -> Interval:
-    """Δm of one optimiser less that of another, mean over the methods."""
+def rivals(study: OptimizerStudy) -> tuple[int, int]:
+    """Places of Adam and of SGD, whatever they are called; of several the first."""
+    return study.rules.index(ADAPTIVE), study.rules.index(PLAIN)
+
+
+def advantage(study: OptimizerStudy) -> Interval:
+    """Δm of Adam less that of SGD, mean over the methods."""
     delta = study.losses.mean(axis=(2, 4))  # [D, O, S]
-    first, second = (delta[:, study.optimisers.index(name)] for name in (a, b))
+    first, second = (delta[:, o] for o in rivals(study))
     return numbers.estimate(first - second)
 
 
 def _alone(study: OptimizerStudy) -> Interval:
     """Adam less SGD where each task is trained alone: what of it has nothing to do with many tasks."""
     delta = study.alone_losses.mean(axis=-1)
-    first, second = (
-        delta[:, study.lone.index(study.optimisers.index(name))] for name in (ADAPTIVE, PLAIN)
-    )
+    first, second = (delta[:, study.lone.index(o)] for o in rivals(study))
     return numbers.estimate(first - second)
 
 
 def duel(study: OptimizerStudy) -> tuple[tuple[int, int], tuple[int, int]]:
     """Pareto-optimal runs of Adam and of SGD among those of the two: tuned on test, all on validation."""
-    pair = [study.optimisers.index(name) for name in (ADAPTIVE, PLAIN)]
+    pair = list(rivals(study))
     first, second = numbers.fronts(study.losses[:1, pair].mean(axis=3))[0]
     runs = study.valid_losses[pair].reshape(-1, len(study.tasks))
     every = pareto_optimal(runs).reshape(2, -1).sum(axis=1)
     return (int(first), int(second)), (int(every[0]), int(every[1]))
 
 
+def looked_at(study: OptimizerStudy) -> NDArray[np.bool_]:
+    """``[O]``: optimisers under which gradients could be compared in every run."""
+    return np.asarray(np.isfinite(study.gradients).all(axis=(1, 2, 3)))
+
+
 def apart(study: OptimizerStudy, what: int) -> Interval:
-    """Between tasks less between samples, mean over optimisers and seeds."""
-    difference = study.gradients[:, :, 0, what] - study.gradients[:, :, 1, what]
-    return numbers.over_runs(difference.ravel())
+    """Between tasks less between samples, mean over optimisers, with its interval over seeds.
+
+    It holds for these optimisers: runs of one are alike, so optimisers are no further runs to count.
+    """
+    gradients = study.gradients[looked_at(study)].mean(axis=0)  # [S, 2, 3]
+    return numbers.over_runs(gradients[:, 0, what] - gradients[:, 1, what])
 
 
 def _adam(study: OptimizerStudy) -> Finding:
-    gain = advantage(study, ADAPTIVE, PLAIN)
+    gain = advantage(study)
     delta = study.losses[0].mean(axis=(2, 3))
-    rows = [study.optimisers.index(name) for name in (ADAPTIVE, PLAIN)]
+    rows = rivals(study)
     better = int((delta[rows[0]] < delta[rows[1]]).sum())
     tuned, every = duel(study)
     return Finding(
         claim="Adam beats SGD with momentum in multi-task learning",
-        verdict=_verdict(gain.high < 0, gain.low > 0),
+        verdict=Verdict.of(gain.high < 0, gain.low > 0),
         evidence=(
             f"Δm of Adam less that of SGD, mean over the methods: {written(gain, ' %')}; Adam is better "
             f"with {better} of {len(study.methods)} methods; Pareto-optimal among the two, Adam against "
@@ -95,27 +108,27 @@ def _adam(study: OptimizerStudy) -> Finding:
 
 def _direction(study: OptimizerStudy) -> Finding:
     difference = apart(study, CONFLICT)
-    tasks, samples = study.gradients[..., CONFLICT].mean(axis=(0, 1))
+    tasks, samples = study.gradients[looked_at(study), ..., CONFLICT].mean(axis=(0, 1))
     return Finding(
         claim="gradients of two tasks conflict no more than those of two samples of a task",
-        verdict=_verdict(difference.high <= 0, difference.low > 0),
+        verdict=Verdict.of(difference.high <= 0, difference.low > 0),
         evidence=(
             f"on one sample two tasks conflict in {percent(tasks)}, two samples of a task in "
-            f"{percent(samples)} of the cases looked at: {written(difference)} over optimisers and seeds; "
-            f"mean cosines differ by {written(apart(study, COSINE))}"
+            f"{percent(samples)} of the cases looked at: {written(difference)} over seeds, for these "
+            f"optimisers; mean cosines differ by {written(apart(study, COSINE))}"
         ),
     )
 
 
 def _magnitude(study: OptimizerStudy) -> Finding:
     difference = apart(study, MAGNITUDE)
-    tasks, samples = study.gradients[..., MAGNITUDE].mean(axis=(0, 1))
+    tasks, samples = study.gradients[looked_at(study), ..., MAGNITUDE].mean(axis=(0, 1))
     return Finding(
         claim="the sizes of gradients differ more between tasks than between samples of a task",
-        verdict=_verdict(difference.high < 0, difference.low > 0),
+        verdict=Verdict.of(difference.high < 0, difference.low > 0),
         evidence=(
             f"magnitude similarity (1 for equal lengths) is {tasks:.2f} between tasks and {samples:.2f} "
-            f"between samples: {written(difference)} over optimisers and seeds"
+            f"between samples: {written(difference)} over seeds, for these optimisers"
         ),
     )
 
@@ -126,7 +139,7 @@ def _robustness(study: OptimizerStudy) -> Finding:
     gain = numbers.estimate(harmed)
     return Finding(
         claim="features learned together stand image corruptions better than those learned alone",
-        verdict=_verdict(gain.high < 0, gain.low > 0),
+        verdict=Verdict.of(gain.high < 0, gain.low > 0),
         evidence=(
             f"refitted heads on features of uniform weights with {study.steady} against those of each task "
             f"alone: Δm {written(gain, ' %')} over all corruptions and severities, "
@@ -134,9 +147,3 @@ def _robustness(study: OptimizerStudy) -> Finding:
             f"{written(numbers.estimate(harmed - clean), ' %')} beyond that"
         ),
     )
-
-
-def _verdict(confirmed: bool, refuted: bool) -> Verdict:
-    if confirmed:
-        return Verdict.CONFIRMED
-    return Verdict.REFUTED if refuted else Verdict.UNDECIDED

@@ -6,7 +6,7 @@ Letters: O optimisers, M methods, L learning rates, S seeds, T tasks, C image se
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -67,11 +67,7 @@ class OptimizerTrainer:
 
     def cost(self) -> Cost:
         """What all trainings took."""
-        return Cost(
-            trainings=sum(cost.trainings for cost in self._costs.values()),
-            examples=sum(cost.examples for cost in self._costs.values()),
-            seconds=sum(cost.seconds for cost in self._costs.values()),
-        )
+        return Cost.total(self._costs.values())
 
     def alone(self) -> list[Tuned]:
         """Each task alone, a population for every contestant that is not by task; kept are ``[S · T]``."""
@@ -128,10 +124,13 @@ class OptimizerTrainer:
             members = self.grid.together(contestant, self.grid.methods[0], len(self.splits.tasks))
             file = f"scores/gradients-{o}.safetensors"
             if not self.folder.has(file):
-                compared = compare_gradients(self.engine, [members[row] for row in uniform.kept])
+                kept = [members[row] for row in uniform.kept]
+                compared, cost = compare_gradients(self.engine, kept)
                 tensors = {"compared": torch.from_numpy(compared)}
-                self.folder.write_tensors(file, tensors, {})
-            found.append(self.folder.read_tensors(file)[0]["compared"].numpy())
+                self.folder.write_tensors(file, tensors, asdict(cost))
+            tensors, facts = self.folder.read_tensors(file)
+            self._costs[file] = Cost(**facts)
+            found.append(tensors["compared"].numpy())
             total = len(self.grid.contestants)
             self.watch(Update(stage="gradients", done=o + 1, total=total, loss=float("nan")))
         return np.stack(found)

@@ -53,6 +53,7 @@ class OptimizerStudy(Measurement):
         tasks: T names.
         kinds: ``[T]`` of the tasks.
         optimisers: O names.
+        rules: ``[O]`` their classes, such as ``Adam``.
         methods: M names, the first uniform weights.
         rates: ``[O, L]`` learning rates.
         chosen: ``[O, M]`` place of the rate with the least Δm on validation.
@@ -69,7 +70,7 @@ class OptimizerStudy(Measurement):
         steady: Name of the optimiser that learned the features together.
         seed: Of the draws of test rows.
         engine: What computed it.
-        trainings: Networks trained.
+        trainings: Networks trained, those looked at once more included.
         examples: Training examples they saw.
         seconds: Time of their training.
         notes: What the user should know about the data.
@@ -83,6 +84,7 @@ class OptimizerStudy(Measurement):
 
     kinds: tuple[str, ...]
     optimisers: tuple[str, ...]
+    rules: tuple[str, ...]
     methods: tuple[str, ...]
     rates: Array
     chosen: NDArray[np.int64]
@@ -188,7 +190,8 @@ def study_optimizers(
     if len(splits.tasks) < 2:
         raise InputError("the study compares ways of training tasks together: give two or more")
     if images is not None:
-        check_images(splits.development.train.inputs, images)
+        for part in (splits.development.train, splits.development.valid):
+            check_images(part.inputs, images)
     folder, grid = RunFolder(Path(out)), grid or OptimizerGrid()
     claim_for(
         folder,
@@ -231,6 +234,7 @@ def _study(trainer: OptimizerTrainer, images: tuple[int, int] | None) -> Optimiz
         tasks=tuple(task.name for task in tasks),
         kinds=tuple(str(task.kind) for task in tasks),
         optimisers=tuple(contestant.name for contestant in grid.contestants),
+        rules=tuple(type(contestant.optimiser).__name__ for contestant in grid.contestants),
         methods=tuple(method.name for method in grid.methods),
         rates=rates,
         chosen=chosen,

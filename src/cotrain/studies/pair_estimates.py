@@ -7,7 +7,8 @@ constant weights are stable across model size; the share of conflicting gradient
 
 Everything is resampled together, R times: pairs and seeds with replacement (one less than there are, which
 gives means their unbiased variance; Rao & Wu 1988), and the test rows, for all sizes and weights alike; the
-best weight is chosen anew each time. Pairs that share a task are not independent, so intervals are rather
+best weight is chosen anew each time. Only the agreement of the weights' order redraws nothing but pairs.
+Pairs that share a task are not independent, so intervals are rather
 too narrow than too wide. Fewer than five pairs are not redrawn: what is said then holds for these pairs
 only, and of ranks and correlations there is no interval.
 Letters: S sizes, P pairs, W weights, K seeds, R draws.
@@ -43,8 +44,10 @@ class Estimates:
         uniform_trend: Slope of ``uniform_gain`` for ten times as many parameters.
         best_trend: The same of ``best_gain``.
         agreement: Mean rank correlation of the weights by validation score at a size with those by test
-            score, from another seed, at a larger one.
-        yardstick: The same at one and the same size: what noise leaves of perfect agreement.
+            score, from another seed, at a larger one. Its interval redraws pairs only: ranks are of the
+            scores of all test rows, and all pairs of seeds are averaged.
+        yardstick: The same at one and the same size, pairs redrawn likewise: what noise leaves of perfect
+            agreement.
         regret: Mean test score that the largest size's own best weight has over that of the smallest,
             both trained at the largest size.
         transfer: Mean test score that the smallest size's best weight has over uniform weights, both

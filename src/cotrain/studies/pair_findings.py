@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from cotrain.studies.finding import Finding, verdict, written
+from cotrain.studies.finding import Finding, Verdict, written
 from cotrain.studies.pair_estimates import Estimates
 
 WEAK = 0.3  # correlations that are smaller predict less than a tenth of the variance
+SHARE = 0.5  # of the agreement at one size, where only noise is in the way
+SMALL = 0.02  # a test score that is next to nothing
 
 
 def findings(found: Estimates) -> tuple[Finding, ...]:
@@ -17,7 +19,7 @@ def _growth(found: Estimates) -> Finding:
     trend = found.uniform_trend
     return Finding(
         claim="the gain of training together over training alone grows with model size",
-        verdict=verdict(trend.low > 0, trend.high < 0),
+        verdict=Verdict.of(trend.low > 0, trend.high < 0),
         evidence=(
             f"for ten times the parameters the test gain changes by {written(found.uniform_trend)} "
             f"(uniform weights) and {written(found.best_trend)} (best constant weights)"
@@ -27,17 +29,16 @@ def _growth(found: Estimates) -> Finding:
 
 def _stability(found: Estimates) -> Finding:
     agreement, regret = found.agreement, found.regret
+    orderly = agreement.low > max(0.0, SHARE * found.yardstick.high)
     return Finding(
         claim="the best weights are stable across model size (search small, train large)",
-        verdict=verdict(
-            agreement.low > 0 and not regret.low > 0, agreement.high < 0 or regret.low > 0
-        ),
+        verdict=Verdict.of(orderly and regret.high < SMALL, agreement.high < 0 or regret.low > 0),
         evidence=(
-            f"rank correlation of the weights between a size and a larger one "
-            f"{written(found.agreement)}, at one and the same size {written(found.yardstick)}; at the "
-            f"largest size its own best weights are better than the smallest one's by "
-            f"{written(found.regret)}, and the smallest one's better than uniform by "
-            f"{written(found.transfer)}"
+            f"rank correlation of the weights between a size and a larger one {written(agreement)}, at one "
+            f"and the same size {written(found.yardstick)} (over pairs); at the largest size its own best "
+            f"weights are better than the smallest one's by {written(regret)}, and the smallest one's "
+            f"better than uniform by {written(found.transfer)}; stable if all of the first interval is "
+            f"above {SHARE:g} of the second's end, and all of the regret's below {SMALL:g}"
         ),
     )
 
@@ -47,7 +48,7 @@ def _conflicts(found: Estimates) -> Finding:
     weak = correlation.low > -WEAK and correlation.high < WEAK
     return Finding(
         claim="the share of conflicting gradients does not predict the gain",
-        verdict=verdict(weak, not weak and correlation.significant),
+        verdict=Verdict.of(weak, not weak and correlation.significant),
         evidence=(
             f"their correlation is {written(found.correlation)} on validation; it counts as none if all of "
             f"the interval is within ±{WEAK}"

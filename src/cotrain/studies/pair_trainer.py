@@ -54,11 +54,7 @@ class EngineTrainer:
 
     def cost(self) -> Cost:
         """What everything took, once it is trained."""
-        return Cost(
-            trainings=sum(cost.trainings for cost in self._costs.values()),
-            examples=sum(cost.examples for cost in self._costs.values()),
-            seconds=sum(cost.seconds for cost in self._costs.values()),
-        )
+        return Cost.total(self._costs.values())
 
     @property
     def engines(self) -> dict[str, str]:

@@ -5,7 +5,6 @@ Letters: T tasks, P pairs, W weights of a pair, U different weight vectors.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,6 +15,7 @@ from cotrain.data.identity import label_key
 from cotrain.data.taskdata import TaskData
 from cotrain.errors import InputError
 from cotrain.population.member import Member
+from cotrain.studies.ranges import check_between, check_least
 
 Pair = tuple[int, int]
 UNIFORM = 0.5
@@ -71,18 +71,11 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Refuse what would train nothing, or fail after the training."""
-        limits = {"shares": (0, 1), "learning_rates": (0, math.inf)}
-        limits |= {"widths": (0, math.inf), "depths": (0, math.inf)}
-        for name, (low, high) in limits.items():
-            values = getattr(self, name)
-            wrong = [value for value in values if not low < value < high]
-            if wrong or not values:
-                end = "" if high == math.inf else f" and below {high}"
-                found = f"{wrong[0]:g}" if wrong else "none"
-                raise InputError(f"{name} must be above {low}{end}, got {found}")
+        check_between("shares", self.shares, 0, 1)
+        for name in ("learning_rates", "widths", "depths"):
+            check_between(name, getattr(self, name), 0)
         for name, least in (("seeds", 2), ("most_pairs", 1), ("dropout", 0)):
-            if not least <= getattr(self, name) < math.inf:
-                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+            check_least(name, getattr(self, name), least)
 
     @property
     def sizes(self) -> tuple[Size, ...]:

@@ -38,16 +38,14 @@ def image_sets(
 ) -> list[tuple[str, int, Tensor]]:
     """The clean test images, then every corruption at every severity, in the shape of the inputs.
 
+    Pixels outside [0, 1] are clipped: the test split is opened after all training, too late to refuse it.
+
     Args:
         test: N images.
         size: Height and width; an input is one or several images of it.
         seed: Of what is random.
-
-    Raises:
-        InputError: If the inputs are no such images in [0, 1].
     """
-    check_images(test.inputs, size)
-    inputs = test.inputs
+    inputs = test.inputs.clamp(0, 1)
     images = inputs.view(len(inputs), -1, *size).numpy()
     found = [("clean", 0, inputs)]
     for name in CORRUPTIONS:

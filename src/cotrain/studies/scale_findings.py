@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cotrain.figures.text import percent, score
 from cotrain.result import Interval
-from cotrain.studies.finding import Finding, Verdict, verdict, written
+from cotrain.studies.finding import Finding, Verdict, written
 from cotrain.studies.scale_estimates import ScaleEstimates
 
 COMPETITIVE = 0.01  # a score that is lower by at most so much
@@ -47,7 +47,7 @@ def _related(found: ScaleEstimates) -> Finding:
     gap, cheaper = found.related_gap, found.related_cost.high < 1
     return Finding(
         claim="a small related set is competitive at lower cost",
-        verdict=verdict(
+        verdict=Verdict.of(
             gap.low > -COMPETITIVE and cheaper,
             gap.high < -COMPETITIVE or found.related_cost.low > 1,
         ),
@@ -62,7 +62,7 @@ def _related(found: ScaleEstimates) -> Finding:
 def _mismatch(found: ScaleEstimates) -> Finding:
     return Finding(
         claim="a mismatched set hurts: it is worse than none",
-        verdict=verdict(found.mismatch_gain.high < 0, found.mismatch_gain.low > 0),
+        verdict=Verdict.of(found.mismatch_gain.high < 0, found.mismatch_gain.low > 0),
         evidence=(
             f"another group is better than none by {written(found.mismatch_gain)}, than the related one "
             f"by {written(found.mismatch_gap)}"
@@ -74,7 +74,7 @@ def _variance(found: ScaleEstimates) -> Finding:
     none, ratio = found.spread_none, found.spread_ratio
     return Finding(
         claim="more source tasks lower the variance over seeds",
-        verdict=verdict(
+        verdict=Verdict.of(
             found.spread_trend.high < 0 and ratio.high < 1,
             found.spread_trend.low > 0 or ratio.low > 1,
         ),
@@ -88,4 +88,4 @@ def _variance(found: ScaleEstimates) -> Finding:
 
 
 def _by_sign(trend: Interval) -> Verdict:
-    return verdict(trend.low > 0, trend.high < 0)
+    return Verdict.of(trend.low > 0, trend.high < 0)

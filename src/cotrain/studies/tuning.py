@@ -29,7 +29,7 @@ class Tuned:
     """What is left of a population.
 
     Args:
-        valid: ``[P, T]`` validation scores of all members.
+        valid: ``[P, T]`` validation scores of all members; NaN for those that diverged.
         kept: ``[K]`` rows of the chosen members.
         best_round: ``[K, T]`` where each task of them was best.
         models: (place among the kept, round) → parameters and buffers.
@@ -62,7 +62,8 @@ def tune(
         engine: Trains.
         name: Of the files.
         members: P members.
-        choose: From ``[P, T]`` validation scores to the rows of those to keep.
+        choose: From ``[P, T]`` validation scores, NaN for members that diverged, to the rows of those to
+            keep.
         stage: Said while training.
     """
     folder, file = engine.folder, f"scores/{name}.safetensors"
@@ -72,7 +73,8 @@ def tune(
             engine.watch(replace(news, stage=stage))
 
         trained = replace(engine, watch=watch).train(name, members)
-        valid = member_scores(trained, engine.development.valid)
+        scores = member_scores(trained, engine.development.valid)
+        valid = np.where(trained.diverged.numpy()[:, None], np.nan, scores)
         kept = choose(valid)
         models = {
             f"model/{place}/{round}/{key}": tensor

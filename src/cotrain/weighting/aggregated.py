@@ -12,6 +12,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -31,6 +32,24 @@ PER_TASK = ("pref_vector", "weights", "leak")
 DRAW = 2  # keeps an aggregator's random numbers apart from others made from the same key
 
 Verb = Callable[["Aggregator"], Callable[[Tensor], Any]]
+
+
+def torchjd_aggregation() -> ModuleType:
+    """TorchJD's aggregators.
+
+    >>> torchjd_aggregation().UPGrad.__name__
+    'UPGrad'
+
+    Raises:
+        InputError: If the extra is not installed.
+    """
+    try:
+        from torchjd import aggregation
+    except ImportError as error:
+        raise InputError(
+            "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
+        ) from error
+    return aggregation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +82,10 @@ class Aggregated(Directed):
     def __post_init__(self) -> None:
         """Refuse what cannot be asked."""
         super().__post_init__()
-        try:
-            from torchjd import Stateful
-            from torchjd.aggregation import Aggregator
-        except ImportError as error:
-            raise InputError(
-                "aggregators of gradients come from TorchJD: pip install 'cotrain[torchjd]'"
-            ) from error
-        if not isinstance(self.aggregator, Aggregator):
+        aggregation = torchjd_aggregation()
+        from torchjd import Stateful
+
+        if not isinstance(self.aggregator, aggregation.Aggregator):
             raise InputError(
                 "aggregator must be an instance of a class of torchjd.aggregation, such as UPGrad(), got "
                 f"{self.aggregator!r}"

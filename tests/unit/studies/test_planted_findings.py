@@ -12,6 +12,7 @@ from tiny import make_tasks
 from unit.studies.planted import RATES, Planted
 
 from cotrain.artifacts import RunFolder
+from cotrain.result import Interval
 from cotrain.studies.finding import Verdict
 from cotrain.studies.pair_estimates import (
     Estimates,
@@ -24,6 +25,7 @@ from cotrain.studies.pair_findings import findings
 from cotrain.studies.pair_scores import PairScores, collect
 from cotrain.studies.pairs import Grid
 
+Ends = tuple[float, float, float]
 GRID = Grid(
     shares=(0.1, 0.3, 0.7, 0.9), widths=(8, 32, 128), depths=(1, 2), learning_rates=RATES, seeds=3
 )
@@ -97,6 +99,29 @@ def test_favourites_that_change_with_the_size_cost_something() -> None:
     assert found.regret.low > 0.02
     assert found.yardstick.value > 0.8
     assert abs(found.agreement.value) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("agreement", "yardstick", "regret", "expected"),
+    [
+        ((0.3, 0.2, 0.4), (0.2, 0.1, 0.3), (0.0, -0.01, 0.01), Verdict.CONFIRMED),
+        ((0.05, 0.01, 0.09), (0.9, 0.85, 0.95), (0.0, -0.01, 0.01), Verdict.UNDECIDED),
+        ((0.3, 0.2, 0.4), (0.2, 0.1, 0.3), (0.0, -0.2, 0.2), Verdict.UNDECIDED),
+        ((0.3, 0.2, 0.4), (0.3, 0.1, 0.6), (0.0, -0.01, 0.01), Verdict.UNDECIDED),
+        ((0.05, -0.01, 0.1), (0.0, -0.2, 0.0), (0.0, -0.01, 0.01), Verdict.UNDECIDED),
+        ((0.3, 0.2, 0.4), (0.2, 0.1, 0.3), (0.05, 0.01, 0.09), Verdict.REFUTED),
+        ((-0.3, -0.4, -0.2), (0.2, 0.1, 0.3), (0.0, -0.01, 0.01), Verdict.REFUTED),
+    ],
+)
+def test_stability_is_not_confirmed_for_want_of_evidence(
+    agreement: Ends, yardstick: Ends, regret: Ends, expected: Verdict
+) -> None:
+    agreed, same, lost = (
+        Interval(value=value, low=low, high=high)
+        for value, low, high in (agreement, yardstick, regret)
+    )
+    found = replace(estimates(Planted(tasks=3)), agreement=agreed, yardstick=same, regret=lost)
+    assert findings(found)[1].verdict is expected
 
 
 def test_telling_conflicts() -> None:

@@ -15,7 +15,7 @@ from cotrain.measuring import Cost
 from cotrain.population.member import Member
 from cotrain.population.state import initial_state
 from cotrain.studies.corruptions import CORRUPTIONS, SEVERITIES
-from cotrain.studies.robustness import image_sets, refitted_scores
+from cotrain.studies.robustness import check_images, image_sets, refitted_scores
 from cotrain.studies.tuning import Tuned
 
 KINDS = "brm"
@@ -94,4 +94,13 @@ def test_what_are_no_images(size: tuple[int, int]) -> None:
     with pytest.raises(
         InputError, match=r"corruptions need images in \[0, 1\]: inputs of 16 numbers"
     ):
-        image_sets(test, size, seed=0)
+        check_images(test.inputs, size)
+
+
+def test_pixels_of_test_images_are_clipped() -> None:
+    """The test split is opened after all training: nothing in it may end the study."""
+    test = make_data("b", inputs=16, rows=6)  # standard normal
+    assert test.inputs.min() < 0
+    for _, _, images in image_sets(test, (4, 4), seed=0):
+        assert images.min() >= 0
+        assert images.max() <= 1
