@@ -10,10 +10,10 @@ demo: $(VENV)/installed
 	$(BIN)/cotrain demo --out cotrain-demo
 
 test: $(VENV)/installed
-	$(BIN)/pytest -q --durations=10
+	$(BIN)/pytest -q -n 2 --dist loadfile --durations=10
 
 test-slow: $(VENV)/installed
-	$(BIN)/pytest -q -m slow
+	$(BIN)/pytest -q -n 2 --dist loadfile -m slow
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

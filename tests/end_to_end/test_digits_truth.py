@@ -121,7 +121,7 @@ def test_no_contender_predicts_coin_flips(tmp_path: Path) -> None:
     settings = Settings(seeds=2, budget=8.0, max_groups=1, low_precision=False)
     result, _ = cotrain.plan(splits, out=tmp_path / "run", settings=settings)
     scores = {task.name: task.test for task in result.tasks}
-    assert set(scores["random"]) == set(Contender) - {Contender.WEIGHTED}
+    assert set(scores["random"]) == set(Contender) - {Contender.WEIGHTED, Contender.PRETRAINED}
     for contender in scores["random"]:
         assert abs(scores["random"][contender] - 0.5) < 0.13
         assert min(scores[name][contender] for name in ("is_8", "even", "closed_loop")) > 0.93
