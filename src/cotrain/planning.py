@@ -97,8 +97,9 @@ def plan(
             pre-finetuned encoder does not fit the data.
     """
     folder, identity = RunFolder(Path(out)), {}
+    overlap: tuple[str, ...] = ()
     if pretrained is not None:
-        pretrained.check(splits, allow_overlap=allow_overlap)
+        overlap = pretrained.check(splits, allow_overlap=allow_overlap)
         settings = replace(settings, widths=pretrained.facts.widths or settings.widths)
         identity = {"encoder": pretrained.digest}
     development, tasks = splits.development, splits.tasks
@@ -207,6 +208,7 @@ def plan(
             *details(proof, affinity),
             *worth_of_weights(proof, ledger),
             *(() if few is None else (few.verdict(),)),
+            *overlap,
             *splits.notes,
         ),
         tasks=proof.tasks,

@@ -145,8 +145,9 @@ def study_scale(
     sources = tuple(t for t in range(len(tasks)) if t not in at)
     groups = groups_of([names[s] for s in sources], families)
     development = of_sources(splits.development, sources) if sources else splits.development
-    if not allow_overlap:
-        _refuse_overlap(splits, sources)
+    overlap = _overlap(splits, sources)
+    if overlap and not allow_overlap:
+        raise InputError(f"{overlap}: split by group, or say --allow-overlap")
     order = sorted(range(len(sources)), key=lambda s: label_key(development.train, s))
     plan = plan_sets(order, source_sizes(development.train), groups, grid)
     settings = dataclasses.asdict(grid) | {"targets": tuple(targets), "families": dict(families)}
@@ -159,7 +160,8 @@ def study_scale(
     trainer = EngineTrainer(splits=splits, sources=sources, folder=folder, grid=grid, watch=watch)
     scores = collect(trainer, tasks, at, family, plan)
     called = [names[s] for s in sources]
-    study = make_study(scores, plan, groups, called, grid, title=title, notes=splits.notes)
+    notes = (*splits.notes, *((f"{overlap}: scores may flatter",) if overlap else ()))
+    study = make_study(scores, plan, groups, called, grid, title=title, notes=notes)
     scores.write(folder, [one.sources for one in study.sets])
     folder.write_json(RESULT, dataclasses.asdict(study))
     drop_working_files(folder)
@@ -248,13 +250,11 @@ def _set_names(plan: ScalePlan) -> list[str]:
     ]
 
 
-def _refuse_overlap(splits: Splits, sources: Sequence[int]) -> None:
-    """Test rows with the inputs of rows that stage 1 learns from, or stops by."""
+def _overlap(splits: Splits, sources: Sequence[int]) -> str:
+    """How many test rows have the inputs of rows that stage 1 learns from, or stops by; empty if none."""
     development = of_sources(splits.development, sources)
     keys = [row_keys(data.inputs) for data in (development.train, development.valid)]
     known = splits.test.count_known(np.concatenate(keys))
-    if known:
-        raise InputError(
-            f"{known:,} of {len(splits.test):,} test rows have the inputs of rows that sources learn "
-            "from: split by group, or say --allow-overlap"
-        )
+    if not known:
+        return ""
+    return f"{known:,} of {len(splits.test):,} test rows have the inputs of rows that sources learn from"

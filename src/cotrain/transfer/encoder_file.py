@@ -122,12 +122,15 @@ class EncoderFile:
             total.update(name.encode() + tensor.contiguous().numpy().tobytes())
         return total.hexdigest()
 
-    def check(self, target: Splits, *, allow_overlap: bool = False) -> None:
+    def check(self, target: Splits, *, allow_overlap: bool = False) -> tuple[str, ...]:
         """Refuse a target on which the encoder could not start, or would flatter itself.
 
         Args:
             target: The target's data.
             allow_overlap: Let test rows pass whose inputs the encoder was trained on.
+
+        Returns:
+            What the reader of the result should know of rows that were let pass.
 
         Raises:
             InputError: The inputs have another shape, a target is among the sources, or test rows of the
@@ -147,11 +150,17 @@ class EncoderFile:
                 f"target {shown} is among the sources of the encoder: pre-finetune without it"
             )
         known = target.test.count_known(self.keys)
-        if known and not allow_overlap:
+        if not known:
+            return ()
+        found = (
+            f"{known:,} of {len(target.test):,} test rows have the inputs of rows that the encoder was "
+            "trained on"
+        )
+        if not allow_overlap:
             raise InputError(
-                f"{known:,} of {len(target.test):,} test rows have the inputs of rows that the encoder "
-                "was trained on: pre-finetune with --without and this table, or say --allow-overlap"
+                f"{found}: pre-finetune with --without and this table, or say --allow-overlap"
             )
+        return (f"{found}: scores of pretrained may flatter.",)
 
 
 def save_encoder(
@@ -192,6 +201,11 @@ def load_encoder(path: str | Path) -> EncoderFile:
     tensors, _ = folder.read_tensors(WEIGHTS)
     rename = own_name if facts.widths is not None else str
     state = {rename(name): tensor for name, tensor in tensors.items()}
+    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if broken:
+        raise InputError(
+            f"{folder.path(WEIGHTS)} has {broken[0]} with NaN or infinity: pretrain again"
+        )
     if facts.widths is not None:
         _check_widths(folder, state, facts.input_shape, facts.widths)
     preparation = None

@@ -98,7 +98,7 @@ class FewShot(Measurement):
                 said.append(f"{word} at {', '.join(f'{n:,}' for n in picked)} rows")
         found = " and ".join(said) or "makes no proven difference over starting from scratch"
         count = f"{len(self.tasks)} target{'s' * (len(self.tasks) > 1)}"
-        return f"Pre-finetuning {found} (mean test score, {count})."
+        return f"Pre-finetuning {found} (mean test score, {count}; intervals over seeds alone)."
 
     def figure(self) -> Figure:
         """Mean scores over the number of rows."""

@@ -149,7 +149,7 @@ BAD = [
     ),
     (
         "t.csv.gz",
-        gzip.compress(b"a,b\n1,2\n" * 100)[:-20],
+        gzip.compress(b"a,b\n1,2\n" * 100, mtime=0)[:-20],
         "t.csv.gz is not a complete gzip file: compress or copy it again",
     ),
     ("t.parquet", "a,b\n1,2\n", "t.parquet is not a Parquet file: check the file type"),

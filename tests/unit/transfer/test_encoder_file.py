@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,7 +111,8 @@ def test_test_rows_that_it_was_trained_on(encoder: EncoderFile) -> None:
     assert 0 < known < len(test)
     with pytest.raises(InputError, match=rf"^{known} of {len(test)} test rows .* --allow-overlap$"):
         encoder.check(overlapping)
-    encoder.check(overlapping, allow_overlap=True)
+    (said,) = encoder.check(overlapping, allow_overlap=True)
+    assert "test rows have the inputs of rows that the encoder was trained on" in said
 
 
 def test_inputs_of_another_width(encoder: EncoderFile) -> None:
@@ -190,3 +192,13 @@ def test_an_encoder_of_your_own(tmp_path: Path) -> None:
         how=Finetuning(seeds=2, rows=32, settings=Finetuning().settings[:2]),
     )
     assert tuned.valid.shape == (2, 2)
+
+
+def test_weights_that_are_not_finite(folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(folder, broken)
+    tensors, facts = RunFolder(broken).read_tensors("encoder.safetensors")
+    tensors["2.bias"][0] = float("nan")
+    RunFolder(broken).write_tensors("encoder.safetensors", tensors, facts)
+    with pytest.raises(InputError, match=r"has 2.bias with NaN or infinity"):
+        load_encoder(broken)

@@ -45,7 +45,10 @@ def test_gains_are_paired_by_seed(curves: FewShot) -> None:
 def test_it_says_when_it_pays(curves: FewShot) -> None:
     lines = str(curves).splitlines()
     assert lines[1].split() == ["16", "0.600", "0.750", "0.550", "+0.150", "[+0.150,", "+0.150]"]
-    assert lines[-1] == "Pre-finetuning pays at 16 rows (mean test score, 2 targets)."
+    assert (
+        lines[-1]
+        == "Pre-finetuning pays at 16 rows (mean test score, 2 targets; intervals over seeds alone)."
+    )
     figure = curves.figure()
     assert [trace["name"] for trace in figure["data"]] == ["from scratch", "pre-finetuned", "trees"]
     assert figure["data"][1]["y"] == pytest.approx([0.75, 0.8])
@@ -64,7 +67,8 @@ def test_it_says_when_it_does_not(change: float, said: str) -> None:
     curves = FewShot(
         tasks=("a", "b"), rows=(16, 300), scores=scores, trainings=5, examples=9, seconds=1.0
     )
-    assert curves.verdict() == f"Pre-finetuning {said} (mean test score, 2 targets)."
+    where = "mean test score, 2 targets; intervals over seeds alone"
+    assert curves.verdict() == f"Pre-finetuning {said} ({where})."
 
 
 def test_it_is_saved_and_loaded(curves: FewShot, tmp_path: Path) -> None:
