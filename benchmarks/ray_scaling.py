@@ -355,8 +355,8 @@ def page(result: dict[str, Any]) -> str:
         "",
         "## Real workers on this machine",
         "",
-        "Seconds for a population of 32; the first run starts the workers. The cores are shared with other "
-        "work, so this shows what Ray costs in order of magnitude, and cannot show a speed-up.",
+        "Seconds for a population of 32, one thread a process; the first run starts the workers. Where the "
+        "load above is more than about 1, other work shared the cores and nothing can be said of a speed-up.",
         "",
         "| where | first | later, median of 3 |",
         "|---|---|---|",
