@@ -356,7 +356,7 @@ def page(result: dict[str, Any]) -> str:
         "## Real workers on this machine",
         "",
         "Seconds for a population of 32, one thread a process; the first run starts the workers. Where the "
-        "load above is more than about 1, other work shared the cores and nothing can be said of a speed-up.",
+        "load above is well above 1, others shared the cores and nothing can be said of a speed-up.",
         "",
         "| where | first | later, median of 3 |",
         "|---|---|---|",
