@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cotrain.data import Preparation, Schema, Split
     from cotrain.data.taskdata import Splits
     from cotrain.population.engine import Watch
+    from cotrain.studies.finding import Section
 
 
 def make_console() -> Console:
@@ -57,6 +58,19 @@ def watched(console: Console, folder: Path) -> Iterator[Watch]:
             line = f"stopped; {folder} keeps what is done: repeat the command with --resume"
             console.print(line, markup=False)
             raise typer.Exit(130) from None
+
+
+def present(
+    console: Console, page: Path, title: str, subject: str, answer: str, sections: Sequence[Section]
+) -> None:
+    """Print an answer, and write it with its pictures as a page of the run folder."""
+    from cotrain.artifacts import RunFolder
+    from cotrain.reporting import render_study
+
+    say(console, f"\n{answer}")
+    written = render_study(title, subject, answer, sections)
+    RunFolder(page.parent).write_text(page.name, written)
+    say(console, f"\nreport: {page}")
 
 
 def say(console: Console, line: str) -> None:

@@ -69,8 +69,6 @@ def sources(
     resume: Resume = False,
 ) -> None:
     """Rank sources for a target and pick a set under a budget, before any encoder is trained."""
-    from cotrain.artifacts import RunFolder
-    from cotrain.reporting import render_study
     from cotrain.studies.finding import Section
     from cotrain.transfer import ShortRun, choose_sources
 
@@ -89,16 +87,14 @@ def sources(
             most=max_sources,
             title=title,
         )
-    session.say(console, f"\n{found}")
     section = Section(
         title=f"Sources for {found.target}",
         about="What the ranker measured of every source; 0 or less is not expected to help.",
         text=str(found),
         drawing=found.figure(),
     )
-    page = render_study(title, f"sources for {found.target}", str(found), [section])
-    RunFolder(folder).write_text("sources.html", page)
-    session.say(console, f"\nreport: {folder / 'sources.html'}")
+    page, subject = folder / "sources.html", f"sources for {found.target}"
+    session.present(console, page, title, subject, str(found), [section])
 
 
 def _ranker(by: By, run: ShortRun) -> AnyRanker:

@@ -75,8 +75,6 @@ def scalarization(
     Does the gain over single-task training grow with model size? Are the best weights of a small network
     also the best of a large one? Do conflicting gradients predict the gain? (Royer et al., NeurIPS 2023)
     """
-    from cotrain.artifacts import RunFolder
-    from cotrain.reporting import render_study
     from cotrain.studies import Grid, study_scalarization
 
     grid = Grid(
@@ -95,7 +93,5 @@ def scalarization(
     splits = session.split_table(frame, schema, cut, seed, console)
     with session.watched(console, folder) as watch:
         found = study_scalarization(splits, out=folder, grid=grid, title=title, watch=watch)
-    session.say(console, f"\n{found}")
-    page = render_study(title, "pairs, weights and model size", str(found), found.sections())
-    RunFolder(folder).write_text("study.html", page)
-    session.say(console, f"\nreport: {folder / 'study.html'}")
+    page, subject = folder / "study.html", "pairs, weights and model size"
+    session.present(console, page, title, subject, str(found), found.sections())

@@ -67,8 +67,6 @@ def optimizers(
     Does Adam beat SGD? Do gradients of tasks conflict more than those of samples, or differ in size? How
     sensitive is each to its learning rate? (Elich et al., 2023) Needs cotrain's extra torchjd.
     """
-    from cotrain.artifacts import RunFolder
-    from cotrain.reporting import render_study
     from cotrain.studies import OptimizerGrid, study_optimizers
     from cotrain.studies.contestants import CONTESTANTS, published_methods
 
@@ -90,10 +88,8 @@ def optimizers(
     splits = session.split_table(frame, schema, cut, seed, console)
     with session.watched(console, folder) as watch:
         found = study_optimizers(splits, out=folder, grid=grid, title=title, watch=watch)
-    session.say(console, f"\n{found}")
-    page = render_study(title, "optimisers and weighting", str(found), found.sections())
-    RunFolder(folder).write_text("study.html", page)
-    session.say(console, f"\nreport: {folder / 'study.html'}")
+    page, subject = folder / "study.html", "optimisers and weighting"
+    session.present(console, page, title, subject, str(found), found.sections())
 
 
 def _named(every: Sequence[T], names: str, option: str, besides: str = "") -> list[T]:

@@ -87,8 +87,6 @@ def scale(
     Do more source tasks help, also at the same number of examples? Is a small related set as good? Does a
     mismatched one hurt? Do more tasks lower the variance? (Padmakumar et al., NAACL 2022)
     """
-    from cotrain.artifacts import RunFolder
-    from cotrain.reporting import render_study
     from cotrain.studies import ScaleGrid, by_pattern, by_prefix, study_scale
 
     if (group is None) == (group_prefix is None):
@@ -123,10 +121,8 @@ def scale(
             allow_overlap=allow_overlap,
             watch=watch,
         )
-    session.say(console, f"\n{found}")
-    page = render_study(title, "scale and relatedness of sources", str(found), found.sections())
-    RunFolder(folder).write_text("study.html", page)
-    session.say(console, f"\nreport: {folder / 'study.html'}")
+    page, subject = folder / "study.html", "scale and relatedness of sources"
+    session.present(console, page, title, subject, str(found), found.sections())
 
 
 def _patterns(given: list[str]) -> dict[str, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from cotrain.artifacts import RunFolder
 from cotrain.budget import recipe_for
 from cotrain.contenders import SETTINGS, Setting
-from cotrain.data.taskdata import Development, TaskData
+from cotrain.data.taskdata import Development
 from cotrain.errors import InputError, refuse_all
 from cotrain.models.multitask import ENCODER
 from cotrain.population.engine import Engine, Watch, flops_per_example
@@ -28,6 +28,7 @@ from cotrain.population.trained import Trained
 from cotrain.settings import Encoder, Settings
 from cotrain.stages import build_engine
 from cotrain.transfer.mixtures import Weights
+from cotrain.transfer.source_data import rows_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +140,10 @@ def _pretrained(engine: Engine, trained: Trained, mixtures: dict[str, Weights]) 
         raise InputError(
             f"pre-finetuning on {stuck[0]!r} diverged in its first round: lower the learning rate"
         )
-    rows = torch.tensor([_rows_of(engine.development.train, m.weights) for m in trained.members])
-    if engine.development.train.domains:
+    train = engine.development.train
+    mixed = [[s for s, weight in enumerate(m.weights) if weight > 0] for m in trained.members]
+    rows = torch.tensor([rows_of(train, sources) for sources in mixed])
+    if train.domains:
         rows.fill_(engine.examples_in_round)
     return Pretrained(
         sources=tuple(task.name for task in engine.development.tasks),
@@ -188,8 +191,3 @@ def check_sources(sources: Development, mixtures: Mapping[str, Weights]) -> None
                 refused[task.name] = "no labels in the validation rows"
     problems = [f"source {name!r} has {what}: leave it out" for name, what in refused.items()]
     refuse_all(problems, f"to leave out all {len(refused)}: --ignore '{','.join(refused)}'")
-
-
-def _rows_of(train: TaskData, weights: Weights) -> int:
-    """Training rows with a label of the mixture."""
-    return int(train.mask[:, [s for s, w in enumerate(weights) if w > 0]].any(dim=1).sum())

@@ -9,12 +9,12 @@ import torch
 
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.errors import InputError
-from cotrain.transfer.targets import draw
+from cotrain.transfer.targets import draw, only_tasks
 
 
 def of_sources(development: Development, sources: Sequence[int]) -> Development:
     """Training and validation rows labelled for some tasks, with these tasks only."""
-    train, valid = (_only(data, sources) for data in (development.train, development.valid))
+    train, valid = (only_tasks(data, sources) for data in (development.train, development.valid))
     return Development(train=train, valid=valid)
 
 
@@ -44,15 +44,3 @@ def with_labels(sources: Development, labels: int, seed: int) -> Development:
 def rows_of(train: TaskData, sources: Sequence[int]) -> int:
     """Training rows with a label of some sources: what one pass over them reads."""
     return int(train.mask[:, list(sources)].any(dim=1).sum())
-
-
-def _only(data: TaskData, sources: Sequence[int]) -> TaskData:
-    at = list(sources)
-    labelled = data.rows(data.mask[:, at].any(dim=1).nonzero().flatten())
-    return replace(
-        labelled,
-        targets=labelled.targets[:, at],
-        mask=labelled.mask[:, at],
-        tasks=tuple(data.tasks[s] for s in at),
-        domains=tuple(data.domains[s] for s in at) if data.domains else (),
-    )

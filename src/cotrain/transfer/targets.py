@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,17 +13,22 @@ from cotrain.errors import InputError
 from cotrain.tasks import Kind, Task
 
 
-def only_target(data: TaskData, target: int) -> TaskData:
-    """The rows labelled for one task, with this task only."""
-    labelled = data.rows(data.mask[:, target].nonzero().flatten())
-    at = [target]
+def only_tasks(data: TaskData, at: Sequence[int]) -> TaskData:
+    """The rows labelled for some tasks, with these tasks only."""
+    columns = list(at)
+    labelled = data.rows(data.mask[:, columns].any(dim=1).nonzero().flatten())
     return replace(
         labelled,
-        targets=labelled.targets[:, at],
-        mask=labelled.mask[:, at],
-        tasks=(data.tasks[target],),
-        domains=(),
+        targets=labelled.targets[:, columns],
+        mask=labelled.mask[:, columns],
+        tasks=tuple(data.tasks[t] for t in columns),
+        domains=tuple(data.domains[t] for t in columns) if data.domains else (),
     )
+
+
+def only_target(data: TaskData, target: int) -> TaskData:
+    """The rows labelled for one task, with this task only, which is no domain among others."""
+    return replace(only_tasks(data, [target]), domains=())
 
 
 def of_target(development: Development, target: int) -> Development:
