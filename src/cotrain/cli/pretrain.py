@@ -33,7 +33,8 @@ SAMPLING_HELP = (
 Sampling = Annotated[str, typer.Option(help=SAMPLING_HELP)]
 Widths = Annotated[str, typer.Option(help="Units in each hidden layer, with commas between.")]
 WITHOUT_HELP = (
-    "Table whose rows must not be trained on: rows of DATA with the same inputs stay out."
+    "Table whose rows must not be trained on: rows of DATA with the same inputs stay out. Its column of "
+    "molecules may have another name."
 )
 Without = Annotated[Path | None, typer.Option(help=WITHOUT_HELP)]
 

@@ -42,7 +42,9 @@ def test_rows_of_another_table_stay_out() -> None:
 def test_no_row_left() -> None:
     with pytest.raises(InputError, match="every row also stands in the table to do without"):
         without_rows_of(TABLE, TABLE, COLUMNS)
-    with pytest.raises(InputError, match="lacks the input column 'c'"):
+    with pytest.raises(
+        InputError, match=r"lacks 'c' \(it has 'x', 't'\): add what lacks, or rename"
+    ):
         without_rows_of(TABLE, TABLE.drop("c"), COLUMNS)
 
 
@@ -54,3 +56,21 @@ def test_another_spelling_of_a_molecule_is_the_same(texts: tuple[str, str]) -> N
     for text in texts:
         left = without_rows_of(table, pl.DataFrame({"s": [text]}), smiles)
         assert left["s"].to_list() == ["c1ccccc1"]
+
+
+MOLECULES = pl.DataFrame({"s": ["CC(=O)O", "c1ccccc1", "C=O"], "t": [0, 1, 0]})
+SMILES = (InputColumn(name="s", role=Role.SMILES),)
+
+
+def test_molecules_are_found_under_another_name() -> None:
+    pytest.importorskip("rdkit")
+    other = pl.DataFrame({"id": ["M-1", "M-2"], "SMI": ["OC(C)=O", "C=O"], "n": [1, 2]})
+    assert without_rows_of(MOLECULES, other, SMILES)["s"].to_list() == ["c1ccccc1"]
+
+
+def test_molecules_that_are_not_found() -> None:
+    text = r"lacks 's', and none of its columns looks like molecules \(it has 'id', 'n'\): add what"
+    with pytest.raises(InputError, match=text):
+        without_rows_of(MOLECULES, pl.DataFrame({"id": ["M-1"], "n": [1]}), SMILES)
+    with pytest.raises(InputError, match="no column 's', and 'a', 'b' all look like molecules: re"):
+        without_rows_of(MOLECULES, pl.DataFrame({"a": ["C=O"], "b": ["C#N"]}), SMILES)
