@@ -147,8 +147,9 @@ def test_a_column_that_cannot_be_used(
     ("options", "message"),
     [
         (
-            ("--ignore", "up"),
-            "column 'up' is both a target and ignored: choose one of the two",
+            ("--ignore", "up*"),
+            "target 'up' is ignored by a pattern: name it there outright to leave it out, or choose "
+            "another pattern",
         ),
         (
             ("--kind", "up=nonsense"),

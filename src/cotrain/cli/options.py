@@ -57,7 +57,10 @@ Targets = Annotated[
     list[str], typer.Option(help="Target column or glob; comma-separated or repeated.")
 ]
 Ignore = Annotated[
-    list[str] | None, typer.Option(help="Column or glob that is neither target nor input.")
+    list[str] | None,
+    typer.Option(
+        help="Column or glob that is neither target nor input; a name outranks --targets."
+    ),
 ]
 Kinds = Annotated[
     list[str] | None,

@@ -32,7 +32,8 @@ def infer_schema(
         frame: The table.
         targets: Names or patterns (``tox_*``) of the columns to predict. An exact name is never
             read as a pattern.
-        ignore: Names or patterns of columns to leave out, also of targets that a pattern matches.
+        ignore: Names or patterns of columns to leave out. A name also leaves out a target, a pattern only
+            one that a pattern matches.
         kinds: Kind of a target, by name or pattern, where the inferred one is wrong.
         smiles: The input column that holds molecules.
         reserved: Columns of the split, which are neither input nor target.
@@ -50,7 +51,11 @@ def infer_schema(
         raise InputError("the table has no rows: add the data")
     ignored = match(ignore, frame.columns, "ignored column")
     matched = match(targets, frame.columns, "target")
-    target_names = [name for name in matched if name in targets or name not in ignored]
+    target_names = [
+        name for name in matched if name not in ignore and (name in targets or name not in ignored)
+    ]
+    if matched and not target_names:
+        raise InputError("no target is left: name more of them, or ignore fewer")
     split = match(reserved, frame.columns, "split column")
     _check_disjoint(target_names, ignored, split)
     _check_smiles(smiles, frame, [*target_names, *ignored, *split])
@@ -97,7 +102,10 @@ def _check_disjoint(targets: list[str], ignored: list[str], split: list[str]) ->
         raise InputError("no target given: name the columns to predict")
     for name in targets:
         if name in ignored:
-            raise InputError(f"column {name!r} is both a target and ignored: choose one of the two")
+            raise InputError(
+                f"target {name!r} is ignored by a pattern: name it there outright to leave it out, or "
+                "choose another pattern"
+            )
         if name in split:
             raise InputError(
                 f"column {name!r} is both a target and the split: choose another split"

@@ -123,7 +123,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"targets": []}, "no target given: name the columns to predict"),
     (
         {"targets": ["income"], "ignore": ["in*"]},
-        "column 'income' is both a target and ignored: choose one of the two",
+        "target 'income' is ignored by a pattern: name it there outright to leave it out, or choose "
+        "another pattern",
+    ),
+    (
+        {"targets": ["income"], "ignore": ["income"]},
+        "no target is left: name more of them, or ignore fewer",
     ),
     (
         {"targets": ["income"], "reserved": ["income"]},
@@ -253,6 +258,16 @@ def test_ignoring_takes_columns_out_of_a_pattern_of_targets() -> None:
     table = pl.DataFrame({"x": [1.5, 2.5], "t_a": [0, 1], "t_b": [1, 0], "t_c": [0, 1]})
     schema = infer_schema(table, targets=["t_*"], ignore=["t_b"])
     assert [task.name for task in schema.tasks] == ["t_a", "t_c"]
+    assert [column.name for column in schema.inputs] == ["x"]
+
+
+def test_the_advice_to_ignore_targets_can_be_followed() -> None:
+    columns = {"x": [1.5, 2.5, 3.5], "t": [5] * 3, "same": [7] * 3, "u": [0, 1, 0]}
+    targets = ["t", "same", "u"]
+    with pytest.raises(InputError, match="to leave out all 2: --ignore 't,same'"):
+        infer_schema(pl.DataFrame(columns), targets=targets)
+    schema = infer_schema(pl.DataFrame(columns), targets=targets, ignore=["t", "same"])
+    assert [task.name for task in schema.tasks] == ["u"]
     assert [column.name for column in schema.inputs] == ["x"]
 
 
