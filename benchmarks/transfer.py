@@ -32,12 +32,13 @@ from cotrain.artifacts import RunFolder
 from cotrain.baselines.trees import HistTrees
 from cotrain.choice import Choice
 from cotrain.data import RandomSplit, Splits
-from cotrain.data.taskdata import Development
+from cotrain.data.taskdata import Development, TaskData
 from cotrain.population.member import Member
 from cotrain.population.training import start, train_cohort
 from cotrain.result import Contender
 from cotrain.settings import Settings
 from cotrain.stages import build_engine
+from cotrain.tasks import score
 from cotrain.transfer import (
     SCRATCH,
     UNIFORM,
@@ -50,7 +51,8 @@ from cotrain.transfer import (
     pretrain,
     source_sizes,
 )
-from cotrain.transfer.few_shot import over_seeds, trees_scores
+from cotrain.transfer.few_rows import trees_predictions
+from cotrain.transfer.few_shot import over_seeds
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent / "results"
@@ -169,7 +171,7 @@ def curves(targets: Splits, sources: Splits, folder: Path) -> dict[str, Any]:
             table_ = dict(zip(tuned.starts, tuned.scores(own).tolist(), strict=True))
             table_["trees"] = kept(
                 folder / f"trees-{t}-{rows}.json",
-                lambda a=target, b=own, c=how: trees_scores(HistTrees(), a, b, c).tolist(),
+                lambda a=target, b=own, c=how: trees_scores(a, b, c),
             )
             for start_, values in table_.items():
                 scores.setdefault(start_, {}).setdefault(str(rows or "all"), []).append(values)
@@ -193,6 +195,13 @@ def curves(targets: Splits, sources: Splits, folder: Path) -> dict[str, Any]:
         "scores": scores,
         "settings": settings,
     }
+
+
+def trees_scores(target: Development, test: TaskData, how: Finetuning) -> list[float]:
+    """Test scores of each seed's trees."""
+    _, labels = test.labels(0)
+    found = trees_predictions(HistTrees(), target, test, how)
+    return [score(test.tasks[0], own, labels) for own in found]
 
 
 def kept(path: Path, make: Callable[[], list[float]]) -> list[float]:

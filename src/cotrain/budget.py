@@ -33,6 +33,11 @@ def recipe_for(rows: int, *, seed: int) -> Recipe:
     return Recipe(rounds=rounds, batch_size=batch, patience=max(5, rounds // 3), data_seed=seed)
 
 
+def shortened(recipe: Recipe, rounds: int) -> Recipe:
+    """The recipe with fewer rounds, and as much less patience."""
+    return replace(recipe, rounds=rounds, patience=max(3, rounds // 3))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
     """What the budget pays for.
@@ -71,7 +76,7 @@ def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) ->
     return math.ceil(cost)
 
 
-def full_cost(vectors: int, candidates: int, seeds: int, measuring: float) -> float:
+def full_cost(vectors: float, candidates: int, seeds: int, measuring: float) -> float:
     """Joint runs at most for ``vectors`` weight vectors, each tuned and trained from all seeds.
 
     The tuning run of the best candidate is seed 0 of the final ones.
@@ -102,6 +107,7 @@ def allot(
     recipe: Recipe,
     weights: LossWeighting | PBT | WeightSchedule | None = None,
     starts: int = 0,
+    curves: float = 0.0,
 ) -> Allowance:
     """Spend the budget evenly: fewer candidates first, then shorter trainings; never fewer seeds.
 
@@ -115,12 +121,13 @@ def allot(
         recipe: The full recipe.
         weights: Of a further contender.
         starts: Further weight vectors, those that start from an encoder.
+        curves: Joint runs of the curves over few rows, for every candidate and seed.
     """
     vectors = (tasks + 1 + max_groups if tasks > 1 else 1) + starts
 
     def cost(tried: int, measured: float) -> float:
         further = weighing_cost(weights, tried, seeds) if tasks > 1 else 0
-        return full_cost(vectors, tried, seeds, measured) + further
+        return full_cost(vectors + curves, tried, seeds, measured) + further
 
     measured = measuring(recipe)
     full = cost(candidates, measured)
@@ -133,10 +140,7 @@ def allot(
         return Allowance(
             budget=granted, candidates=affordable[0], recipe=recipe, full_rounds=recipe.rounds
         )
-    shorter = {
-        rounds: replace(recipe, rounds=rounds, patience=max(3, rounds // 3))
-        for rounds in range(FEWEST_ROUNDS, recipe.rounds)
-    }
+    shorter = {rounds: shortened(recipe, rounds) for rounds in range(FEWEST_ROUNDS, recipe.rounds)}
     shares = {
         rounds: cost(1, measuring(short)) * rounds / recipe.rounds
         for rounds, short in shorter.items()

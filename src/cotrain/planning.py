@@ -16,6 +16,7 @@ from cotrain.choice import choose
 from cotrain.contenders import (
     SETTINGS,
     START,
+    STARTED,
     Cast,
     from_encoder,
     group_vectors,
@@ -53,7 +54,8 @@ from cotrain.summary import (
     settings_summary,
 )
 from cotrain.transfer.encoder_file import EncoderFile
-from cotrain.transfer.few_shot import FEW_SHOT, few_shot
+from cotrain.transfer.few_rows import few_shot, few_shot_cost
+from cotrain.transfer.few_shot import FEW_SHOT
 from cotrain.transfer.finetune import starting_from
 from cotrain.weighing import NAME, STAGE, weigh, worth_of_weights
 
@@ -103,7 +105,7 @@ def plan(
         settings = replace(settings, widths=pretrained.facts.widths or settings.widths)
         identity = {"encoder": pretrained.digest}
     development, tasks = splits.development, splits.tasks
-    allowance = _allowance(splits, settings, starts=len(tasks) if pretrained else 0)
+    allowance = _allowance(splits, settings, started=pretrained is not None)
     limits = demands([task.name for task in tasks], settings)
     claim(folder, splits, settings, title, verb="run", **identity)
     if is_finished(folder):
@@ -136,8 +138,9 @@ def plan(
 
     # One network a task from the pre-finetuned encoder, if there is one.
     if pretrained is not None:
+        smaller = STARTED[: allowance.candidates]
         started, tuned_starts = train_tuned(
-            engine, "tune-pretrained", from_encoder(len(tasks)), grid, START
+            engine, "tune-pretrained", from_encoder(len(tasks)), smaller, START
         )
         ledger.encoder(
             examples=pretrained.facts.examples,
@@ -189,8 +192,16 @@ def plan(
     proof = prove(choice, test, on_test, membership, train_labels, settings.seed)
 
     few = None
-    if pretrained is not None:
-        few = few_shot(engine, test, settings, grid, encoder)
+    if pretrained is not None and settings.few_rows:
+        few = few_shot(
+            engine,
+            test,
+            on_test,
+            settings,
+            tried=allowance.candidates,
+            full_rounds=allowance.full_rounds,
+            encoder=encoder,
+        )
         few.save(folder.path(FEW_SHOT))
         ledger.measured(
             "few-shot curves",
@@ -227,8 +238,9 @@ def plan(
     return read_result(folder), load(out, encoder=encoder)
 
 
-def _allowance(splits: Splits, settings: Settings, *, starts: int) -> Allowance:
-    rows, tasks = len(splits.development.train), len(splits.tasks)
+def _allowance(splits: Splits, settings: Settings, *, started: bool) -> Allowance:
+    train = splits.development.train
+    rows, tasks = len(train), len(splits.tasks)
     recipe = recipe_for(rows, seed=settings.seed)
     return allot(
         settings.budget,
@@ -239,5 +251,6 @@ def _allowance(splits: Splits, settings: Settings, *, starts: int) -> Allowance:
         measuring=lambda short: measuring_cost(tasks, settings, short, rows),
         recipe=recipe,
         weights=settings.weights,
-        starts=starts,
+        starts=tasks if started else 0,
+        curves=few_shot_cost(train, settings.few_rows, recipe) if started else 0.0,
     )

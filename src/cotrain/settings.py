@@ -53,6 +53,8 @@ class Settings:
             some, else transference. It is measured, whatever ``instruments`` says.
         together: Pairs of task names: a group has both or neither.
         apart: Pairs that no group may have both of.
+        few_rows: Training rows on which networks from a pre-finetuned encoder, fresh ones and trees
+            are compared besides all rows (of the ten largest tasks); none: no such curves.
         weights: A further contender: one network for all tasks whose weights adapt, are searched, or given.
     """
 
@@ -70,6 +72,7 @@ class Settings:
     group_by: Instrument | None = None
     together: tuple[tuple[str, str], ...] = ()
     apart: tuple[tuple[str, str], ...] = ()
+    few_rows: tuple[int, ...] = (16, 64, 256)
     weights: LossWeighting | PBT | WeightSchedule | None = None
 
     def measures(self, instrument: Instrument) -> bool:
@@ -81,6 +84,8 @@ class Settings:
         for name, least in (("max_groups", 1), ("seeds", 2), ("probe_every", 1), ("trainings", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if any(rows < 2 for rows in self.few_rows):
+            raise InputError(f"few_rows must be at least 2 each, got {self.few_rows}")
         if not 0 < self.probe_step < float("inf"):
             raise InputError(f"probe_step must be above 0, got {self.probe_step}")
         if isinstance(self.trees, LightGBMTrees) and find_spec("lightgbm") is None:

@@ -14,6 +14,11 @@ from cotrain import load
 from cotrain.transfer import load_encoder
 from cotrain.transfer.few_shot import FewShot
 
+PAID = (
+    "tune single and joint", "measure: joint run", "tune groups", "tune pretrained",
+    "single and joint, all seeds", "pretrained, all seeds", "few-shot curves",
+)  # fmt: skip
+LESS_QUICK = ("--seeds", "2", "--budget", "6", "--max-groups", "1", "--float32")
 SOURCES = ("--targets", "up,twice", "--ignore", "price", "--widths", "16,8", "--float32")
 
 
@@ -40,7 +45,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(place: Path) -> Outcome:
     """A run that starts from the encoder."""
     return cotrain(
-        "run", place / "target.csv", "--targets", "goal", *QUICK, "--out", place / "run",
+        "run", place / "target.csv", "--targets", "goal", *LESS_QUICK, "--out", place / "run",
         "--encoder", place / "encoder",
     )  # fmt: skip
 
@@ -58,7 +63,10 @@ def test_a_run_from_an_encoder(place: Path, finished: Outcome) -> None:
     assert costs["pre-finetuning of the encoder"]["examples"] == facts.examples
     assert costs["tune pretrained"]["trainings"] == 1
     assert costs["pretrained, all seeds"]["trainings"] == 1
-    assert costs["few-shot curves"]["trainings"] == 12  # 3 numbers of rows, 2 starts, 2 seeds
+    assert costs["few-shot curves"]["trainings"] == 8  # 2 numbers of rows, 2 starts, 2 seeds
+    networks = sum(line["joint_runs"] or 0 for stage, line in costs.items() if stage in PAID)
+    assert costs["few-shot curves"]["joint_runs"] > 0.2
+    assert networks <= result["budget"] == 6
     page = (place / "run" / "report.html").read_text()
     assert "Few rows: when does pre-finetuning pay?" in page
     assert "Pre-finetuning" in finished.out
@@ -85,14 +93,41 @@ def test_its_models_predict_new_rows(place: Path, finished: Outcome) -> None:
     assert agree.mean() > 0.85
 
 
+def test_curves_can_be_left_out(place: Path, tmp_path: Path) -> None:
+    asked = (
+        "run",
+        place / "target.csv",
+        "--targets",
+        "goal",
+        *QUICK,
+        "--encoder",
+        place / "encoder",
+    )
+    outcome = cotrain(*asked, "--few-rows", "none", "--out", tmp_path / "run")
+    assert outcome.code == 0, outcome.err
+    assert "Few rows" not in outcome.out
+    assert not (tmp_path / "run" / "few_shot.safetensors").exists()
+    refused(
+        cotrain(*asked, "--few-rows", "1", "--out", tmp_path / "x"), "few_rows must be at least 2"
+    )
+    refused(cotrain(*asked, "--few-rows", "no", "--out", tmp_path / "x"), "--few-rows 'no': write")
+
+
 def test_a_finished_run_is_read_back(place: Path, finished: Outcome) -> None:
     again = cotrain(
-        "run", place / "target.csv", "--targets", "goal", *QUICK, "--out", place / "run",
+        "run", place / "target.csv", "--targets", "goal", *LESS_QUICK, "--out", place / "run",
         "--encoder", place / "encoder", "--resume",
     )  # fmt: skip
     assert again.code == 0, again.err
     bare = cotrain(
-        "run", place / "target.csv", "--targets", "goal", *QUICK, "--out", place / "run", "--resume"
+        "run",
+        place / "target.csv",
+        "--targets",
+        "goal",
+        *LESS_QUICK,
+        "--out",
+        place / "run",
+        "--resume",
     )
     assert bare.code == 2
     assert "holds a run with other data" in bare.err or "other settings" in bare.err

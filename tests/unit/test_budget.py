@@ -23,7 +23,7 @@ from cotrain.settings import Instrument, Settings
 RECIPE = Recipe(rounds=100, patience=33)
 
 
-def spend(budget: float | None, **changes: int) -> Allowance:
+def spend(budget: float | None, **changes: float) -> Allowance:
     wishes = {
         "tasks": 12,
         "max_groups": 3,
@@ -41,6 +41,11 @@ def test_no_budget_pays_for_everything() -> None:
 
 def test_one_task_is_one_weight_vector() -> None:
     assert spend(None, tasks=1).budget == 1 * 7 + 3
+
+
+def test_curves_over_few_rows_are_paid_for() -> None:
+    assert spend(None, curves=0.5).budget == 16.5 * 7 + 3
+    assert spend(115, curves=0.5).candidates == 2
 
 
 @pytest.mark.parametrize(

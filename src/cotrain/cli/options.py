@@ -49,7 +49,8 @@ class Executor(StrEnum):
 BUDGET_HELP = (
     "Total compute of the networks, as a multiple of one joint run. "
     "Default: what the full protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) and what "
-    "measuring takes (2 to 4, and as many as there are sampled task sets)."
+    "measuring takes (2 to 4, and as many as there are sampled task sets); with --encoder one more for "
+    "every task, and --few-rows."
 )
 WITH_HELP = "Comma-separated or repeated: lookahead (always), gradients, datamap, sampled."
 Data = Annotated[Path, typer.Argument(help="CSV, TSV, Parquet or ARFF, plain or .gz.")]
@@ -89,6 +90,12 @@ AllowOverlap = Annotated[
     bool,
     typer.Option("--allow-overlap", help="Let the encoder have been trained on test rows' inputs."),
 ]
+FEW_ROWS_HELP = (
+    "With --encoder: training rows on which networks from it, fresh ones and trees are compared besides "
+    "all rows, for the ten largest targets; or none. For each target and number 2 x (settings + seeds - 1) "
+    "trainings, within --budget: half of all compute for 1,000 rows, a tenth for 6,000."
+)
+FewRows = Annotated[str, typer.Option(help=FEW_ROWS_HELP)]
 Trainings = Annotated[
     int,
     typer.Option(
@@ -259,6 +266,11 @@ def numbers(text: str, option: str, read: Callable[[str], Number]) -> tuple[Numb
     except ValueError:
         whole = "whole numbers" if read is int else "numbers"
         raise InputError(f"{option} {text!r}: write {whole} with commas between") from None
+
+
+def few_rows(text: str) -> tuple[int, ...]:
+    """The numbers of ``--few-rows``."""
+    return () if text.strip().lower() == "none" else numbers(text, "--few-rows", int)
 
 
 def make_settings(*, trees: Trees = Trees.HIST, float32: bool = False, **given: Any) -> Settings:

@@ -18,6 +18,7 @@ from cotrain.cli.options import (
     Domain,
     EncoderOption,
     Executor,
+    FewRows,
     Float32,
     GroupBy,
     Ignore,
@@ -70,6 +71,7 @@ def run(
     trees: WhichTrees = Trees.HIST,
     encoder: EncoderOption = None,
     allow_overlap: AllowOverlap = False,
+    few_rows: FewRows = "16,64,256",
     float32: Float32 = False,
     executor: Where = Executor.LOCAL,
     address: Address = None,
@@ -90,6 +92,7 @@ def run(
         weights=options.weights(weights, [task.name for task in schema.tasks]),
         instruments=options.instruments(with_),
         trainings=trainings,
+        few_rows=options.few_rows(few_rows),
         trees=trees,
         float32=float32,
     )

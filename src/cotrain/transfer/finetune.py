@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
+from cotrain.budget import recipe_for, shortened
 from cotrain.contenders import SETTINGS, Setting
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.errors import InputError
 from cotrain.models.losses import predictions
 from cotrain.population.engine import Engine, Watch
-from cotrain.population.member import Member
+from cotrain.population.member import Member, Recipe
 from cotrain.population.trained import Trained, merge
 from cotrain.settings import Encoder, Settings
 from cotrain.stages import architecture_of, build_engine
@@ -49,17 +49,39 @@ class Finetuning:
 
     Args:
         settings: Tried for every start, the baseline included.
+        scratch: Tried for the baseline instead, as many; None for the same.
         seeds: Of every start, at least 1.
         rows: Training rows of the target; None for all.
+        length: Rounds at most, as a share of the usual number.
         widths: Hidden widths of the built-in encoder.
         low_precision: Let calibration choose bfloat16 products where they are faster and agree.
     """
 
     settings: tuple[Setting, ...] = SWEEP
+    scratch: tuple[Setting, ...] | None = None
     seeds: int = 5
     rows: int | None = None
+    length: float = 1.0
     widths: tuple[int, ...] = (256, 256)
     low_precision: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse sweeps that differ in length."""
+        if len(self.of(SCRATCH)) != len(self.settings):
+            raise InputError(
+                f"{len(self.of(SCRATCH))} settings from scratch, {len(self.settings)} else"
+            )
+
+    def of(self, start: str) -> tuple[Setting, ...]:
+        """The settings tried for a start."""
+        return self.scratch if start == SCRATCH and self.scratch is not None else self.settings
+
+    def recipe(self, rows: int, seed: int) -> Recipe:
+        """Of a training on so many rows."""
+        full = recipe_for(rows, seed=seed)
+        return (
+            full if self.length == 1 else shortened(full, max(1, round(self.length * full.rounds)))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +151,7 @@ def finetune(
     """
     how = how or Finetuning()
     settings = Settings(widths=how.widths, low_precision=how.low_precision)
-    recipe = recipe_for(len(target.train), seed=0)
+    recipe = how.recipe(len(target.train), 0)
     whole = build_engine(folder, target, encoder, settings, recipe, watch)
     whole = starting_from(whole, starts)
     names = (SCRATCH, *starts)
@@ -141,11 +163,13 @@ def finetune(
             whole,
             architecture=replace(architecture, starts=starts),
             development=own,
-            recipe=recipe_for(len(own.train), seed=seed),
+            recipe=how.recipe(len(own.train), seed),
         )
         return engine, engine.train(f"{stage}-{seed}", members)
 
-    tried = [_member(start, setting, 0) for setting in how.settings for start in names]
+    tried = [
+        _member(start, how.of(start)[at], 0) for at in range(len(how.settings)) for start in names
+    ]
     engine, sweep = train(0, tried)
     best = _best(sweep, target.valid, len(names))
     chosen = [tried[at] for at in best]

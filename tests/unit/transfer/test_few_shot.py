@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tiny import make_data
 
-from cotrain.transfer.few_shot import MOST_TARGETS, FewShot, largest_targets, over_seeds
+from cotrain.population.member import Recipe
+from cotrain.transfer.few_rows import MOST_TARGETS, few_shot_cost, largest_targets, usable
+from cotrain.transfer.few_shot import FewShot, over_seeds, over_seeds_and_rows
 
+Array = NDArray[np.float64]
 NAN = np.nan
 # Two numbers of rows, two targets, (scratch, encoder, trees), two seeds.
 SCORES = np.array(
@@ -18,13 +22,25 @@ SCORES = np.array(
         [[[0.8, 0.9], [0.8, 0.8], [0.7, 0.9]], [[0.9, NAN], [0.9, 0.9], [0.9, 0.9]]],
     ]
 )
+STEADY = np.zeros((2, 2, 3))  # two draws of the test rows that change nothing
+
+
+def make_curves(scores: Array = SCORES, redrawn: Array = STEADY) -> FewShot:
+    return FewShot(
+        tasks=("a", "b"),
+        rows=(16, 300),
+        scores=scores,
+        redrawn=redrawn,
+        trainings=5,
+        examples=9,
+        joint_runs=0.31,
+        seconds=1.0,
+    )
 
 
 @pytest.fixture
 def curves() -> FewShot:
-    return FewShot(
-        tasks=("a", "b"), rows=(16, 300), scores=SCORES, trainings=5, examples=9, seconds=1.0
-    )
+    return make_curves()
 
 
 def test_means_are_over_targets_that_everyone_has_a_score_of(curves: FewShot) -> None:
@@ -42,12 +58,30 @@ def test_gains_are_paired_by_seed(curves: FewShot) -> None:
     assert curves.gain("trees")[0].value == pytest.approx(0.2)
 
 
+def test_gains_are_paired_by_test_row() -> None:
+    redrawn = np.zeros((3, 2, 3))
+    redrawn[:, 0] = np.array([[-0.1], [0.0], [0.1]])  # all contenders alike: no gain changes
+    redrawn[:, 1, 1] = [-0.1, 0.0, 0.1]
+    first, second = make_curves(redrawn=redrawn).gain("scratch")
+    assert (first.low, first.high) == pytest.approx((0.15, 0.15))
+    # Standard error .05 over seeds, standard deviation .1 over test rows.
+    half = np.hypot(12.7062 * 0.05, 1.95996 * 0.1)
+    assert second.high == pytest.approx(-0.05 + half, abs=1e-5)
+
+
+def test_rows_without_a_metric_are_no_draws() -> None:
+    seen = over_seeds_and_rows(np.array([0.5, 0.5]), np.array([0.4, np.nan, 0.6]))
+    assert seen.high - seen.value == pytest.approx(1.95996 * np.std([0.4, 0.6], ddof=1), abs=1e-5)
+    assert np.isnan(over_seeds_and_rows(np.array([0.5, 0.5]), np.array([np.nan] * 3)).low)
+
+
 def test_it_says_when_it_pays(curves: FewShot) -> None:
     lines = str(curves).splitlines()
     assert lines[1].split() == ["16", "0.600", "0.750", "0.550", "+0.150", "[+0.150,", "+0.150]"]
-    assert (
-        lines[-1]
-        == "Pre-finetuning pays at 16 rows (mean test score, 2 targets; intervals over seeds alone)."
+    where = "mean test score, 2 targets; intervals over test rows and seeds"
+    assert lines[-2] == f"Pre-finetuning pays at 16 rows ({where})."
+    assert lines[-1] == (
+        "5 networks were trained for these curves: 0.3× one joint run, within the budget, in 1 s."
     )
     figure = curves.figure()
     assert [trace["name"] for trace in figure["data"]] == ["from scratch", "pre-finetuned", "trees"]
@@ -64,11 +98,8 @@ def test_it_says_when_it_pays(curves: FewShot) -> None:
 def test_it_says_when_it_does_not(change: float, said: str) -> None:
     scores = SCORES.copy()
     scores[0, :, 1] = scores[0, :, 0] + change + np.array([0.01, -0.01])
-    curves = FewShot(
-        tasks=("a", "b"), rows=(16, 300), scores=scores, trainings=5, examples=9, seconds=1.0
-    )
-    where = "mean test score, 2 targets; intervals over seeds alone"
-    assert curves.verdict() == f"Pre-finetuning {said} ({where})."
+    where = "mean test score, 2 targets; intervals over test rows and seeds"
+    assert make_curves(scores).verdict() == f"Pre-finetuning {said} ({where})."
 
 
 def test_it_is_saved_and_loaded(curves: FewShot, tmp_path: Path) -> None:
@@ -93,3 +124,16 @@ def test_the_largest_targets_stand_for_many() -> None:
     assert found == sorted(found)
     left = [sizes[t] for t in range(14) if t not in found]
     assert min(sizes[t] for t in found) >= max(left)
+
+
+def test_few_rows_show_every_class_and_are_not_all() -> None:
+    data = make_data("b", rows=60)
+    labels = len(data.labels(0)[0])
+    assert usable(data, 0, [1, 2, labels - 1, labels]) == [2, labels - 1]
+
+
+def test_what_the_curves_cost() -> None:
+    data = make_data("bb", rows=60)
+    # 16 rows for 100 rounds from either start for either target; a joint run is 60 rows for 30 rounds.
+    found = few_shot_cost(data, (16, 16, 900), Recipe(rounds=30))
+    assert found == pytest.approx(2 * 2 * 1600 / (60 * 30))

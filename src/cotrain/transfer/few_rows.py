@@ -1,0 +1,167 @@
+"""Targets trained on few of their rows, from a pre-finetuned encoder, from scratch, and by trees.
+
+Letters: R numbers of rows, T targets, C contenders, S seeds, N test rows, B bootstrap draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.artifacts import RunFolder
+from cotrain.baselines.trees import Model, TreeLearner, tree_data
+from cotrain.budget import recipe_for
+from cotrain.contenders import SETTINGS, STARTED
+from cotrain.data.taskdata import Development, TaskData
+from cotrain.population.engine import Engine
+from cotrain.population.member import Recipe
+from cotrain.resample import draw_rows
+from cotrain.result import Contender
+from cotrain.settings import Encoder, Settings
+from cotrain.tasks import score
+from cotrain.transfer.few_shot import FewShot, mean_over_targets
+from cotrain.transfer.finetune import Finetuning, finetune
+from cotrain.transfer.targets import of_target, only_target, with_rows
+
+Array = NDArray[np.float64]
+MOST_TARGETS = 10
+REPLICATES = 200
+ALL_ROWS = (Contender.SINGLE, Contender.PRETRAINED, Contender.TREES)  # C, as trained on all rows
+
+
+def few_shot(
+    engine: Engine,
+    test: TaskData,
+    on_test: Sequence[Mapping[Contender, Array]],
+    settings: Settings,
+    *,
+    tried: int,
+    full_rounds: int,
+    encoder: Encoder | None = None,
+) -> FewShot:
+    """Train targets on few rows, and score them on the test rows, on which nothing is chosen.
+
+    Args:
+        engine: Of a run whose architecture has the encoder among its starts; its executor and folder are
+            used.
+        test: The opened test rows, N of them.
+        on_test: For each task, contender → ``[S, N, ...]`` predictions after training on all rows.
+        settings: Numbers of rows, seeds, widths, trees.
+        tried: Settings tried for either start, and for the trees.
+        full_rounds: Rounds of a full joint run; where the engine's has fewer, so have these trainings.
+        encoder: Of the run; the built-in MLP unless given.
+    """
+    train = engine.development.train
+    targets, sizes = largest_targets(train), sorted(set(settings.few_rows))
+    folder = RunFolder(engine.folder.path("population/few-shot"))
+    folder.write_json("engine.json", engine.folder.read_json("engine.json"))
+    trainings, examples, seconds = 0, 0, 0.0
+    found: dict[tuple[int, int], Array] = {}  # place of the rows, target → [C, S, n, ...]
+    for t in targets:
+        target, own_test = of_target(engine.development, t), only_target(test, t)
+        places = test.labels(t)[0]
+        found[len(sizes), t] = np.stack([on_test[t][c][:, places] for c in ALL_ROWS])
+        for r, rows in enumerate(sizes):
+            if rows not in usable(train, t, sizes):
+                continue
+            how = Finetuning(
+                settings=STARTED[:tried],
+                scratch=SETTINGS[:tried],
+                seeds=settings.seeds,
+                rows=rows,
+                length=engine.recipe.rounds / full_rounds,
+                widths=settings.widths,
+                low_precision=settings.low_precision,
+            )
+            tuned = finetune(
+                folder,
+                target,
+                engine.architecture.starts,
+                how=how,
+                encoder=encoder,
+                watch=engine.watch,
+                stage=f"few-shot-{t}-{rows}",
+            )
+            trainings += tuned.trainings
+            examples += int(tuned.examples.sum())
+            seconds += float(tuned.seconds.sum())
+            trees = trees_predictions(settings.trees, target, own_test, how)
+            found[r, t] = np.stack([*tuned.predict(own_test.inputs), trees])
+    kept = sorted({r for r, _ in found})
+    whole = round(np.mean([len(train.labels(t)[0]) for t in targets]))
+    rng = np.random.default_rng(settings.seed)
+    draws = [draw_rows(rng, len(test)) for _ in range(REPLICATES)]
+    redrawn = [mean_over_targets(_scores(found, test, targets, count)).mean(-1) for count in draws]
+    return FewShot(
+        tasks=tuple(train.tasks[t].name for t in targets),
+        rows=tuple((*sizes, whole)[r] for r in kept),
+        scores=_scores(found, test, targets, np.ones(len(test), dtype=np.intp))[kept],
+        redrawn=np.stack(redrawn)[:, kept],
+        trainings=trainings,
+        examples=examples,
+        joint_runs=examples / (full_rounds * engine.examples_in_round),
+        seconds=seconds,
+    )
+
+
+def few_shot_cost(train: TaskData, few_rows: Sequence[int], recipe: Recipe) -> float:
+    """Joint runs that both starts take at most for one candidate or seed, on every target and few rows."""
+    examples = sum(
+        rows * recipe_for(rows, seed=0).rounds
+        for t in largest_targets(train)
+        for rows in usable(train, t, sorted(set(few_rows)))
+    )
+    return 2 * examples / (len(train) * recipe.rounds)
+
+
+def largest_targets(train: TaskData) -> list[int]:
+    """The targets with the most training labels, at most ``MOST_TARGETS``, in the table's order."""
+    sizes = train.mask.sum(dim=0).tolist()
+    order = sorted(range(len(sizes)), key=lambda t: -sizes[t])
+    return sorted(order[:MOST_TARGETS])
+
+
+def usable(train: TaskData, target: int, sizes: Sequence[int]) -> list[int]:
+    """The numbers of rows that show every class of a target and are not all it has."""
+    classes = len(train.tasks[target].classes)
+    return [rows for rows in sizes if max(2, classes) <= rows < int(train.mask[:, target].sum())]
+
+
+def trees_predictions(
+    learner: TreeLearner, target: Development, test: TaskData, how: Finetuning
+) -> Array:
+    """``[S, n, ...]`` predictions of trees, tuned on validation from seed 0 as the networks are."""
+    task = target.tasks[0]
+
+    def fitted(seed: int, candidate: dict[str, Any]) -> Model:
+        return learner.fit(tree_data(with_rows(target, how.rows, seed), 0), candidate, seed)
+
+    def quality(model: Model) -> float:
+        rows, labels = target.valid.labels(0)
+        return score(task, learner.predict(task, model, target.valid.columns[rows]), labels)
+
+    tried = [(fitted(0, own), own) for own in learner.candidates[: len(how.settings)]]
+    first, best = max(tried, key=lambda pair: quality(pair[0]))
+    models = [first, *(fitted(seed, best) for seed in range(1, how.seeds))]
+    return np.stack([learner.predict(task, model, test.columns) for model in models])
+
+
+def _scores(
+    found: Mapping[tuple[int, int], Array],
+    test: TaskData,
+    targets: Sequence[int],
+    count: NDArray[np.intp],
+) -> Array:
+    """``[R, T, C, S]`` scores of predictions when each of ``[N]`` test rows is there so often."""
+    rows = 1 + max(r for r, _ in found)
+    scores = np.full((rows, len(targets), *next(iter(found.values())).shape[:2]), np.nan)
+    for (r, t), predicted in found.items():
+        places, labels = test.labels(t)
+        drawn = np.repeat(np.arange(len(places)), count[places])
+        scores[r, targets.index(t)] = [
+            [score(test.tasks[t], one[drawn], labels[drawn]) for one in own] for own in predicted
+        ]
+    return scores
