@@ -40,15 +40,6 @@ SETTINGS = (
 )
 
 
-# Of networks that start from a pre-finetuned encoder: as many. Smaller rates keep what it knows: chosen on
-# validation of four Tox21 assays from ToxCast (benchmarks/started.py).
-STARTED = (
-    Setting(learning_rate=3e-3, dropout=0.3),
-    Setting(learning_rate=1e-3, dropout=0.3),
-    Setting(learning_rate=3e-4, dropout=0.3),
-)
-
-
 def single_and_joint(tasks: int) -> dict[str, Weights]:
     """Names and weight vectors of the network baselines. With one task they are the same vector."""
     vectors = {"joint": indicator(set(range(tasks)), tasks)}

@@ -16,7 +16,6 @@ from cotrain.choice import choose
 from cotrain.contenders import (
     SETTINGS,
     START,
-    STARTED,
     Cast,
     from_encoder,
     group_vectors,
@@ -138,9 +137,8 @@ def plan(
 
     # One network a task from the pre-finetuned encoder, if there is one.
     if pretrained is not None:
-        smaller = STARTED[: allowance.candidates]
         started, tuned_starts = train_tuned(
-            engine, "tune-pretrained", from_encoder(len(tasks)), smaller, START
+            engine, "tune-pretrained", from_encoder(len(tasks)), grid, START
         )
         ledger.encoder(
             examples=pretrained.facts.examples,

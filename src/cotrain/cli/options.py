@@ -93,7 +93,7 @@ AllowOverlap = Annotated[
 FEW_ROWS_HELP = (
     "With --encoder: training rows on which networks from it, fresh ones and trees are compared besides "
     "all rows, for the ten largest targets; or none. For each target and number 2 x (settings + seeds - 1) "
-    "trainings, within --budget: half of all compute for 1,000 rows, a tenth for 6,000."
+    "trainings, within --budget: half of all compute for 1,000 rows, an eighth for 6,000."
 )
 FewRows = Annotated[str, typer.Option(help=FEW_ROWS_HELP)]
 Trainings = Annotated[

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor, isfinite, log10
 
 from cotrain.figures.plotly_text import finite, hover, label
 from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
 from cotrain.figures.text import compact
 from cotrain.result import Interval
 
+ROOM = 1.0  # beyond the values, in multiples of their range
 _COLOURS = (BLUE, RED, GREY, "#e0a53b", "#5b8c5a", "#7b5ea7")
 _STYLES = (
     ("solid", "circle"),
@@ -58,9 +59,31 @@ def series_figure(
             "zerolinewidth": 1.5,
             "automargin": True,
             "fixedrange": True,
+            **_clipped(series),
         },
     }
     return {"data": traces, "layout": layout}
+
+
+def _clipped(series: Sequence[Series]) -> Figure:
+    """A range for the axis where long intervals would squeeze the values: the longest run off it."""
+    ends = [
+        y for one in series for y in one.y if isinstance(y, Interval) and isfinite(y.high - y.low)
+    ]
+    values = [y.value if isinstance(y, Interval) else y for one in series for y in one.y]
+    values = [value for value in values if isfinite(value)]
+    if not ends:
+        return {}
+    span = max(max(values) - min(values), min(own.high - own.low for own in ends))
+    low, high = min(values) - ROOM * span, max(values) + ROOM * span
+    if low <= min(own.low for own in ends) and max(own.high for own in ends) <= high:
+        return {}
+    return {
+        "range": [
+            max(low, min(*values, *(own.low - 0.05 * span for own in ends))),
+            min(high, max(*values, *(own.high + 0.05 * span for own in ends))),
+        ]
+    }
 
 
 def _logarithmic(places: Sequence[float]) -> Figure:

@@ -11,6 +11,7 @@ from cotrain.figures.style import Figure
 from cotrain.figures.text import MISSING, limits, signed
 from cotrain.result import Interval
 
+NO_INTERVAL = "(no interval)"
 WIDTH = 92  # characters in a printed line
 
 
@@ -37,8 +38,21 @@ def written(found: Interval) -> str:
     """
     if math.isnan(found.value):
         return MISSING
-    ends = "(no interval)" if math.isnan(found.low) else limits(found)
-    return f"{signed(found.value)} {ends}"
+    return f"{signed(found.value)} {NO_INTERVAL if math.isnan(found.low) else limits(found)}"
+
+
+def level(found: Interval, digits: int = 3) -> str:
+    """Value and interval of what is no difference, without signs.
+
+    >>> level(Interval(value=0.02, low=-0.01, high=0.05))
+    '0.020 [-0.010, 0.050]'
+    >>> level(Interval(value=1, low=math.nan, high=math.nan), 1)
+    '1.0 (no interval)'
+    """
+    if math.isnan(found.value):
+        return MISSING
+    ends = f"[{found.low:.{digits}f}, {found.high:.{digits}f}]"
+    return f"{found.value:.{digits}f} {NO_INTERVAL if math.isnan(found.low) else ends}"
 
 
 @dataclass(frozen=True, kw_only=True)

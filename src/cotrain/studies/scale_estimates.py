@@ -7,7 +7,8 @@ also has more examples; here the number of examples is held fixed, too.
 
 Targets, random draws of sources, and seeds are resampled together, R times, with replacement. Where a
 target's related group is chosen on validation, it is chosen anew each time. Fewer than five targets are not
-redrawn: what is said then holds for these only. Every encoder is trained once, so the luck of a single
+redrawn: what is said then holds for these only, and of two seeds there is no interval then, because drawing
+from two again says next to nothing. Every encoder is trained once, so the luck of a single
 encoder is in the values and not in the intervals, but for random sets, of which there are several.
 Letters: X sets of sources, T targets, K seeds, D draws, Z sizes, G groups, R replicates.
 """
@@ -28,6 +29,7 @@ Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 REPLICATES = 1000
 FEWEST_TARGETS = 5  # fewer are not a sample
+FEWEST_SEEDS = 3  # with too few targets
 NONE, ALL = 0, 1  # places of these sets
 
 
@@ -82,8 +84,10 @@ def numbers_and_draws(scores: ScaleScores, *, seed: int) -> dict[str, Array]:
     rng = np.random.default_rng(seed)
     targets, seeds, draws = scores.test.shape[1], scores.test.shape[2], len(scores.drawn)
     found = [_numbers(scores, *(np.arange(size) for size in (targets, seeds, draws)))]
+    few = targets < FEWEST_TARGETS
+    if few and seeds < FEWEST_SEEDS:
+        return {name: np.stack([own, np.full_like(own, np.nan)]) for name, own in found[0].items()}
     for _ in range(REPLICATES):
-        few = targets < FEWEST_TARGETS
         some = np.arange(targets) if few else _redrawn(rng, targets)
         found.append(_numbers(scores, some, _redrawn(rng, seeds), _redrawn(rng, draws)))
     return {name: np.stack([own[name] for own in found]) for name in found[0]}
@@ -123,6 +127,8 @@ def _numbers(
     test = scores.test[:, targets][:, :, seeds]  # [X, T, K]
     valid = scores.valid[:, targets][:, :, seeds]
     mean, variance = test.mean(axis=(1, 2)), test.var(axis=2, ddof=1).mean(axis=1)  # [X]
+    if len(set(seeds.tolist())) == 1:  # the same one again and again has no spread
+        variance = np.full_like(variance, np.nan)
     groups, each = np.array(scores.groups), np.arange(len(targets))
     related = related_groups(scores, valid, np.array(scores.family)[targets])
     by_group = test[groups].mean(axis=2)  # [G, T]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cotrain.figures.text import percent, score
+from cotrain.figures.text import percent
 from cotrain.result import Interval
-from cotrain.studies.finding import Finding, Verdict, written
+from cotrain.studies.finding import Finding, Verdict, level, written
 from cotrain.studies.scale_estimates import ScaleEstimates
 
 COMPETITIVE = 0.01  # a score that is lower by at most so much
@@ -80,9 +80,9 @@ def _variance(found: ScaleEstimates) -> Finding:
         ),
         evidence=(
             f"the standard deviation over seeds is {none.value:.4f} with no sources and "
-            f"{found.spread_all.value:.4f} with all, {score(ratio.value)} of it "
-            f"[{score(ratio.low)}, {score(ratio.high)}]; twice as many random sources change its binary "
-            f"logarithm by {written(found.spread_trend)}"
+            f"{found.spread_all.value:.4f} with all, {level(ratio)} times as "
+            "much; twice as many random sources change its binary logarithm by "
+            f"{written(found.spread_trend)}"
         ),
     )
 

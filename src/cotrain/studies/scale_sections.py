@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.text import compact, duration, score, shorten, signed, thousands
-from cotrain.result import Interval
-from cotrain.studies.finding import Section
-from cotrain.studies.scale_estimates import FEWEST_TARGETS
+from cotrain.studies.finding import Section, level
+from cotrain.studies.scale_estimates import FEWEST_SEEDS, FEWEST_TARGETS
 
 if TYPE_CHECKING:
     from cotrain.studies.scale import ScaleSet, ScaleStudy
@@ -21,6 +20,10 @@ def trained(study: ScaleStudy) -> str:
     """What was trained, and what it took."""
     count = len(study.targets)
     few = "; too few targets to speak of others than these" if count < FEWEST_TARGETS else ""
+    if few and study.seeds < FEWEST_SEEDS:
+        few += (
+            f", and too few seeds for intervals: nothing can be decided, use {FEWEST_SEEDS} or more"
+        )
     seconds = sum(one.seconds for one in study.sets)
     return (
         f"{study.sizes[-1]} sources in {len(study.groups)} groups, {len(study.sets) - 1} encoders of "
@@ -43,7 +46,7 @@ def _by_size(study: ScaleStudy) -> Section:
         Series(name="no sources", x=study.sizes, y=[none.value] * len(study.sizes)),
     ]
     lines = [
-        f"{size:>4} random sources: {_value(own)}; with {fixed} {_value(alike)}"
+        f"{size:>4} random sources: {level(own)}; with {fixed} {level(alike)}"
         for size, own, alike in zip(study.sizes, found.by_size, found.by_size_fixed, strict=True)
     ]
     verdicts = [str(finding) for finding in study.findings[:2]]
@@ -54,7 +57,7 @@ def _by_size(study: ScaleStudy) -> Section:
             "95 % intervals over targets, sets and seeds. More sources have more labels: the second line "
             "holds their number fixed."
         ),
-        text="\n".join([*lines, f"no sources: {_value(none)}", *verdicts]),
+        text="\n".join([*lines, f"no sources: {level(none)}", *verdicts]),
         drawing=series_figure(series, x_title=NUMBER, y_title="test score", x_logarithmic=True),
     )
 
@@ -72,7 +75,7 @@ def _by_cost(study: ScaleStudy) -> Section:
             joined=False,
         )
     ]
-    lines = [f"{shorten(one.name, 40):<40} {_value(own)}  {_cost(one)}" for one, own in shown]
+    lines = [f"{shorten(one.name, 40):<40} {level(own)}  {_cost(one)}" for one, own in shown]
     return Section(
         title="Target score against the cost of stage 1",
         about=(
@@ -125,7 +128,7 @@ def _spread(study: ScaleStudy) -> Section:
         Series(name="no sources", x=study.sizes, y=[found.spread_none.value] * len(study.sizes)),
     ]
     lines = [
-        f"{size:>4} random sources: {own.value:.4f} [{own.low:.4f}, {own.high:.4f}]"
+        f"{size:>4} random sources: {level(own, 4)}"
         for size, own in zip(study.sizes, found.spread, strict=True)
     ]
     return Section(
@@ -136,11 +139,6 @@ def _spread(study: ScaleStudy) -> Section:
             series, x_title=NUMBER, y_title="standard deviation", x_logarithmic=True
         ),
     )
-
-
-def _value(found: Interval) -> str:
-    """Score and interval, without a sign."""
-    return f"{score(found.value)} [{score(found.low)}, {score(found.high)}]"
 
 
 def _cost(one: ScaleSet) -> str:

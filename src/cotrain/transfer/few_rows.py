@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cotrain.artifacts import RunFolder
 from cotrain.baselines.trees import Model, TreeLearner, tree_data
 from cotrain.budget import recipe_for
-from cotrain.contenders import SETTINGS, STARTED
+from cotrain.contenders import SETTINGS
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.population.engine import Engine
 from cotrain.population.member import Recipe
@@ -68,8 +68,7 @@ def few_shot(
             if rows not in usable(train, t, sizes):
                 continue
             how = Finetuning(
-                settings=STARTED[:tried],
-                scratch=SETTINGS[:tried],
+                settings=SETTINGS[:tried],
                 seeds=settings.seeds,
                 rows=rows,
                 length=engine.recipe.rounds / full_rounds,

@@ -49,7 +49,6 @@ class Finetuning:
 
     Args:
         settings: Tried for every start, the baseline included.
-        scratch: Tried for the baseline instead, as many; None for the same.
         seeds: Of every start, at least 1.
         rows: Training rows of the target; None for all.
         length: Rounds at most, as a share of the usual number.
@@ -58,23 +57,11 @@ class Finetuning:
     """
 
     settings: tuple[Setting, ...] = SWEEP
-    scratch: tuple[Setting, ...] | None = None
     seeds: int = 5
     rows: int | None = None
     length: float = 1.0
     widths: tuple[int, ...] = (256, 256)
     low_precision: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse sweeps that differ in length."""
-        if len(self.of(SCRATCH)) != len(self.settings):
-            raise InputError(
-                f"{len(self.of(SCRATCH))} settings from scratch, {len(self.settings)} else"
-            )
-
-    def of(self, start: str) -> tuple[Setting, ...]:
-        """The settings tried for a start."""
-        return self.scratch if start == SCRATCH and self.scratch is not None else self.settings
 
     def recipe(self, rows: int, seed: int) -> Recipe:
         """Of a training on so many rows."""
@@ -167,9 +154,7 @@ def finetune(
         )
         return engine, engine.train(f"{stage}-{seed}", members)
 
-    tried = [
-        _member(start, how.of(start)[at], 0) for at in range(len(how.settings)) for start in names
-    ]
+    tried = [_member(start, setting, 0) for setting in how.settings for start in names]
     engine, sweep = train(0, tried)
     best = _best(sweep, target.valid, len(names))
     chosen = [tried[at] for at in best]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from cotrain.figures.series import Series, series_figure
+from cotrain.result import Interval
 
 
 def test_no_two_of_many_series_look_alike() -> None:
@@ -13,3 +16,18 @@ def test_no_two_of_many_series_look_alike() -> None:
     looks = {(one["line"]["color"], one["line"]["dash"], one["marker"]["symbol"]) for one in traces}
     assert len(looks) == 12
     assert {one["line"]["dash"] for one in traces[:6]} == {"solid"}
+
+
+def axis(*ends: tuple[float, float, float]) -> dict[str, Any]:
+    values = [Interval(value=value, low=low, high=high) for value, low, high in ends]
+    series = [Series(name="a", x=[1.0, 2.0], y=values)]
+    found: dict[str, Any] = series_figure(series, x_title="x", y_title="y")["layout"]["yaxis"]  # type: ignore[index,assignment]
+    return found
+
+
+def test_long_intervals_do_not_squeeze_the_values() -> None:
+    assert axis((0.5, -3.0, 4.0), (0.8, 0.7, 0.9))["range"] == pytest.approx([0.2, 1.1])
+    assert axis((0.5, 0.4, 4.0), (0.8, 0.7, 0.9))["range"] == pytest.approx([0.385, 1.1])
+    assert "range" not in axis((0.5, 0.4, 0.6), (0.8, 0.7, 0.9))
+    nan = float("nan")
+    assert "range" not in axis((0.5, nan, nan), (nan, nan, nan))

@@ -96,6 +96,27 @@ def test_few_targets_are_not_redrawn() -> None:
     assert np.ptp(many["all_gain"]) < 1e-6  # targets differ in level only, and it cancels
 
 
+def test_two_seeds_of_few_targets_give_no_intervals() -> None:
+    trainer = PlantedScale(by_tasks=0.01, relatedness=0.05, calming=0.5, seeds=2)
+    few = make_study(scores(trainer, targets=range(16, 18)), plan(), GROUPS, NAMES, GRID, title="p")
+    assert verdicts(few) == [UNDECIDED] * 5
+    numbers = few.estimates
+    assert numbers.trend.value > 0.005
+    assert np.isnan([numbers.trend.low, numbers.spread_ratio.high, numbers.by_size[0].low]).all()
+    assert "and too few seeds for intervals: nothing can be decided, use 3 or more" in str(few)
+    assert " (no interval), than none by " in " ".join(str(few).split())
+    pages = "".join(section.text for section in few.sections())
+    assert "nan" not in pages + str(few)
+    assert "–" not in pages
+
+
+def test_a_seed_drawn_alone_has_no_spread() -> None:
+    drawn = numbers_and_draws(scores(PlantedScale(seeds=2)), seed=0)["spread_none"]
+    alone = np.isnan(drawn)
+    assert 0.4 < alone.mean() < 0.6
+    assert drawn[~alone].min() > 0.001
+
+
 def test_the_order_of_targets_does_not_matter() -> None:
     found = scores(PlantedScale(relatedness=0.05))
     turned = replace(
