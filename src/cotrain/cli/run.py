@@ -173,6 +173,7 @@ def _read_encoder(folder: Path) -> EncoderFile:
     found = load_encoder(folder)
     if found.preparation is None or found.facts.widths is None:
         raise InputError(
-            f"--encoder {folder} reads arrays or is a network of your own: use cotrain.plan"
+            f"--encoder {folder} reads arrays or is a network of your own: use cotrain.plan (an encoder "
+            "for tables has a folder preparation: copy it, too)"
         )
     return found

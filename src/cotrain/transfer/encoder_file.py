@@ -37,6 +37,7 @@ FACTS, WEIGHTS, ROWS, PREPARATION = (
     "rows.safetensors",
     "preparation",
 )
+_AGAIN = "copy the folder of cotrain pretrain again, or repeat it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,31 +195,49 @@ def load_encoder(path: str | Path) -> EncoderFile:
     folder = RunFolder(Path(path))
     if not folder.has(FACTS):
         raise InputError(f"{path} holds no encoder: give the --out folder of cotrain pretrain")
-    try:
-        facts = TypeAdapter(EncoderFacts).validate_python(folder.read_json(FACTS))
-    except ValidationError as error:
-        raise InputError(f"{folder.path(FACTS)} is damaged: {error.errors()[0]['msg']}") from error
-    tensors, _ = folder.read_tensors(WEIGHTS)
-    rename = own_name if facts.widths is not None else str
-    state = {rename(name): tensor for name, tensor in tensors.items()}
-    broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
-    if broken:
-        raise InputError(
-            f"{folder.path(WEIGHTS)} has {broken[0]} with NaN or infinity: pretrain again"
-        )
+    facts = _facts(folder)
+    tensors, rows = _tensors(folder, WEIGHTS), _tensors(folder, ROWS)
     if facts.widths is not None:
-        _check_widths(folder, state, facts.input_shape, facts.widths)
+        _check_widths(folder, tensors, facts.input_shape, facts.widths)
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise InputError(f"{folder.path(WEIGHTS)} has {name} with NaN or infinity: {_AGAIN}")
+    keys = rows.get("keys")
+    if keys is None or keys.dtype != torch.int64 or keys.ndim != 1:
+        raise InputError(
+            f"{folder.path(ROWS)} does not hold the keys of the training rows: {_AGAIN}"
+        )
     preparation = None
     if folder.has(PREPARATION):
         from cotrain.data.prepare import Preparation
 
         preparation = Preparation.load(folder.path(PREPARATION))
+    rename = own_name if facts.widths is not None else str
     return EncoderFile(
         facts=facts,
-        state=state,
-        keys=folder.read_tensors(ROWS)[0]["keys"].numpy(),
+        state={rename(name): tensor for name, tensor in tensors.items()},
+        keys=keys.numpy(),
         preparation=preparation,
     )
+
+
+def _facts(folder: RunFolder) -> EncoderFacts:
+    try:
+        return TypeAdapter(EncoderFacts).validate_python(folder.read_json(FACTS))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        found = f"{where!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    except InputError as error:
+        found = str(error.__cause__ or error)
+    raise InputError(f"{folder.path(FACTS)} is damaged ({found}): {_AGAIN}")
+
+
+def _tensors(folder: RunFolder, name: str) -> Tensors:
+    try:
+        return folder.read_tensors(name)[0]
+    except InputError as error:
+        raise InputError(f"{error}: {_AGAIN}") from error
 
 
 def sequential_name(name: str) -> str:
@@ -245,20 +264,23 @@ def _renumbered(name: str, pattern: str, made: Callable[[int], str]) -> str:
 
 def _check_widths(
     folder: RunFolder,
-    state: Mapping[str, torch.Tensor],
+    tensors: Mapping[str, torch.Tensor],
     shape: Sequence[int],
     widths: Sequence[int],
 ) -> None:
     """Refuse weights that are not those of the network that ``encoder.json`` describes."""
     sizes = [int(np.prod(shape)), *widths]
-    expected: dict[str, tuple[int, ...]] = {
-        f"linears.{at}.weight": (b, a) for at, (a, b) in enumerate(pairwise(sizes))
+    expected: dict[str, str] = {}
+    for at, (a, b) in enumerate(pairwise(sizes)):
+        expected[f"{2 * at}.weight"] = f"float32 [{b}, {a}]"
+        expected[f"{2 * at}.bias"] = f"float32 [{b}]"
+    found = {
+        name: f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+        for name, tensor in tensors.items()
     }
-    expected |= {f"linears.{at}.bias": (width,) for at, width in enumerate(widths)}
-    for name in dict.fromkeys([*expected, *state]):
-        found = tuple(state[name].shape) if name in state else None
-        if found != expected.get(name):
+    for name in dict.fromkeys([*expected, *found]):
+        if found.get(name) != expected.get(name):
             raise InputError(
-                f"{folder.path(WEIGHTS)} holds {sequential_name(name)} of shape {found} where "
-                f"{FACTS} promises {expected.get(name)}: the two are not of one encoder, copy both again"
+                f"{folder.path(WEIGHTS)} has for {name} {found.get(name, 'nothing')} where {FACTS} "
+                f"promises {expected.get(name, 'nothing')}: the two are not of one encoder, {_AGAIN}"
             )

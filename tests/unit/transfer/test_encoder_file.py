@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +87,24 @@ def test_plain_pytorch_loads_it(folder: Path, encoder: EncoderFile) -> None:
     torch.testing.assert_close(net(x), own.eval()(x), atol=0, rtol=0)
 
 
+@pytest.mark.parametrize("widths", [(7, 4), (3,), (6, 5, 2)])
+def test_the_snippet_in_the_readme_loads_any(
+    widths: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = Pretraining(widths=widths, low_precision=False)
+    encoder = build_encoder(sources(), out=tmp_path / "encoder", how=how)
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    snippets = [part.split("```")[0] for part in readme.split("```python\n")[1:]]
+    (snippet,) = [each for each in snippets if "encoder.safetensors" in each]
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec(snippet, found)
+    own = MLP(5, widths=widths)
+    own.load_state_dict(encoder.state)
+    x = torch.from_numpy(X).float()
+    torch.testing.assert_close(found["net"](x), own.eval()(x), atol=0, rtol=0)
+
+
 def test_a_finished_folder_is_read_back_and_another_refused(folder: Path) -> None:
     before = (folder / "encoder.safetensors").stat().st_mtime_ns
     build_encoder(sources(), out=folder, how=HOW, temperature=2.0, title="signs")
@@ -138,23 +158,93 @@ def test_a_network_of_another_shape(encoder: EncoderFile, tmp_path: Path) -> Non
         )
 
 
-def test_weights_of_another_shape_than_promised(folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "copy"
     copy.mkdir()
-    for file in ("encoder.json", "encoder.safetensors", "rows.safetensors"):
+    for file in FILES:
         (copy / file).write_bytes((folder / file).read_bytes())
     load_encoder(copy)
+    return copy
+
+
+FILES = ("encoder.json", "encoder.safetensors", "rows.safetensors")
+AGAIN = "copy the folder of cotrain pretrain again, or repeat it$"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"widths": [7, 5]}, r"for 2.weight float32 \[4, 7\] where encoder.json promises .*5, 7\]"),
+        ({"widths": [7]}, r"for 2.(bias|weight) float32 .* where encoder.json promises nothing"),
+        ({"rows": "many"}, r"encoder\.json is damaged \('rows': input should be a valid integer"),
+        ({"sources": [{"name": "a"}]}, r"is damaged \('sources.0.weight': field required\)"),
+        ({"input_shape": None}, r"is damaged \('input_shape': input should be a valid tuple"),
+        ({"schema_version": 2}, r"has schema version 2, this cotrain reads 1"),
+    ],
+    ids=range(6),
+)
+def test_a_config_that_does_not_fit(copy: Path, change: dict[str, Any], message: str) -> None:
     facts = json.loads((copy / "encoder.json").read_text())
-    (copy / "encoder.json").write_text(json.dumps(facts | {"widths": [7, 5]}))
-    with pytest.raises(InputError, match=r"holds 2.weight of shape \(4, 7\) where .* \(5, 7\)"):
+    (copy / "encoder.json").write_text(json.dumps(facts | change))
+    with pytest.raises(InputError, match=f"{re.escape(str(copy))}.*{message}.*{AGAIN}"):
         load_encoder(copy)
-    (copy / "encoder.json").write_text(json.dumps(facts | {"rows": "many"}))
-    with pytest.raises(InputError, match=r"encoder\.json is damaged"):
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe", b"{}"], ids=range(4))
+def test_a_config_that_is_none(copy: Path, content: bytes) -> None:
+    (copy / "encoder.json").write_bytes(content)
+    with pytest.raises(InputError, match=rf"encoder\.json is damaged \(.+\): {AGAIN}"):
         load_encoder(copy)
-    (copy / "encoder.safetensors").write_bytes(b"no")
-    (copy / "encoder.json").write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize("file", FILES[1:])
+@pytest.mark.parametrize("kept", [None, 0, 5, 150, -4])
+def test_tensors_that_are_cut_off(copy: Path, file: str, kept: int | None) -> None:
+    content = (copy / file).read_bytes()
+    if kept is None:
+        (copy / file).unlink()
+    else:
+        (copy / file).write_bytes(content[:kept])
+    message = f"{re.escape(str(copy / file))} is missing or damaged: .+: {AGAIN}"
+    with pytest.raises(InputError, match=message):
+        load_encoder(copy)
+
+
+def test_a_pickle_is_not_read(copy: Path) -> None:
+    torch.save({"0.weight": torch.zeros(7, 5)}, copy / "encoder.safetensors")
     with pytest.raises(InputError, match=r"encoder\.safetensors is missing or damaged"):
         load_encoder(copy)
+
+
+@pytest.mark.parametrize(
+    ("rename", "message"),
+    [
+        ({"0.weight": "1.weight"}, "for 0.weight nothing where encoder.json promises float32"),
+        ({"2.bias": "3.bias"}, "for 2.bias nothing where encoder.json promises float32"),
+    ],
+)
+def test_tensors_of_other_names(copy: Path, rename: dict[str, str], message: str) -> None:
+    tensors, _ = RunFolder(copy).read_tensors("encoder.safetensors")
+    changed = {rename.get(name, name): tensor for name, tensor in tensors.items()}
+    RunFolder(copy).write_tensors("encoder.safetensors", changed, {})
+    with pytest.raises(InputError, match=message):
+        load_encoder(copy)
+
+
+def test_tensors_of_another_kind(copy: Path) -> None:
+    tensors, _ = RunFolder(copy).read_tensors("encoder.safetensors")
+    half = {name: tensor.half() for name, tensor in tensors.items()}
+    RunFolder(copy).write_tensors("encoder.safetensors", half, {})
+    with pytest.raises(InputError, match=r"for 0.weight float16 \[7, 5\] where encoder.json prom"):
+        load_encoder(copy)
+    RunFolder(copy).write_tensors("encoder.safetensors", tensors, {})
+    RunFolder(copy).write_tensors("rows.safetensors", {"key": torch.zeros(3)}, {})
+    with pytest.raises(InputError, match=f"does not hold the keys of the training rows: {AGAIN}"):
+        load_encoder(copy)
+
+
+def test_no_encoder_at_all(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no encoder: give the --out folder of cotrain pret"):
         load_encoder(tmp_path)
 
