@@ -170,7 +170,8 @@ def test_test_rows_among_the_training_rows(place: Path) -> None:
     overlapping = pl.concat([goals(110), small_table(240).head(50).select("x0", "x1", "x2", "x3")
                              .with_columns(goal=pl.lit(1, dtype=pl.Int64))])  # fmt: skip
     outcome = attempt(place, overlapping)
-    refused(outcome, "of 16 test rows have the inputs of rows that the encoder was trained on")
+    refused(outcome, "of 16 validation rows have the inputs of rows that the encoder was trained")
+    assert " of 16 test rows and " in outcome.err
     assert "--allow-overlap" in outcome.err
 
 

@@ -126,6 +126,9 @@ class EncoderFile:
     def check(self, target: Splits, *, allow_overlap: bool = False) -> tuple[str, ...]:
         """Refuse a target on which the encoder could not start, or would flatter itself.
 
+        Test rows that the encoder has seen are refused, validation rows are said: what is chosen on them
+        may not be the best, but the test scores stay honest.
+
         Args:
             target: The target's data.
             allow_overlap: Let test rows pass whose inputs the encoder was trained on.
@@ -150,18 +153,24 @@ class EncoderFile:
             raise InputError(
                 f"target {shown} is among the sources of the encoder: pre-finetune without it"
             )
+        valid = target.development.valid
+        shared = int(np.isin(row_keys(valid.inputs), self.keys).sum())
         known = target.test.count_known(self.keys)
-        if not known:
-            return ()
-        found = (
-            f"{known:,} of {len(target.test):,} test rows have the inputs of rows that the encoder was "
-            "trained on"
-        )
-        if not allow_overlap:
+        in_valid = f"{shared:,} of {len(valid):,} validation rows"
+        in_test = f"{known:,} of {len(target.test):,} test rows"
+        trained = "have the inputs of rows that the encoder was trained on"
+        if known and not allow_overlap:
             raise InputError(
-                f"{found}: pre-finetune with --without and this table, or say --allow-overlap"
+                f"{in_test}{f' and {in_valid}' if shared else ''} {trained}: pre-finetune with --without "
+                "and this table, or say --allow-overlap"
             )
-        return (f"{found}: scores of pretrained may flatter.",)
+        notes = [f"{in_test} {trained}: scores of pretrained may flatter."] if known else []
+        if shared:
+            notes.append(
+                f"{in_valid} {trained}: validation may choose pretrained too often, and settings that suit "
+                "known rows; pre-finetuning with --without and this table avoids it."
+            )
+        return tuple(notes)
 
 
 def save_encoder(

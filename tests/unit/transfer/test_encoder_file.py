@@ -122,17 +122,38 @@ def test_a_target_among_the_sources(encoder: EncoderFile) -> None:
         encoder.check(target("b"))
 
 
+def known_rows(part: int, rows: slice = slice(40, 140)) -> tuple[int, int]:
+    """Of the target's validation (1) or test (2) rows: those that the encoder has seen, and all."""
+    order = RandomSplit().assign(None, np.zeros(rows.stop - rows.start), 0)  # type: ignore[arg-type]
+    trained = sources().development.train.inputs.numpy()
+    own = X[rows][order == part].astype(np.float32)
+    return sum(bool((trained == row).all(axis=1).any()) for row in own), len(own)
+
+
 def test_test_rows_that_it_was_trained_on(encoder: EncoderFile) -> None:
     overlapping = target(rows=slice(40, 140))
-    trained = sources().development.train.inputs.numpy()
-    order = RandomSplit().assign(None, np.zeros(100), 0)  # type: ignore[arg-type]
-    test = X[40:140][order == 2].astype(np.float32)
-    known = sum(bool((trained == row).all(axis=1).any()) for row in test)
-    assert 0 < known < len(test)
-    with pytest.raises(InputError, match=rf"^{known} of {len(test)} test rows .* --allow-overlap$"):
+    (known, test), (shared, valid) = known_rows(2), known_rows(1)
+    assert 0 < known < test
+    assert 0 < shared < valid
+    count = f"{known} of {test} test rows and {shared} of {valid} validation rows"
+    with pytest.raises(InputError, match=rf"^{count} have the inputs of .* --allow-overlap$"):
         encoder.check(overlapping)
-    (said,) = encoder.check(overlapping, allow_overlap=True)
-    assert "test rows have the inputs of rows that the encoder was trained on" in said
+    on_test, on_valid = encoder.check(overlapping, allow_overlap=True)
+    assert on_test.startswith(f"{known} of {test} test rows have the inputs of rows that the encod")
+    assert on_valid.startswith(f"{shared} of {valid} validation rows have the inputs of rows that")
+
+
+def test_validation_rows_that_it_was_trained_on_are_said(encoder: EncoderFile) -> None:
+    splits = target()
+    seen = sources().development.train.inputs[:3]
+    valid = splits.development.valid
+    valid = replace(valid, inputs=torch.cat([seen, valid.inputs[3:]]))
+    splits = replace(splits, development=replace(splits.development, valid=valid))
+    (said,) = encoder.check(splits)
+    assert said.startswith(
+        "3 of 8 validation rows have the inputs of rows that the encoder was trai"
+    )
+    assert encoder.check(target()) == ()
 
 
 def test_inputs_of_another_width(encoder: EncoderFile) -> None:
