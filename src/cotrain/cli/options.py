@@ -83,7 +83,8 @@ With = Annotated[list[str], typer.Option("--with", help=WITH_HELP)]
 EncoderOption = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of cotrain pretrain: networks that start from its encoder are a further contender."
+        help="Folder of cotrain pretrain: networks that start from its encoder are a further contender. "
+        "What the encoder took is in the bill, but not within --budget."
     ),
 ]
 AllowOverlap = Annotated[

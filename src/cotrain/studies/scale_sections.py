@@ -18,18 +18,21 @@ NUMBER = "source tasks"
 
 def trained(study: ScaleStudy) -> str:
     """What was trained, and what it took."""
-    count = len(study.targets)
-    few = "; too few targets to speak of others than these" if count < FEWEST_TARGETS else ""
-    if few and study.seeds < FEWEST_SEEDS:
-        few += (
-            f", and too few seeds for intervals: nothing can be decided, use {FEWEST_SEEDS} or more"
-        )
-    seconds = sum(one.seconds for one in study.sets)
-    return (
+    targets, seconds = len(study.targets), sum(one.seconds for one in study.sets)
+    few = targets < FEWEST_TARGETS
+    lines = [
         f"{study.sizes[-1]} sources in {len(study.groups)} groups, {len(study.sets) - 1} encoders of "
-        f"{study.draws} random orders and {len(study.unions)} unions of groups\n"
-        f"{count} targets, {study.seeds} seeds{few}; stage 1 took {duration(seconds)}"
-    )
+        f"{study.draws} random order{'s' * (study.draws > 1)} and {len(study.unions)} unions of groups",
+        f"{targets} target{'s' * (targets > 1)}, {study.seeds} seeds"
+        f"{'; too few targets to speak of others than these' if few else ''}; "
+        f"stage 1 took {duration(seconds)}",
+    ]
+    if few and study.seeds < FEWEST_SEEDS:
+        lines.append(
+            f"{study.seeds} seeds of so few targets give no intervals, so nothing is decided: use --seeds "
+            f"{FEWEST_SEEDS} or more (5 are better)"
+        )
+    return "\n".join(lines)
 
 
 def sections(study: ScaleStudy) -> tuple[Section, ...]:

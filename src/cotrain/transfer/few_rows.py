@@ -6,6 +6,7 @@ Letters: R numbers of rows, T targets, C contenders, S seeds, N test rows, B boo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from cotrain.baselines.trees import Model, TreeLearner, tree_data
 from cotrain.budget import recipe_for
 from cotrain.contenders import SETTINGS
 from cotrain.data.taskdata import Development, TaskData
-from cotrain.population.engine import Engine
+from cotrain.population.engine import Engine, Update, Watch
 from cotrain.population.member import Recipe
 from cotrain.resample import draw_rows
 from cotrain.result import Contender
@@ -60,7 +61,8 @@ def few_shot(
     folder.write_json("engine.json", engine.folder.read_json("engine.json"))
     trainings, examples, seconds = 0, 0, 0.0
     found: dict[tuple[int, int], Array] = {}  # place of the rows, target → [C, S, n, ...]
-    for t in targets:
+    for at, t in enumerate(targets):
+        watch = _watch(engine, f"few rows, target {at + 1} of {len(targets)}")
         target, own_test = of_target(engine.development, t), only_target(test, t)
         places = test.labels(t)[0]
         found[len(sizes), t] = np.stack([on_test[t][c][:, places] for c in ALL_ROWS])
@@ -81,7 +83,7 @@ def few_shot(
                 engine.architecture.starts,
                 how=how,
                 encoder=encoder,
-                watch=engine.watch,
+                watch=watch,
                 stage=f"few-shot-{t}-{rows}",
             )
             trainings += tuned.trainings
@@ -146,6 +148,13 @@ def trees_predictions(
     first, best = max(tried, key=lambda pair: quality(pair[0]))
     models = [first, *(fitted(seed, best) for seed in range(1, how.seeds))]
     return np.stack([learner.predict(task, model, test.columns) for model in models])
+
+
+def _watch(engine: Engine, stage: str) -> Watch:
+    def watch(news: Update) -> None:
+        engine.watch(replace(news, stage=stage))
+
+    return watch
 
 
 def _scores(

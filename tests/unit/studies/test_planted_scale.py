@@ -103,7 +103,10 @@ def test_two_seeds_of_few_targets_give_no_intervals() -> None:
     numbers = few.estimates
     assert numbers.trend.value > 0.005
     assert np.isnan([numbers.trend.low, numbers.spread_ratio.high, numbers.by_size[0].low]).all()
-    assert "and too few seeds for intervals: nothing can be decided, use 3 or more" in str(few)
+    assert (
+        "2 seeds of so few targets give no intervals, so nothing is decided: use --seeds 3"
+        in str(few)
+    )
     assert " (no interval), than none by " in " ".join(str(few).split())
     pages = "".join(section.text for section in few.sections())
     assert "nan" not in pages + str(few)
