@@ -32,7 +32,9 @@ class Setting:
 
 
 # From middle to strong to no dropout. Chosen on validation splits of Tox21 and seven small tables
-# (benchmarks/settings.py); every weight vector picks its own on its own validation rows.
+# (benchmarks/settings.py); every weight vector picks its own on its own validation rows. Networks that
+# start from an encoder have the same: smaller rates suit them, but on many rows fresh ones as well
+# (benchmarks/finetuning_rates.py).
 SETTINGS = (
     Setting(learning_rate=3e-3, dropout=0.3),
     Setting(learning_rate=3e-3, dropout=1.0),

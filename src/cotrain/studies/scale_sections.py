@@ -147,7 +147,8 @@ def _spread(study: ScaleStudy) -> Section:
 def _cost(one: ScaleSet) -> str:
     if not one.examples:
         return ""
+    count, rows = len(one.sources), thousands(round(one.epoch_examples))
     return (
-        f"{len(one.sources)} sources, epoch of {thousands(round(one.epoch_examples))} rows in "
+        f"{count} source{'s' * (count > 1)}, epoch of {rows} rows in "
         f"{duration(one.epoch_seconds)}, {compact(one.examples)} examples in {duration(one.seconds)}"
     )
