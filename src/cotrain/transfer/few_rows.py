@@ -29,7 +29,7 @@ from cotrain.transfer.targets import of_target, only_target, with_rows
 
 Array = NDArray[np.float64]
 MOST_TARGETS = 10
-REPLICATES = 200
+REPLICATES = 100
 ALL_ROWS = (Contender.SINGLE, Contender.PRETRAINED, Contender.TREES)  # C, as trained on all rows
 
 
