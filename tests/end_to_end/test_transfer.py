@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from end_to_end.command import QUICK, Outcome, cotrain, small_table, write_table
 
 from cotrain import load
+from cotrain.errors import InputError
 from cotrain.transfer import load_encoder
 from cotrain.transfer.few_shot import FewShot
 
@@ -173,6 +175,23 @@ def test_test_rows_among_the_training_rows(place: Path) -> None:
     refused(outcome, "of 16 validation rows have the inputs of rows that the encoder was trained")
     assert " of 16 test rows and " in outcome.err
     assert "--allow-overlap" in outcome.err
+
+
+def test_a_preparation_of_another_encoder(place: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(place / "encoder", tmp_path / "e")
+    known = json.loads((copy / "preparation" / "preparation.json").read_text())
+    known["network_kept"][0] = False
+    (copy / "preparation" / "preparation.json").write_text(json.dumps(known))
+    with pytest.raises(
+        InputError, match=r"inputs of shape \(3,\) where encoder.json promises \(4,"
+    ):
+        load_encoder(copy)
+    (copy / "preparation" / "preparation.skops").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"preparation\.skops is missing or damaged"):
+        load_encoder(copy)
+    shutil.rmtree(copy / "preparation")
+    asked = ("run", place / "target.csv", "--targets", "goal", "--out", tmp_path / "x", "--encoder")
+    refused(cotrain(*asked, copy), "an encoder for tables has a folder preparation: copy it, too")
 
 
 def test_columns_that_lack(place: Path) -> None:

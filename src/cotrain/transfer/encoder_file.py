@@ -221,6 +221,12 @@ def load_encoder(path: str | Path) -> EncoderFile:
         from cotrain.data.prepare import Preparation
 
         preparation = Preparation.load(folder.path(PREPARATION))
+        made = (int(preparation.network_kept.sum()),)
+        if made != facts.input_shape:
+            raise InputError(
+                f"{folder.path(PREPARATION)} makes inputs of shape {made} where {FACTS} promises "
+                f"{facts.input_shape}: the two are not of one encoder, {_AGAIN}"
+            )
     rename = own_name if facts.widths is not None else str
     return EncoderFile(
         facts=facts,
