@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
-from cotrain.figures.plotly_text import finite, hover, label
+from cotrain.figures.plotly_text import finite, hover, label, thinned
 from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
 from cotrain.figures.text import compact
 from cotrain.result import Interval
@@ -40,11 +40,16 @@ class Series:
 
 
 def series_figure(
-    series: Sequence[Series], *, x_title: str, y_title: str, x_logarithmic: bool = False
+    series: Sequence[Series],
+    *,
+    x_title: str,
+    y_title: str,
+    x_logarithmic: bool = False,
+    x_names: Sequence[str] = (),
 ) -> Figure:
-    """All series on the same axes."""
+    """All series on the same axes; with names, ``x`` counts them from 0."""
     places = [x for one in series for x in one.x]
-    x_axis = _logarithmic(places) if x_logarithmic else {}
+    x_axis = _logarithmic(places) if x_logarithmic else _named(x_names) if x_names else {}
     traces = [_trace(one, at) for at, one in enumerate(series)]
     layout: Figure = {
         **LAYOUT,
@@ -91,6 +96,13 @@ def _logarithmic(places: Sequence[float]) -> Figure:
     powers = range(floor(log10(min(places))), ceil(log10(max(places))) + 1)
     ticks = [times * 10.0**power for power in powers for times in (1, 2, 5)]
     return {"type": "log", "tickvals": ticks, "ticktext": [compact(tick) for tick in ticks]}
+
+
+def _named(names: Sequence[str]) -> Figure:
+    """A tick for every name, or for some of many."""
+    shown = thinned(len(names), 12)
+    texts = [label(names[at], 18) for at in shown]
+    return {"range": [-0.5, len(names) - 0.5], "tickvals": shown, "ticktext": texts}
 
 
 def _trace(series: Series, at: int) -> Figure:

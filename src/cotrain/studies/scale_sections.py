@@ -120,7 +120,9 @@ def _by_target(study: ScaleStudy) -> Section:
         title="Related and mismatched sources, target by target",
         about="Gain in test score over no stage 1: from all sources, the related group, a mean other one.",
         text="\n".join([*lines, *note, str(study.findings[3])]),
-        drawing=series_figure(series, x_title="target", y_title="gain over no sources"),
+        drawing=series_figure(
+            series, x_title="target", y_title="gain over no sources", x_names=study.targets
+        ),
     )
 
 

@@ -31,3 +31,10 @@ def test_long_intervals_do_not_squeeze_the_values() -> None:
     assert "range" not in axis((0.5, 0.4, 0.6), (0.8, 0.7, 0.9))
     nan = float("nan")
     assert "range" not in axis((0.5, nan, nan), (nan, nan, nan))
+
+
+def test_names_stand_below_their_points() -> None:
+    series = [Series(name="a", x=[0, 1], y=[0.5, 0.6], joined=False)]
+    layout: Any = series_figure(series, x_title="x", y_title="y", x_names=["<b>", "c"])["layout"]
+    assert layout["xaxis"]["ticktext"] == ["&lt;b&gt;", "c"]
+    assert (layout["xaxis"]["tickvals"], layout["xaxis"]["range"]) == ([0, 1], [-0.5, 1.5])
