@@ -84,6 +84,15 @@ def test_the_curves(place: Path, finished: Outcome) -> None:
     means = {name: [value.value for value in curves.mean(name)] for name in ("scratch", "encoder")}
     assert min(means["encoder"]) > 0.9  # the sources all but say what the goal is
     assert means["scratch"][2] > 0.9
+    assert curves.redrawn.shape == (100, 3, 3)
+
+
+def test_on_all_rows_the_curves_are_the_contenders(place: Path, finished: Outcome) -> None:
+    curves = FewShot.load(place / "run" / "few_shot.safetensors")
+    (task,) = json.loads((place / "run" / "result.json").read_text())["tasks"]
+    for at, contender in enumerate(("single", "pretrained", "trees")):
+        spread = curves.scores[-1, 0, at].std(ddof=1)
+        assert spread == pytest.approx(task["seed_std"][contender], abs=1e-9)
 
 
 def test_its_models_predict_new_rows(place: Path, finished: Outcome) -> None:
