@@ -1,12 +1,14 @@
-"""Choosing sources for a target: four rankers against all sources, the best group, and chance.
+"""Choosing sources for a target: five rankers against all sources, the best group, and chance.
 
-For every target of benchmarks/scale.py each ranker looks at training and validation rows and picks a set
-under a budget of .35 of pre-finetuning on all sources, its own measuring included. Then encoders of all
-sources, of all unions of groups, of the picked sets and of three random sets under the same budget are
-trained, the target is fine-tuned from each (same sweep, 5 seeds), and its test rows are scored. The compute
-is what was really spent, as a share of what all sources really took.
+For every target of benchmarks/scale.py each ranker looks at training and validation rows and picks sets
+under budgets of .35, .2 and .1 of pre-finetuning on all sources, its own measuring included. Encoders of all
+sources and of all unions of groups are trained until early stopping; of the picked sets, of random ones, and
+of all sources for two passes. The target is fine-tuned from each (same sweep, 5 seeds), and its test rows
+are scored. All of it three times, with other seeds of rankers, draws and encoders. The compute is what was
+really spent, as a share of what all sources really took. Encoders of each source alone show what the
+rankings are worth.
 
-    python benchmarks/sources.py [reviews] [pictures] [assays]   # writes results/sources_*.json, sources.md
+    python benchmarks/sources.py [reviews] [pictures] [assays]   # writes results/sources_*.json
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,15 +28,15 @@ from source_sets import PROBLEMS, Problem
 
 from cotrain.artifacts import RunFolder
 from cotrain.choice import Choice
-from cotrain.errors import InputError
 from cotrain.result import Contender
 from cotrain.studies.scale import groups_of
 from cotrain.studies.scale_scores import StageOne
-from cotrain.studies.scale_sets import SourceSet
+from cotrain.studies.scale_sets import NONE, SourceSet
 from cotrain.studies.scale_trainer import EngineTrainer
 from cotrain.transfer import (
     AnyRanker,
     ByGradients,
+    ByLinearProbe,
     ByLookahead,
     ByRepresentation,
     BySampling,
@@ -42,96 +45,109 @@ from cotrain.transfer import (
     unions,
 )
 from cotrain.transfer.source_data import of_sources
-from cotrain.transfer.sources import pick
+from cotrain.transfer.sources import PASSES, USUAL_PASSES, pick
 
 RESULTS = Path(__file__).parent / "results"
-BUDGET = 0.35
-RUN = ShortRun(widths=GRID.widths, passes=0.4)
-RANKERS: dict[str, AnyRanker] = {
-    "lookahead": ByLookahead(run=RUN),
-    "gradients": ByGradients(run=RUN),
-    "representation": ByRepresentation(run=RUN),
-    "sampled": BySampling(run=replace(RUN, passes=0.12), sets=8),
-}
-CHANCE = 3
-NONE = SourceSet(sources=())
+BUDGETS = (0.35, 0.2, 0.1)
+SEEDS = 3
+ALONE = 8  # passes over a source alone
 
 
-def picks(problem: Problem, folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Target → who picked → sources and what measuring took, in training examples."""
+def rankers(seed: int) -> dict[str, AnyRanker]:
+    """Name → ranker."""
+    run = ShortRun(widths=GRID.widths, passes=0.4, seed=seed)
+    return {
+        "linear probe": ByLinearProbe(widths=GRID.widths, seed=seed),
+        "lookahead": ByLookahead(run=run),
+        "gradients": ByGradients(run=run),
+        "representation": ByRepresentation(run=run),
+        "sampled": BySampling(run=replace(run, passes=0.12), sets=8),
+    }
+
+
+def picks(problem: Problem, folder: Path, seed: int) -> dict[str, dict[str, dict[str, Any]]]:
+    """Target → who picked under which budget → sources, measuring in training examples, ranking."""
     names = [task.name for task in problem.splits.tasks]
     sources = [name for name in names if name not in problem.targets]
+    rest = [names.index(name) for name in sources]
+    train = of_sources(problem.splits.development, rest).train
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for target in problem.targets:
-        rest = [names.index(name) for name in sources]
         data = of_sources(problem.splits.development, [*rest, names.index(target)])
         splits = replace(problem.splits, development=data)
-        train = of_sources(problem.splits.development, rest).train
         found[target] = {}
-        for by, ranker in RANKERS.items():
-            try:
-                chosen = choose_sources(
-                    splits, target=target, out=folder / target / by, by=ranker, budget=BUDGET
-                )
-            except InputError as error:
-                print(f"{target} by {by}: {error}", flush=True)
-                continue
-            found[target][by] = {
-                "sources": list(chosen.picked),
-                "ranking": dict(zip(chosen.sources, chosen.score, strict=True)),
-                "measuring": chosen.measuring * 6 * len(train),
-                "seconds": chosen.seconds,
-            }
-        for draw in range(CHANCE):
-            luck = np.random.default_rng((draw, names.index(target))).random(len(sources))
-            own = pick(luck, train, budget=BUDGET)
-            found[target][f"chance {draw}"] = {
-                "sources": [sources[s] for s in own],
-                "measuring": 0.0,
-            }
+        for by, ranker in rankers(seed).items():
+            for budget in BUDGETS:
+                out = folder / target / by
+                chosen = choose_sources(splits, target=target, out=out, by=ranker, budget=budget)
+                found[target][f"{by} {budget:g}"] = {
+                    "sources": list(chosen.picked),
+                    "measuring": chosen.measuring * USUAL_PASSES * len(train),
+                    "ranking": dict(zip(chosen.sources, chosen.score, strict=True)),
+                    "seconds": chosen.seconds,
+                }
+        luck = np.random.default_rng((seed, names.index(target))).random(len(sources))
+        for budget in BUDGETS:
+            own = [sources[s] for s in pick(luck, train, budget=budget)]
+            found[target][f"chance {budget:g}"] = {"sources": own, "measuring": 0.0}
     return found
 
 
 def measure(name: str) -> dict[str, Any]:
     """Scores and costs of every target and contender."""
     problem, began = PROBLEMS[name](), time.monotonic()
-    names = [task.name for task in problem.splits.tasks]
-    own = [t for t, task in enumerate(names) if task not in problem.targets]
-    place = {names[t]: s for s, t in enumerate(own)}
-    groups = groups_of(list(place), problem.families)
-    with tempfile.TemporaryDirectory() as folder:
-        picked = picks(problem, Path(folder) / "picks")
-        fixed = {"none": NONE, "all": SourceSet(sources=tuple(range(len(own))))}
-        for union in unions(tuple(groups)):
-            chosen = sorted(s for group in union for s in groups[group])
-            fixed[" + ".join(union)] = SourceSet(sources=tuple(chosen))
-        contenders = {
-            target: fixed
-            | {
-                by: SourceSet(sources=tuple(sorted(place[s] for s in one["sources"])))
-                for by, one in picked[target].items()
-            }
-            for target in problem.targets
-        }
-        trainer = EngineTrainer(
-            splits=problem.splits,
-            sources=tuple(own),
-            folder=RunFolder(Path(folder) / "run"),
-            grid=replace(GRID, rows=problem.rows),
-            watch=lambda _: None,
-        )
-        sets = list(dict.fromkeys(s for own in contenders.values() for s in own.values()))
-        stage_one = trainer.pretrain(sets)
-        found = score(trainer, contenders, names)
+    own = [task.name for task in problem.splits.tasks if task.name not in problem.targets]
+    groups = groups_of(own, problem.families)
     return {
         "targets": list(problem.targets),
-        "groups": {group: [list(place)[s] for s in own] for group, own in groups.items()},
+        "groups": {group: [own[s] for s in members] for group, members in groups.items()},
         "family": {target: problem.families.get(target) for target in problem.targets},
-        "scores": found,
-        "picked": picked,
-        "examples": costs(contenders, sets, stage_one),
+        "seeds": [once(problem, own, groups, seed) for seed in range(SEEDS)],
         "seconds": time.monotonic() - began,
     }
+
+
+def once(
+    problem: Problem, own: list[str], groups: Mapping[str, list[int]], seed: int
+) -> dict[str, Any]:
+    """With one seed; each source alone with the first."""
+    everything = tuple(range(len(own)))
+    fixed = {
+        "none": NONE,
+        "all": SourceSet(sources=everything),
+        "all, two passes": SourceSet(sources=everything, passes=PASSES),
+    }
+    for union in unions(tuple(groups)):
+        members = tuple(sorted(s for group in union for s in groups[group]))
+        fixed[" + ".join(union)] = SourceSet(sources=members)
+    if seed == 0:
+        fixed |= {f"only {own[s]}": SourceSet(sources=(s,), passes=ALONE) for s in everything}
+    with tempfile.TemporaryDirectory() as folder:
+        picked = picks(problem, Path(folder) / "picks", seed)
+        contenders = {
+            target: fixed | {by: _set(own, one["sources"]) for by, one in picked[target].items()}
+            for target in problem.targets
+        }
+        names = [task.name for task in problem.splits.tasks]
+        trainer = EngineTrainer(
+            splits=problem.splits,
+            sources=tuple(names.index(one) for one in own),
+            folder=RunFolder(Path(folder) / "run"),
+            grid=replace(GRID, rows=problem.rows, seed=seed),
+            watch=lambda _: None,
+        )
+        sets = list(dict.fromkeys(one for each in contenders.values() for one in each.values()))
+        stage_one = trainer.pretrain(sets)
+        return {
+            "scores": score(trainer, contenders, names),
+            "picked": picked,
+            "examples": costs(contenders, sets, stage_one),
+        }
+
+
+def _set(own: list[str], picked: list[str]) -> SourceSet:
+    places = tuple(sorted(own.index(one) for one in picked))
+    return SourceSet(sources=places, passes=PASSES) if places else NONE
 
 
 def score(

@@ -36,6 +36,18 @@ WITHOUT_HELP = (
     "Table whose rows must not be trained on: rows of DATA with the same inputs stay out. Its column of "
     "molecules may have another name."
 )
+Chosen = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of `cotrain sources`: only what it chose, for as many passes.",
+        show_default=False,
+    ),
+]
+PASSES_HELP = (
+    "So many passes over the rows, in a whole schedule of small batches; until early stopping if not "
+    "given. Two cost a third of that, for about the same score."
+)
+Passes = Annotated[int | None, typer.Option(min=1, help=PASSES_HELP, show_default=False)]
 Without = Annotated[Path | None, typer.Option(help=WITHOUT_HELP)]
 
 
@@ -47,6 +59,8 @@ def pretrain(
     columns: Columns = None,
     smiles: Smiles = None,
     domain: Domain = None,
+    chosen: Chosen = None,
+    passes: Passes = None,
     without: Without = None,
     split: Cut = "random",
     seed: Seed = 0,
@@ -57,24 +71,35 @@ def pretrain(
     resume: Resume = False,
 ) -> None:
     """Pre-finetune one encoder on all targets, for `cotrain run --encoder` or any PyTorch program."""
+    from cotrain.artifacts import RunFolder
     from cotrain.data import from_table, read_table
     from cotrain.data.without import without_rows_of
-    from cotrain.transfer import Pretraining, build_encoder
+    from cotrain.transfer import Pretraining, build_encoder, read_choice
+    from cotrain.transfer.source_data import named_sources
 
     temperature = _temperature(sampling)
     how = Pretraining(
         widths=options.numbers(widths, "--widths", int), seed=seed, low_precision=not float32
     )
+    choice = None if chosen is None else read_choice(RunFolder(chosen))
+    if choice is not None:
+        passes = passes or choice.passes
+    if passes is not None:
+        how = how.brief(passes)
     folder = options.claim_folder(
         out or Path(f"{options.folder_name(data)}-encoder"), resume=resume
     )
     frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split, domain)
+    if choice is not None and choice.target in [one.name for one in schema.inputs]:
+        raise InputError(f"{choice.target!r}, the target, would be an input: add it to --ignore")
     console = session.make_console()
     if without is not None:
         whole = len(frame)
         frame = without_rows_of(frame, read_table(without, None), schema.inputs)
         session.say(console, f"rows left out, also in {without.name}: {whole - len(frame):,}")
     splits = from_table(frame, schema, cut, seed, test=False)
+    if choice is not None:
+        splits = named_sources(splits, choice.picked)
     for note in splits.notes:
         session.say(console, f"note: {note}")
     with session.watched(console, folder) as watch:

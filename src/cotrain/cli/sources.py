@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 class By(StrEnum):
     """Who ranks."""
 
+    PROBE = "probe"
     LOOKAHEAD = "lookahead"
     GRADIENTS = "gradients"
     REPRESENTATION = "representation"
@@ -54,7 +55,7 @@ def sources(
     data: Data,
     targets: Targets,
     target: Target,
-    by: Ranks = By.LOOKAHEAD,
+    by: Ranks = By.PROBE,
     budget: Share = 0.35,
     max_sources: Most = None,
     ignore: Ignore = None,
@@ -100,9 +101,16 @@ def sources(
 def _ranker(by: By, run: ShortRun) -> AnyRanker:
     from dataclasses import replace
 
-    from cotrain.transfer import ByGradients, ByLookahead, ByRepresentation, BySampling
+    from cotrain.transfer import (
+        ByGradients,
+        ByLinearProbe,
+        ByLookahead,
+        ByRepresentation,
+        BySampling,
+    )
 
     rankers: dict[By, AnyRanker] = {
+        By.PROBE: ByLinearProbe(widths=run.widths, seed=run.seed),
         By.LOOKAHEAD: ByLookahead(run=run),
         By.GRADIENTS: ByGradients(run=run),
         By.REPRESENTATION: ByRepresentation(run=run),

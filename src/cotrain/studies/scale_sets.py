@@ -65,10 +65,12 @@ class SourceSet:
     Args:
         sources: Growing places; empty for no stage 1.
         labels: Training labels that each of them keeps; all if None.
+        passes: Of a brief run over their rows; until early stopping if None.
     """
 
     sources: tuple[int, ...]
     labels: int | None = None
+    passes: int | None = None
 
 
 NONE = SourceSet(sources=())

@@ -2,7 +2,8 @@
 
 Where sources share rows, encoders of all sets with the same labels are one population. Where they are
 domains, every encoder is trained on its own rows: weights are sampling rates there, and a side by side
-population would let a small set read as many rows in an epoch as a large one.
+population would let a small set read as many rows in an epoch as a large one. So is a brief run, whose few
+batches should be full of its own rows.
 Letters: X sets of sources, K seeds.
 """
 
@@ -86,8 +87,9 @@ class EngineTrainer:
             return [[own] for own in trained]
         by_labels: dict[int | None, list[SourceSet]] = {}
         for own in trained:
-            by_labels.setdefault(own.labels, []).append(own)
-        return list(by_labels.values())
+            if own.passes is None:
+                by_labels.setdefault(own.labels, []).append(own)
+        return [*by_labels.values(), *([own] for own in trained if own.passes is not None)]
 
     def _population(
         self, at: int, sets: Sequence[SourceSet], of: int
@@ -98,17 +100,18 @@ class EngineTrainer:
             data = with_labels(data, sets[0].labels, self.grid.seed)
         places = {own: [used.index(s) for s in own.sources] for own in sets}
         sizes = source_sizes(data.train)
-        grid = self.grid
+        grid, passes = self.grid, sets[0].passes
+        how = Pretraining(
+            widths=grid.widths,
+            setting=grid.settings[0],
+            seed=grid.seed,
+            low_precision=grid.low_precision,
+        )
         found = pretrain(
             RunFolder(self.folder.path(f"population/sources-{at}")),
             data,
             {_name(n): mixture_weights(sizes, places[own]) for n, own in enumerate(sets)},
-            how=Pretraining(
-                widths=grid.widths,
-                setting=grid.settings[0],
-                seed=grid.seed,
-                low_precision=grid.low_precision,
-            ),
+            how=how if passes is None else how.brief(passes),
             watch=self._watch(f"pre-finetune {at + 1} of {of}"),
         )
         self._encoders.update({own: found.encoders[_name(n)] for n, own in enumerate(sets)})

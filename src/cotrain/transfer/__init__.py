@@ -33,17 +33,17 @@ settings of a target.
 from cotrain.transfer.build import build_encoder
 from cotrain.transfer.encoder_file import EncoderFacts, EncoderFile, load_encoder, save_encoder
 from cotrain.transfer.finetune import SCRATCH, SWEEP, Finetuned, Finetuning, finetune
+from cotrain.transfer.linear_probe import ByLinearProbe
 from cotrain.transfer.looking import ShortRun
 from cotrain.transfer.mixtures import BY_SIZE, UNIFORM, mixture_weights, source_sizes, unions
 from cotrain.transfer.pretrain import Pretrained, Pretraining, pretrain
+from cotrain.transfer.ranked import Ranked, Ranker
 from cotrain.transfer.rankers import (
     AnyRanker,
     ByGradients,
     ByLookahead,
     ByRepresentation,
     BySampling,
-    Ranked,
-    Ranker,
 )
 from cotrain.transfer.sources import SourceChoice, choose_sources, read_choice
 from cotrain.transfer.targets import of_target, only_target, with_rows
@@ -55,6 +55,7 @@ __all__ = [
     "UNIFORM",
     "AnyRanker",
     "ByGradients",
+    "ByLinearProbe",
     "ByLookahead",
     "ByRepresentation",
     "BySampling",

@@ -4,6 +4,9 @@ Padmakumar et al. 2022, "Exploring the Role of Task Transferability in Large-Sca
 (arXiv 2204.11117): one encoder with a linear head for each source, batches of mixed sources, every example
 counts alike and no loss is scaled; a member keeps the one model with the best unweighted mean of its
 sources' validation losses, and stops after three rounds without a better one.
+
+Departure: a run may be brief, a whole schedule of few passes. It reaches what early stopping reaches for a
+third of the compute (benchmarks/results/sources.md).
 Letters: M mixtures, S sources, N rows.
 """
 
@@ -30,6 +33,9 @@ from cotrain.stages import build_engine
 from cotrain.transfer.mixtures import Weights
 from cotrain.transfer.source_data import rows_of
 
+BRIEF = Setting(learning_rate=3e-3, dropout=0.0)
+BATCH = 16  # of a brief run: more steps for the same rows
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
@@ -39,6 +45,7 @@ class Pretraining:
         widths: Hidden widths of the built-in encoder.
         setting: Learning rate and dropout. Full dropout gave the lower mean validation loss on ToxCast.
         patience: Rounds without a better mean validation loss after which a member stops.
+        passes: Over the training rows, see :meth:`brief`; until early stopping if None.
         seed: Of the initial parameters, the dropout masks and the order of the rows.
         low_precision: Let calibration choose bfloat16 products where they are faster and agree.
     """
@@ -46,20 +53,33 @@ class Pretraining:
     widths: tuple[int, ...] = (256, 256)
     setting: Setting = SETTINGS[1]
     patience: int = 3
+    passes: int | None = None
     seed: int = 0
     low_precision: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what would fail only later."""
-        if not (self.widths and min(self.widths) > 0 and self.patience > 0):
+        counts = (*self.widths, self.patience, 1 if self.passes is None else self.passes)
+        if not self.widths or min(counts) < 1:
             raise InputError(
-                f"widths and patience must be above 0, got {self.widths}, {self.patience}"
+                f"widths, patience and passes must be above 0, got {self.widths}, {self.patience}, "
+                f"{self.passes}"
             )
+
+    def brief(self, passes: int) -> Pretraining:
+        """The same in few passes: a whole schedule of them in small batches, without dropout.
+
+        >>> Pretraining(widths=(64,)).brief(2).recipe(rows=6000).rounds
+        2
+        """
+        return replace(self, passes=passes, setting=BRIEF)
 
     def recipe(self, rows: int) -> Recipe:
         """Of a run on so many training rows."""
-        recipe = recipe_for(rows, seed=self.seed)
-        return replace(recipe, patience=self.patience, one_model=True)
+        recipe = replace(recipe_for(rows, seed=self.seed), one_model=True)
+        if self.passes is None:
+            return replace(recipe, patience=self.patience)
+        return replace(recipe, rounds=self.passes, patience=self.passes, batch_size=BATCH)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cotrain.artifacts import RunFolder
 from cotrain.data.identity import label_key
@@ -25,40 +24,15 @@ from cotrain.measure.probes import finite_mean
 from cotrain.measure.schedule import FORWARD
 from cotrain.measure.similarity import compared
 from cotrain.measure.surrogate import Surrogate
-from cotrain.models.losses import predictions
 from cotrain.population.member import Member
-from cotrain.tasks import Kind, Task
+from cotrain.transfer.alignment import aligned
+from cotrain.transfer.linear_probe import ByLinearProbe
 from cotrain.transfer.looking import SETTING, ShortRun, View, train_looking
+from cotrain.transfer.ranked import Ranked
 from cotrain.transfer.source_data import rows_of
 
 Array = NDArray[np.float64]
 TRIES = 20  # draws of a set that must not be there yet
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ranked:
-    """Scores of S sources.
-
-    Args:
-        score: ``[S]``; 0 where nothing could be measured.
-        examples: Training examples that measuring was worth.
-    """
-
-    score: Array
-    examples: float
-
-
-class Ranker(Protocol):
-    """Scores sources for a target."""
-
-    def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
-        """Measure and score.
-
-        Args:
-            folder: Keeps what is trained.
-            joint: Training and validation rows of the S sources and, last, the target.
-        """
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +166,7 @@ class BySampling:
         )
 
 
-AnyRanker: TypeAlias = ByLookahead | ByGradients | ByRepresentation | BySampling
+AnyRanker: TypeAlias = ByLinearProbe | ByLookahead | ByGradients | ByRepresentation | BySampling
 
 
 def random_halves(order: Sequence[int], sets: int, seed: int) -> Sets:
@@ -227,39 +201,6 @@ def worth(surrogate: Surrogate, target: int) -> Array:
     pairs[:, target] = True
     gain = np.nan_to_num(surrogate.mean(pairs)[:, target])
     return np.asarray(gain - gain.mean(), dtype=np.float64)
-
-
-def indicators(labels: Array, task: Task) -> Array:
-    """``[N, K]`` values, or one column a class."""
-    if task.kind is not Kind.MULTICLASS:
-        return labels[:, None]
-    return np.eye(len(task.classes))[labels.astype(np.intp)]
-
-
-def alignment(a: Array, b: Array) -> float:
-    """Linear centred kernel alignment of ``[N, C]`` with ``[N, K]``, from 0 to 1; 0 if one is constant.
-
-    >>> x = np.array([[0.0], [1.0], [2.0], [3.0]])
-    >>> round(alignment(x, 5 - 2 * x), 6), alignment(x, np.ones((4, 1)))
-    (1.0, 0.0)
-    """
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    scale = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
-    return float(np.linalg.norm(a.T @ b) ** 2 / scale) if scale > 0 else 0.0
-
-
-def aligned(data: TaskData, outputs: Tensor, task: int) -> Array:
-    """``[T]`` alignment of every task's predictions with one task's labels.
-
-    Args:
-        data: N rows.
-        outputs: ``[1, O, N]``.
-        task: Whose labels; 0 everywhere if it has none.
-    """
-    rows, labels = data.labels(task)
-    wanted = indicators(labels, data.tasks[task])
-    found = [own[0].reshape(len(data), -1)[rows] for own in predictions(data.tasks, outputs)]
-    return np.array([alignment(own, wanted) for own in found])
 
 
 def _mean(looks: list[list[float]]) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from cotrain.data.taskdata import Development, TaskData
+from cotrain.data.taskdata import Development, Splits, TaskData
 from cotrain.errors import InputError
 from cotrain.transfer.targets import draw, only_tasks
 
@@ -16,6 +16,23 @@ def of_sources(development: Development, sources: Sequence[int]) -> Development:
     """Training and validation rows labelled for some tasks, with these tasks only."""
     train, valid = (only_tasks(data, sources) for data in (development.train, development.valid))
     return Development(train=train, valid=valid)
+
+
+def named_sources(splits: Splits, names: Sequence[str]) -> Splits:
+    """The same data set with some of its tasks only, in their own order; its test rows stay as they are.
+
+    Raises:
+        InputError: If one of them is not there.
+    """
+    tasks = [task.name for task in splits.tasks]
+    missing = [name for name in names if name not in tasks]
+    if missing:
+        raise InputError(
+            f"chosen source {missing[0]!r} is not among the targets: give the --targets, and with "
+            "--domain the column, of cotrain sources"
+        )
+    wanted = [t for t, name in enumerate(tasks) if name in names]
+    return replace(splits, development=of_sources(splits.development, wanted))
 
 
 def with_labels(sources: Development, labels: int, seed: int) -> Development:

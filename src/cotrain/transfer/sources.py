@@ -1,8 +1,10 @@
 """Which sources to pre-finetune on for a target: rank them, and pick a set that fits a budget.
 
-The unit of the budget is pre-finetuning on all sources, taken to last six passes over their training rows,
-which is where early stopping ends it on small tables; what measuring takes counts. A set costs the share of
-these rows that it has labels for.
+The unit of the budget is pre-finetuning on all sources with early stopping, taken to last six passes over
+their training rows, which is where it ends on small tables; what measuring takes counts. The set is meant
+for a brief run of two passes (:meth:`~cotrain.transfer.pretrain.Pretraining.brief`), a third of the unit
+for all sources: fewer passes cost less of the score than fewer sources do (benchmarks/results/sources.md),
+so sources are dropped only where even that does not fit.
 Letters: S sources.
 """
 
@@ -10,9 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +26,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from cotrain.artifacts import RunFolder
 from cotrain.data.infer import match
-from cotrain.data.taskdata import Splits, TaskData
+from cotrain.data.taskdata import Development, Splits, TaskData
 from cotrain.errors import InputError
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import duration, percent, shorten
 from cotrain.stages import claim_for
+from cotrain.transfer.linear_probe import ByLinearProbe
 from cotrain.transfer.pretrain import check_sources
-from cotrain.transfer.rankers import AnyRanker, ByLookahead, own_heads
+from cotrain.transfer.rankers import AnyRanker, own_heads
 from cotrain.transfer.source_data import of_sources, rows_of
 
 Array = NDArray[np.float64]
-PASSES = 6
+USUAL_PASSES = 6
+PASSES = 2
+RANKING = "ranking.json"
 RESULT = "sources.json"
 MOST_LINES = 20
 WORKING_FOLDER = "population"
@@ -47,10 +56,12 @@ class SourceChoice:
         by: Who ranked.
         sources: ``[S]`` names, the best first.
         score: ``[S]`` what the ranker measured; 0 or less is not expected to help.
+        cost: ``[S]`` share of the compute of pre-finetuning on all sources that a brief run on each takes.
         picked: Names of the chosen ones, the best first.
+        passes: Over their rows that they are to be pre-finetuned for.
         budget: Share of the compute of pre-finetuning on all sources.
         measuring: Share that measuring took.
-        pretraining: Share that pre-finetuning on the chosen ones will take.
+        pretraining: Share that the brief run on the chosen ones will take.
         seconds: Of measuring.
     """
 
@@ -59,7 +70,9 @@ class SourceChoice:
     by: str
     sources: tuple[str, ...]
     score: tuple[float, ...]
+    cost: tuple[float, ...]
     picked: tuple[str, ...]
+    passes: int
     budget: float
     measuring: float
     pretraining: float
@@ -67,23 +80,42 @@ class SourceChoice:
 
     def __str__(self) -> str:
         """The ranking and the choice."""
-        shown = list(zip(self.sources, self.score, strict=True))[:MOST_LINES]
+        shown = zip(self.sources[:MOST_LINES], self.score, self.cost, strict=False)
         lines = [
-            f"  {'*' if name in self.picked else ' '} {shorten(name, 50):<50} {value:+.3g}"
-            for name, value in shown
+            f"  {'*' if name in self.picked else ' '} {shorten(name, 50):<50} {value:+.3f} "
+            f"{percent(cost):>6}"
+            for name, value, cost in shown
         ]
-        rest = len(self.sources) - len(shown)
+        rest = len(self.sources) - len(lines)
         more = [f"    … and {rest} more"] if rest else []
         return "\n".join(
             [
-                f"{len(self.sources)} sources ranked for {shorten(self.target, 40)} by {self.by}",
+                f"{len(self.sources)} sources ranked for {shorten(self.target, 40)} by {self.by}: score, "
+                f"and cost of {self.passes} passes",
                 *lines,
                 *more,
-                f"chosen (*): {len(self.picked)}; they cost {percent(self.pretraining)} of pre-finetuning "
-                f"on all, measuring {percent(self.measuring)} ({duration(self.seconds)}), of a budget of "
-                f"{percent(self.budget)}",
+                *self._verdict(),
             ]
         )
+
+    def _verdict(self) -> list[str]:
+        of = f"of a budget of {percent(self.budget)} of pre-finetuning on all with early stopping"
+        took = f"measuring took {percent(self.measuring)} ({duration(self.seconds)})"
+        if not self.picked:
+            least = min(self.cost)
+            return [
+                f"chosen: none. {took.capitalize()} {of}, and the cheapest source takes {percent(least)}: "
+                f"raise the budget to {percent(math.ceil(100 * (self.measuring + least)) / 100)}"
+            ]
+        useless = sum(value <= 0 for value in self.score)
+        dear = len(self.sources) - len(self.picked) - useless
+        reasons = (("not expected to help", useless), ("beyond what is allowed", dear))
+        left = [f"{count} {reason}" for reason, count in reasons if count > 0]
+        return [
+            f"chosen (*): {len(self.picked)}; {self.passes} passes over them take "
+            f"{percent(self.pretraining)}, {took}, {of}",
+            *([f"left out: {', '.join(left)}"] if left else []),
+        ]
 
     def figure(self) -> Figure:
         """Scores by rank, the chosen ones in a colour of their own."""
@@ -110,16 +142,33 @@ class SourceChoice:
         folder.write_json(RESULT, dataclasses.asdict(self))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """What was measured, whatever the budget.
+
+    Args:
+        by: Who ranked.
+        score: ``[S]`` in the order of the tasks.
+        measuring: Share of pre-finetuning on all sources that it took.
+        seconds: Of measuring.
+    """
+
+    by: str
+    score: tuple[float, ...]
+    measuring: float
+    seconds: float
+
+
+Kept = TypeVar("Kept", SourceChoice, Ranking)
+
+
 def read_choice(folder: RunFolder) -> SourceChoice:
     """What :meth:`SourceChoice.save` wrote.
 
     Raises:
         InputError: If there is none, or the file is not what cotrain wrote.
     """
-    try:
-        return TypeAdapter(SourceChoice).validate_python(folder.read_json(RESULT))
-    except ValidationError as error:
-        raise InputError(f"{folder.path(RESULT)} is damaged: {error.errors()[0]['msg']}") from error
+    return _read(folder, RESULT, SourceChoice)
 
 
 def choose_sources(
@@ -137,17 +186,17 @@ def choose_sources(
     Args:
         splits: Sources and target together, from :mod:`cotrain.data`.
         target: Name of the target.
-        out: The run folder; an interrupted ranking is begun again, a finished one is read.
-        by: The ranker; lookahead transference unless given.
+        out: The run folder. An interrupted ranking is begun again; of a finished one only the set is picked
+            again, under whatever budget.
+        by: The ranker; linear probes unless given.
         budget: Share of the compute of pre-finetuning on all sources, measuring included.
         most: At most so many sources.
         title: Name of the data set.
 
     Raises:
-        InputError: If the target is not found, a source cannot be trained, or measuring alone is over
-            the budget.
+        InputError: If the target is not found, or a source cannot be trained.
     """
-    by = by or ByLookahead()
+    by = by or ByLinearProbe()
     if not 0 < budget <= 1:
         raise InputError(f"budget must be above 0 and at most 1, got {budget:g}")
     if most is not None and most < 1:
@@ -160,36 +209,56 @@ def choose_sources(
     sources = [t for t in range(len(names)) if t != own]
     train = of_sources(splits.development, sources)
     check_sources(train, {"all": (1.0,) * len(sources)})
-    joint = own_heads(of_sources(splits.development, [*sources, own]))
-    settings = {"target": chosen[0], "by": repr(by), "budget": budget, "most": most}
-    claim_for(folder, splits, title, verb="sources", settings=settings)
-    if folder.has(RESULT):
-        return read_choice(folder)
-    began = time.monotonic()
-    ranked = by(RunFolder(folder.path(WORKING_FOLDER)), joint)
-    measuring = ranked.examples / (PASSES * len(train.train))
-    picked = pick(ranked.score, train.train, budget=budget - measuring, most=most)
-    order = np.argsort(-ranked.score, kind="stable")
+    claim_for(folder, splits, title, verb="sources", settings={"target": chosen[0], "by": repr(by)})
+    if not folder.has(RANKING):
+        joint = own_heads(of_sources(splits.development, [*sources, own]))
+        _rank(folder, by, joint, len(train.train))
+    ranking = _read(folder, RANKING, Ranking)
+    picked = pick(
+        np.array(ranking.score), train.train, budget=budget - ranking.measuring, most=most
+    )
+    order = np.argsort(-np.array(ranking.score), kind="stable")
     found = SourceChoice(
         title=title,
         target=chosen[0],
-        by=type(by).__name__.removeprefix("By").lower(),
+        by=ranking.by,
         sources=tuple(names[sources[s]] for s in order),
-        score=tuple(float(ranked.score[s]) for s in order),
+        score=tuple(ranking.score[s] for s in order),
+        cost=tuple(share(train.train, [s]) for s in order),
         picked=tuple(names[sources[s]] for s in picked),
+        passes=PASSES,
         budget=budget,
-        measuring=measuring,
-        pretraining=rows_of(train.train, picked) / len(train.train),
-        seconds=time.monotonic() - began,
+        measuring=ranking.measuring,
+        pretraining=share(train.train, picked),
+        seconds=ranking.seconds,
     )
     found.save(folder)
     return found
 
 
+def _rank(folder: RunFolder, by: AnyRanker, joint: Development, rows: int) -> None:
+    """Measure, and keep it."""
+    began = time.monotonic()
+    ranked = by(RunFolder(folder.path(WORKING_FOLDER)), joint)
+    shutil.rmtree(folder.path(WORKING_FOLDER), ignore_errors=True)
+    found = Ranking(
+        by=re.sub("([A-Z])", r" \1", type(by).__name__.removeprefix("By")).strip().lower(),
+        score=tuple(ranked.score.tolist()),
+        measuring=ranked.examples / (USUAL_PASSES * rows),
+        seconds=time.monotonic() - began,
+    )
+    folder.write_json(RANKING, dataclasses.asdict(found))
+
+
+def share(train: TaskData, sources: Sequence[int]) -> float:
+    """What a brief run on some sources takes of pre-finetuning on all of them."""
+    return PASSES * rows_of(train, sources) / (USUAL_PASSES * len(train))
+
+
 def pick(
     score: Array, train: TaskData, *, budget: float, most: int | None = None
 ) -> tuple[int, ...]:
-    """Sources to train on, the best first.
+    """Sources to train on, the best first; none if none fits.
 
     In the order of their scores, every source that still fits is taken. Those with a score of 0 or less
     are left out, unless all have one: then the first that fits is taken.
@@ -197,25 +266,22 @@ def pick(
     Args:
         score: ``[S]``.
         train: Training rows of the sources.
-        budget: Share of their rows that may be read.
+        budget: Share of pre-finetuning on all of them.
         most: At most so many.
-
-    Raises:
-        InputError: If not one source fits.
     """
-    allowed = budget * len(train)
     order = np.argsort(-score, kind="stable").tolist()
     helping = [s for s in order if score[s] > 0]
     picked: list[int] = []
     for s in helping or order:
         if len(picked) == (most or math.inf) or (picked and not helping):
             break
-        if rows_of(train, [*picked, s]) <= allowed:
+        if share(train, [*picked, s]) <= budget:
             picked.append(s)
-    if not picked:
-        least = min(rows_of(train, [s]) for s in order)
-        raise InputError(
-            f"after measuring, {percent(max(0.0, budget))} of the compute is left, and the smallest "
-            f"source takes {percent(least / len(train))}: raise the budget"
-        )
     return tuple(picked)
+
+
+def _read(folder: RunFolder, name: str, kind: type[Kept]) -> Kept:
+    try:
+        return TypeAdapter(kind).validate_python(folder.read_json(name))
+    except ValidationError as error:
+        raise InputError(f"{folder.path(name)} is damaged: {error.errors()[0]['msg']}") from error

@@ -24,8 +24,9 @@ from cotrain.transfer import (
     choose_sources,
     read_choice,
 )
+from cotrain.transfer.alignment import alignment
 from cotrain.transfer.looking import sample_rows
-from cotrain.transfer.rankers import alignment, own_heads, random_halves
+from cotrain.transfer.rankers import own_heads, random_halves
 from cotrain.transfer.sources import pick
 
 RUN = ShortRun(passes=2, widths=(16,), low_precision=False)
