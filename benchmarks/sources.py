@@ -1,12 +1,12 @@
 """Choosing sources for a target: five rankers against all sources, the best group, and chance.
 
 For every target of benchmarks/scale.py each ranker looks at training and validation rows and picks sets
-under budgets of .35, .2 and .1 of pre-finetuning on all sources, its own measuring included. Encoders of all
-sources and of all unions of groups are trained until early stopping; of the picked sets, of random ones, and
-of all sources for two passes. The target is fine-tuned from each (same sweep, 5 seeds), and its test rows
-are scored. All of it three times, with other seeds of rankers, draws and encoders. The compute is what was
-really spent, as a share of what all sources really took. Encoders of each source alone show what the
-rankings are worth.
+under budgets of .35, .2 and .1 of pre-finetuning on all sources, its own measuring included. Encoders
+of all sources and of all unions of groups are trained until early stopping; of the picked sets, of
+random ones, and of all sources for two passes. The target is fine-tuned from each (same sweep, 5
+seeds), and its test rows are scored. All of it three times, with other seeds of rankers, draws and
+encoders. The compute is what was really spent, as a share of what all sources really took. Encoders of
+each source alone show what the rankings are worth.
 
     python benchmarks/sources.py [reviews] [pictures] [assays]   # writes results/sources_*.json
 """
