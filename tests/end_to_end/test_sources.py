@@ -11,7 +11,7 @@ import pytest
 from end_to_end.command import cotrain, write_table
 
 from cotrain.artifacts import RunFolder
-from cotrain.transfer import read_choice
+from cotrain.transfer import load_encoder, read_choice
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,28 @@ def test_sources_for_a_new_shop(table: Path, tmp_path: Path) -> None:
     [
         (("--target", "now"), "target 'now' is not a column: did you mean 'new'?"),
         (("--budget", "1.5"), "budget must be above 0 and at most 1, got 1.5"),
-        (("--budget", "0.05"), "raise the budget"),
     ],
 )
 def test_bad_options(table: Path, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
     outcome = cotrain("sources", table, *OPTIONS, *options, "--out", tmp_path / "run")
     assert outcome.code == 2
     assert message in outcome.err
+
+
+def test_from_the_choice_to_an_encoder(table: Path, tmp_path: Path) -> None:
+    """A small budget keeps the two shops that follow the rule; the encoder learns from these alone."""
+    chosen, folder = tmp_path / "chosen", tmp_path / "encoder"
+    outcome = cotrain("sources", table, *OPTIONS, "--budget", "0.2", "--out", chosen)
+    assert outcome.code == 0, outcome.err
+    assert "chosen (*): 2; 2 passes over them take 17 %" in outcome.out
+    same = ("--targets", "bad", "--domain", "shop", "--float32", "--chosen", chosen)
+    outcome = cotrain("pretrain", table, *same, "--widths", "16", "--out", folder)
+    assert outcome.code == 0, outcome.err
+    facts = load_encoder(folder).facts
+    assert [source.name for source in facts.sources] == ["north", "south"]
+    assert facts.rounds_run == 2
+    assert facts.examples == 2 * facts.rows
+    other = ("--targets", "bad", "--float32", "--ignore", "shop", "--chosen", chosen)
+    outcome = cotrain("pretrain", table, *other, "--out", tmp_path / "other")
+    assert outcome.code == 2
+    assert "chosen source 'south' is not among the targets" in outcome.err

@@ -15,7 +15,7 @@ from cotrain.artifacts import RunFolder
 from cotrain.data.taskdata import Development, TaskData
 from cotrain.population.engine import flops_per_example
 from cotrain.stages import architecture_of
-from cotrain.transfer.alignment import alignment, chance_alignment, indicators
+from cotrain.transfer.alignment import above_chance, indicators
 from cotrain.transfer.ranked import Ranked
 
 Array = NDArray[np.floating[Any]]
@@ -27,11 +27,11 @@ class ByLinearProbe:
 
     The probe of a source is the direction in which its labels change, whitened by the covariance of the
     inputs plus its mean eigenvalue: ridge regression, or linear discriminant analysis of classes. The score
-    is the alignment of its predictions with the target's labels above that of chance (see
-    :mod:`cotrain.transfer.alignment`), times the square root of the source's share of the most labels, as
-    a probe of many labels errs less. In the spirit of LEEP (Nguyen et al. 2020, arXiv
-    2002.12862), with no network at all; inputs that are no quantities, such as the numbers of tokens, tell
-    nothing.
+    is the alignment of its predictions with the target's labels, times the square root of that with the
+    source's own labels on validation rows, each above that of chance (see
+    :mod:`cotrain.transfer.alignment`): a probe that does not know its own task scores 0. In the spirit of
+    LEEP (Nguyen et al. 2020, arXiv 2002.12862), with no network at all; inputs that are no quantities, such
+    as the numbers of tokens, tell nothing.
 
     Args:
         rows: That the covariance is estimated from.
@@ -45,7 +45,7 @@ class ByLinearProbe:
     >>> y = np.stack([x[:, 2] > 0, x[:, 0] > 0, x[:, 0] + x[:, 1] > 0], axis=1)
     >>> joint = from_arrays(x, y).development
     >>> ByLinearProbe()(RunFolder(Path(tempfile.mkdtemp())), joint).score.round(1)
-    array([0. , 0.5])
+    array([0. , 0.3])
     """
 
     rows: int = 256
@@ -54,21 +54,21 @@ class ByLinearProbe:
 
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
         """See :class:`~cotrain.transfer.ranked.Ranker`."""
-        train, target = joint.train, len(joint.tasks) - 1
-        drawn = np.random.default_rng(self.seed).permutation(len(train))[: self.rows]
-        whiten = Whitening.of(train.inputs.flatten(1).numpy()[drawn])
-        there, wanted = _labelled(train, target)
+        target = len(joint.tasks) - 1
+        drawn = np.random.default_rng(self.seed).permutation(len(joint.train))[: self.rows]
+        whiten = Whitening.of(joint.train.inputs.flatten(1).numpy()[drawn])
+        there, wanted = _labelled(joint.train, target)
         score, flops = np.zeros(target), whiten.flops
         for s in range(target):
-            inputs, labels = _labelled(train, s)
+            inputs, labels = _labelled(joint.train, s)
             probe = whiten(inputs.T @ (labels - labels.mean(axis=0)) / len(inputs))
-            told = there @ probe
-            score[s] = alignment(told, wanted) - chance_alignment(told, wanted)
-            score[s] *= len(inputs) ** 0.5
-            flops += 2 * probe.size * (len(inputs) + len(there) + 2 * self.rows)
-        labels_of = train.mask.sum(dim=0).numpy()[:target]
+            known, own = _labelled(joint.valid, s)
+            told = above_chance(there @ probe, wanted)
+            score[s] = told * max(0.0, above_chance(known @ probe, own)) ** 0.5
+            rows = len(inputs) + len(there) + len(known) + 2 * len(drawn)
+            flops += 2 * probe.size * rows
         unit = flops_per_example(architecture_of(joint, None, self.widths))
-        return Ranked(score=score / np.sqrt(labels_of.max()), examples=flops / unit)
+        return Ranked(score=score, examples=flops / unit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +112,8 @@ class Whitening:
         return float(2 * rows**2 * inputs + 2 / 3 * rows**3)
 
 
-def _labelled(train: TaskData, task: int) -> tuple[Array, Array]:
+def _labelled(data: TaskData, task: int) -> tuple[Array, Array]:
     """``[N, D]`` inputs and ``[N, K]`` labels of the rows that a task labels."""
-    rows, labels = train.labels(task)
-    wanted = indicators(labels, train.tasks[task]).astype(np.float32)
-    return train.inputs.flatten(1).numpy()[rows], wanted
+    rows, labels = data.labels(task)
+    wanted = indicators(labels, data.tasks[task]).astype(np.float32)
+    return data.inputs.flatten(1).numpy()[rows], wanted
