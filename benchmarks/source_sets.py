@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,15 @@ def pictures() -> Problem:
     return _domains(found, groups, targets, kind="multiclass", rows=64)
 
 
-def assays() -> Problem:
+def assays(
+    tox21: tuple[str, ...] = ("NR-AhR", "SR-MMP", "SR-p53"),
+    held_out: Mapping[str, int] = MappingProxyType({"ATG": 2, "BSK": 2}),
+) -> Problem:
     """Is a molecule active? ToxCast's assays by family, Tox21's as further targets, split by scaffold.
+
+    Args:
+        tox21: Tox21's assays that are targets.
+        held_out: Family → which of its assays is a target, counted from the most active molecules.
 
     One row a molecule of either table. The scaffold split is over all of them, so no test molecule of a
     target, nor one of its scaffold, is a training or validation molecule of a source. Fingerprints are
@@ -120,7 +128,7 @@ def assays() -> Problem:
         labels[at, first : first + len(own_names)] = own_labels
         first += len(own_names)
     twins = np.unique(bits, axis=0, return_inverse=True)[1].ravel()
-    kept = _chosen(names, labels)
+    kept = _chosen(names, labels, tox21, held_out)
     rows = ~np.isnan(labels[:, kept]).all(axis=1)
     scaffolds = [_scaffold(one) for one in place]
     assignment = _by_cluster(scaffolds, twins, rows)
@@ -128,9 +136,10 @@ def assays() -> Problem:
     splits = from_arrays(
         bits[rows], labels[rows][:, kept], names=own, kinds={"*": "binary"}, split=Given(assignment)
     )
-    targets = ("NR-AhR", "SR-MMP", "SR-p53", *_held_out(own))
+    by_family = {f: [name for name in own if name.startswith(f"{f}_")] for f in held_out}
+    targets = (*tox21, *(by_family[f][place] for f, place in held_out.items()))
     families = {name: name.split("_")[0] for name in own if "_" in name}
-    families |= dict.fromkeys(targets[:3], "TOX21")
+    families |= dict.fromkeys(tox21, "TOX21")
     return Problem(splits=splits, targets=targets, families=families, rows=256)
 
 
@@ -175,19 +184,19 @@ def _molecules(folder: str, csv: str) -> tuple[Array, Any, list[str], list[str]]
     )
 
 
-def _chosen(names: list[str], labels: NDArray[np.float64]) -> list[int]:
-    """Of each family the assays with most active molecules, one of them a target; Tox21's targets."""
+def _chosen(
+    names: list[str],
+    labels: NDArray[np.float64],
+    tox21: tuple[str, ...],
+    held_out: Mapping[str, int],
+) -> list[int]:
+    """Of each family the assays with most active molecules, one more where one is a target; Tox21's."""
     active = (labels == 1).sum(axis=0)
     found = []
     for family in FAMILIES:
         own = [t for t, name in enumerate(names) if name.startswith(f"{family}_")]
-        found += sorted(own, key=lambda t: -active[t])[: OF_A_FAMILY + (family in FAMILIES[1:3])]
-    return [*found, *(names.index(name) for name in ("NR-AhR", "SR-MMP", "SR-p53"))]
-
-
-def _held_out(own: list[str]) -> tuple[str, ...]:
-    """The third most active assay of ATG and of BSK."""
-    return tuple([name for name in own if name.startswith(f"{f}_")][2] for f in FAMILIES[1:3])
+        found += sorted(own, key=lambda t: -active[t])[: OF_A_FAMILY + (family in held_out)]
+    return [*found, *(names.index(name) for name in tox21)]
 
 
 def _scaffold(smiles: str) -> str:

@@ -1,0 +1,155 @@
+"""How long must pre-finetuning on all sources be? Early stopping against whole schedules of few passes.
+
+Data and stage 2 as in benchmarks/scale.py, but other targets: the length and the batches of a brief run
+(`Pretraining.brief`) and the rankers of benchmarks/sources.py were settled on these, by their validation
+scores. Three seeds of stage 1, five of stage 2.
+
+    python benchmarks/brief.py [reviews] [pictures] [assays]    # writes results/brief.{json,md}
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scale import GRID
+from source_sets import Problem, assays, pictures, reviews
+
+from cotrain.artifacts import RunFolder
+from cotrain.choice import Choice
+from cotrain.contenders import SETTINGS, Setting
+from cotrain.population.member import Recipe
+from cotrain.result import Contender
+from cotrain.transfer import (
+    Finetuning,
+    Pretraining,
+    finetune,
+    mixture_weights,
+    of_target,
+    only_target,
+    pretrain,
+    source_sizes,
+)
+from cotrain.transfer.source_data import of_sources
+
+RESULTS = Path(__file__).parent / "results"
+SEEDS = 3
+PROBLEMS: dict[str, Callable[[], Problem]] = {
+    "reviews": lambda: _others(
+        reviews(), "dvd", "magazines", "software", "kitchen_housewares", "apparel"
+    ),
+    "pictures": lambda: _others(
+        pictures(),
+        "reptiles",
+        "large_omnivores_and_herbivores",
+        "trees",
+        "household_electrical_devices",
+        "vehicles_1",
+    ),
+    "assays": lambda: assays(("SR-ARE", "NR-ER-LBD", "SR-HSE"), {"ATG": 1, "APR": 1}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InBatches(Pretraining):
+    """With batches of a given size.
+
+    Args:
+        batch: Rows in one.
+    """
+
+    batch: int
+
+    def recipe(self, rows: int) -> Recipe:
+        """See :class:`Pretraining`."""
+        return replace(super().recipe(rows), batch_size=self.batch)
+
+
+def lengths() -> dict[str, Pretraining]:
+    """Name → how all sources are pre-finetuned."""
+    found: dict[str, Pretraining] = {
+        f"early stopping, rate {s.learning_rate:g}, dropout × {s.dropout:g}": Pretraining(setting=s)
+        for s in SETTINGS
+    }
+    for passes in (1, 2, 4):
+        for batch in (8, 16, 64):
+            for rate in (3e-3, 1e-2):
+                found[f"{passes} passes, batches of {batch}, rate {rate:g}"] = InBatches(
+                    passes=passes, batch=batch, setting=Setting(learning_rate=rate, dropout=0.0)
+                )
+    return {name: replace(how, widths=GRID.widths) for name, how in found.items()}
+
+
+def measure(problem: Problem) -> dict[str, Any]:
+    """Length → passes, mean validation and test score of each target."""
+    tasks = problem.splits.tasks
+    names = [task.name for task in tasks]
+    own = of_sources(
+        problem.splits.development,
+        [t for t, name in enumerate(names) if name not in problem.targets],
+    )
+    sizes = source_sizes(own.train)
+    mixture = {"all": mixture_weights(sizes, range(len(sizes)))}
+    served = (Contender.JOINT,) * len(tasks)
+    choice = Choice(tasks=tuple(tasks), served_by=served, network=served, valid=())
+    found: dict[str, dict[str, list[Any]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        encoders = {}
+        for at, (name, how) in enumerate(lengths().items()):
+            found[name] = {"passes": [], "valid": [], "test": []}
+            for seed in range(SEEDS):
+                out = RunFolder(Path(folder) / f"{at}-{seed}")
+                trained = pretrain(out, own, mixture, how=replace(how, seed=seed))
+                encoders[f"{at}/{seed}"] = trained.encoders["all"]
+                found[name]["passes"].append(int(trained.rounds_run[0]))
+        for target in problem.targets:
+            at = names.index(target)
+            tuned = finetune(
+                RunFolder(Path(folder) / f"target-{at}"),
+                of_target(problem.splits.development, at),
+                encoders,
+                how=Finetuning(settings=GRID.settings, rows=problem.rows, widths=GRID.widths),
+            )
+            test = tuned.scores(only_target(problem.splits.test.open_for(choice), at))
+            for scores, which in ((tuned.valid, "valid"), (test, "test")):
+                by_length = scores[1:].reshape(len(found), -1).mean(axis=1)
+                for own_scores, value in zip(found.values(), by_length, strict=True):
+                    own_scores[which].append(float(value))
+    return found
+
+
+def page(results: dict[str, dict[str, Any]]) -> str:
+    """A table a data set."""
+    lines = ["# How long must pre-finetuning on all sources be?\n", "`python benchmarks/brief.py`."]
+    for name, found in results.items():
+        lines += [
+            f"\n## {name}\n",
+            "| length | passes | validation | test |",
+            "|---|---:|---:|---:|",
+        ]
+        for length, own in found.items():
+            passes, valid, test = (np.mean(own[key]) for key in ("passes", "valid", "test"))
+            lines.append(f"| {length} | {passes:.1f} | {valid:.4f} | {test:.4f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _others(problem: Problem, *targets: str) -> Problem:
+    names = [task.name for task in problem.splits.tasks]
+    full = tuple(next(name for name in names if name.startswith(one)) for one in targets)
+    return replace(problem, targets=full)
+
+
+if __name__ == "__main__":
+    path = RESULTS / "brief.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    for given in sys.argv[1:] or PROBLEMS:
+        kept[given] = measure(PROBLEMS[given]())
+        print(f"{given} done", flush=True)
+        path.write_text(json.dumps(kept, indent=1) + "\n")
+        (RESULTS / "brief.md").write_text(page(kept))
