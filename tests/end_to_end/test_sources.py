@@ -38,9 +38,10 @@ def test_sources_for_a_new_shop(table: Path, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     found = read_choice(RunFolder(folder))
     assert set(found.picked[:2]) == {"north", "south"}
-    assert f"\n{found}\n" in outcome.out
+    assert f"\n{found.ranking()}\n\n{found.answer()}\n" in outcome.out
     assert found.measuring + found.pretraining <= 0.8
-    assert outcome.out.endswith(f"\nreport: {folder / 'sources.html'}\n")
+    end = f"\nreport: {folder / 'sources.html'}\nthen: cotrain pretrain DATA --chosen {folder}\n"
+    assert outcome.out.endswith(end)
     page = (folder / "sources.html").read_text()
     assert re.findall("<h2>(.*?)</h2>", page) == ["Answer", "Sources for new"]
     again = cotrain("sources", table, *options, "--out", folder, "--resume")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +73,7 @@ def sources(
     """Rank sources for a target and pick a set under a budget, before any encoder is trained."""
     from cotrain.studies.finding import Section
     from cotrain.transfer import ShortRun, choose_sources
+    from cotrain.transfer.sources import MOST_LINES
 
     folder = options.claim_folder(out or options.folder_name(data), resume=resume)
     wanted = targets if domain else [*targets, target]
@@ -91,11 +93,14 @@ def sources(
     section = Section(
         title=f"Sources for {found.target}",
         about="What the ranker measured of every source; 0 or less is not expected to help.",
-        text=str(found),
+        text=found.ranking(),
         drawing=found.figure(),
     )
     page, subject = folder / "sources.html", f"sources for {found.target}"
-    session.present(console, page, title, subject, str(found), [section])
+    session.say(console, f"\n{found.ranking(MOST_LINES)}")
+    session.present(console, page, title, subject, found.answer(), [section])
+    if found.picked:
+        session.say(console, f"then: cotrain pretrain DATA --chosen {shlex.quote(str(folder))}")
 
 
 def _ranker(by: By, run: ShortRun) -> AnyRanker:

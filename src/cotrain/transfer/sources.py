@@ -79,8 +79,12 @@ class SourceChoice:
     seconds: float
 
     def __str__(self) -> str:
-        """The ranking and the choice."""
-        shown = zip(self.sources[:MOST_LINES], self.score, self.cost, strict=False)
+        """The best of the ranking, and the choice."""
+        return f"{self.ranking(MOST_LINES)}\n{self.answer()}"
+
+    def ranking(self, most: int | None = None) -> str:
+        """Scores and costs, the chosen ones marked; all of them unless told."""
+        shown = zip(self.sources[:most], self.score, self.cost, strict=False)
         lines = [
             f"  {'*' if name in self.picked else ' '} {shorten(name, 50):<50} {value:+.3f} "
             f"{percent(cost):>6}"
@@ -88,34 +92,30 @@ class SourceChoice:
         ]
         rest = len(self.sources) - len(lines)
         more = [f"    … and {rest} more"] if rest else []
-        return "\n".join(
-            [
-                f"{len(self.sources)} sources ranked for {shorten(self.target, 40)} by {self.by}: score, "
-                f"and cost of {self.passes} passes",
-                *lines,
-                *more,
-                *self._verdict(),
-            ]
+        first = (
+            f"{len(self.sources)} sources ranked for {shorten(self.target, 40)} by {self.by}: score, "
+            f"and cost of {self.passes} passes"
         )
+        return "\n".join([first, *lines, *more])
 
-    def _verdict(self) -> list[str]:
+    def answer(self) -> str:
+        """What was chosen, what it costs, and why the others were left out."""
         of = f"of a budget of {percent(self.budget)} of pre-finetuning on all with early stopping"
         took = f"measuring took {percent(self.measuring)} ({duration(self.seconds)})"
         if not self.picked:
             least = min(self.cost)
-            return [
-                f"chosen: none. {took.capitalize()} {of}, and the cheapest source takes {percent(least)}: "
-                f"raise the budget to {percent(math.ceil(100 * (self.measuring + least)) / 100)}"
-            ]
+            return (
+                f"chosen: none; {took}, {of}, and the cheapest source takes {percent(least)}: raise the "
+                f"budget to {percent(math.ceil(100 * (self.measuring + least)) / 100)}"
+            )
         useless = sum(value <= 0 for value in self.score)
         dear = len(self.sources) - len(self.picked) - useless
         reasons = (("not expected to help", useless), ("beyond what is allowed", dear))
-        left = [f"{count} {reason}" for reason, count in reasons if count > 0]
-        return [
+        left = ", ".join(f"{count} {reason}" for reason, count in reasons if count > 0)
+        return (
             f"chosen (*): {len(self.picked)}; {self.passes} passes over them take "
-            f"{percent(self.pretraining)}, {took}, {of}",
-            *([f"left out: {', '.join(left)}"] if left else []),
-        ]
+            f"{percent(self.pretraining)}, {took}, {of}" + (f"\nleft out: {left}" if left else "")
+        )
 
     def figure(self) -> Figure:
         """Scores by rank, the chosen ones in a colour of their own."""
