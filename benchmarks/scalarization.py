@@ -28,10 +28,10 @@ from cotrain.artifacts import RunFolder
 from cotrain.data import Splits
 from cotrain.result import Interval
 from cotrain.studies import Grid, study_scalarization
-from cotrain.studies.pair_estimates import numbers_and_draws, with_intervals
-from cotrain.studies.pair_findings import findings, written
-from cotrain.studies.pair_scores import PairScores
-from cotrain.studies.pairs import UNIFORM
+from cotrain.studies.scalarization.estimates import numbers_and_draws, with_intervals
+from cotrain.studies.scalarization.findings import findings, written
+from cotrain.studies.scalarization.pairs import UNIFORM
+from cotrain.studies.scalarization.scores import PairScores
 
 RESULTS = Path(__file__).parent / "results"
 FULL = Grid(shares=(0.1, 0.3, 0.5, 0.7, 0.9), widths=(8, 32, 128), low_precision=False)

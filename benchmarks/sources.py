@@ -29,10 +29,10 @@ from source_sets import PROBLEMS, Problem
 from cotrain.artifacts import RunFolder
 from cotrain.choice import Choice
 from cotrain.result import Contender
-from cotrain.studies.scale import groups_of
-from cotrain.studies.scale_scores import StageOne
-from cotrain.studies.scale_sets import NONE, SourceSet
-from cotrain.studies.scale_trainer import EngineTrainer
+from cotrain.studies.scale.families import groups_of
+from cotrain.studies.scale.scores import StageOne
+from cotrain.studies.scale.sets import NONE, SourceSet
+from cotrain.studies.scale.trainer import EngineTrainer
 from cotrain.transfer import (
     AnyRanker,
     ByGradients,

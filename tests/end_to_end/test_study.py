@@ -22,7 +22,7 @@ from cotrain import from_arrays
 from cotrain.artifacts import RunFolder
 from cotrain.data import from_domains
 from cotrain.studies import Grid, read_scalarization, study_scalarization
-from cotrain.studies.pair_scores import PairScores
+from cotrain.studies.scalarization.scores import PairScores
 
 TARGETS = ("--targets", "up,twice,price")
 QUICK = (

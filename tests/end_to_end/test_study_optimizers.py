@@ -73,7 +73,7 @@ def assert_same(a: OptimizerStudy, b: OptimizerStudy) -> None:
 def few_draws_and_probes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("cotrain.studies.redrawn.DRAWS", DRAWS)
-        patch.setattr("cotrain.studies.inter_task.PROBES", 4)
+        patch.setattr("cotrain.studies.optimizers.inter_task.PROBES", 4)
         yield
 
 

@@ -68,7 +68,7 @@ def optimizers(
     sensitive is each to its learning rate? (Elich et al., 2023) Needs cotrain's extra torchjd.
     """
     from cotrain.studies import OptimizerGrid, study_optimizers
-    from cotrain.studies.contestants import CONTESTANTS, published_methods
+    from cotrain.studies.optimizers.contestants import CONTESTANTS, published_methods
 
     uniform, *others = published_methods()
     grid = OptimizerGrid(

@@ -1,20 +1,34 @@
 """Studies: a question about multi-task training, put to your own data as populations of members.
 
-Each study has its pure numbers, what trains for them, and a typed result that prints itself, saves itself
-and draws itself. ``cotrain study`` runs them from the command line.
+Each is a package with its pure numbers, what trains for them, and a typed result that prints itself, saves
+itself and draws itself: ``scalarization`` (constant weights and network size), ``optimizers`` (optimisers
+and methods of weighting), ``scale`` (how many source tasks). Beside them stands what several of them use:
+``finding`` (verdicts and sections of a page), ``looking`` (gradients on the way), ``redrawn`` (draws of the
+test rows), ``ranges`` (limits of a grid). ``cotrain study`` runs them from the command line.
 """
 
-from cotrain.studies.contestants import Contestant, Method, OptimizerGrid
-from cotrain.studies.families import by_pattern, by_prefix
-from cotrain.studies.optimizers import OptimizerStudy, study_optimizers
-from cotrain.studies.pairs import Grid, Size
+from cotrain.studies.optimizers import (
+    Contestant,
+    Method,
+    OptimizerGrid,
+    OptimizerStudy,
+    study_optimizers,
+)
 from cotrain.studies.scalarization import (
+    Grid,
     ScalarizationStudy,
+    Size,
     read_scalarization,
     study_scalarization,
 )
-from cotrain.studies.scale import ScaleStudy, read_scale, study_scale
-from cotrain.studies.scale_sets import ScaleGrid
+from cotrain.studies.scale import (
+    ScaleGrid,
+    ScaleStudy,
+    by_pattern,
+    by_prefix,
+    read_scale,
+    study_scale,
+)
 
 __all__ = [
     "Contestant",

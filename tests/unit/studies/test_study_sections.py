@@ -11,8 +11,8 @@ from cotrain.measuring import Cost
 from cotrain.reporting import render_study
 from cotrain.result import Interval
 from cotrain.studies.finding import Finding, Section, Verdict
-from cotrain.studies.pair_estimates import Estimates
-from cotrain.studies.scalarization import ScalarizationStudy
+from cotrain.studies.scalarization.estimates import Estimates
+from cotrain.studies.scalarization.study import ScalarizationStudy
 
 NAN = math.nan
 HOSTILE = "<script>alert(1)</script>"

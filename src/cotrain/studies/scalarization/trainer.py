@@ -1,0 +1,129 @@
+"""The population engine as the trainer of a study of pairs: one engine for every network size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.artifacts import RunFolder
+from cotrain.budget import recipe_for
+from cotrain.choice import Choice
+from cotrain.contenders import member_scores
+from cotrain.data.taskdata import Splits
+from cotrain.measuring import Cost
+from cotrain.population.engine import Engine, Update, Watch, cohort_size
+from cotrain.population.member import Member
+from cotrain.population.trained import Trained
+from cotrain.settings import Settings
+from cotrain.stages import build_engine
+from cotrain.studies.redrawn import redrawn_scores
+from cotrain.studies.scalarization.conflicts import conflict_shares
+from cotrain.studies.scalarization.pairs import Grid, Pair, Size
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineTrainer:
+    """See :class:`~cotrain.studies.scalarization.scores.Trainer`.
+
+    Members are trained a cohort at a time and only their scores are kept in memory; the models wait in the
+    run folder until the test split is opened.
+
+    Args:
+        splits: The data.
+        folder: Every size has its own inside it.
+        grid: Learning rates, seeds, ….
+        watch: Called with progress updates, one stage a size.
+    """
+
+    splits: Splits
+    folder: RunFolder
+    grid: Grid
+    watch: Watch
+    _costs: dict[str, Cost] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def _engines(self) -> dict[Size, Engine]:
+        return {size: self._engine(size) for size in self.grid.sizes}
+
+    def cost(self) -> Cost:
+        """What everything took, once it is trained."""
+        return Cost.total(self._costs.values())
+
+    @property
+    def engines(self) -> dict[str, str]:
+        """Size → the executor that calibration chose."""
+        return {str(size): engine.executor.name for size, engine in self._engines.items()}
+
+    def parameters(self, size: Size) -> int:
+        """See :class:`~cotrain.studies.scalarization.scores.Trainer`; likewise below."""
+        encoder = self._engines[size].architecture.build(seed=0).encoder
+        return sum(p.numel() for p in encoder.parameters())
+
+    def valid(self, size: Size, members: Sequence[Member]) -> Array:
+        """Trains a cohort at a time."""
+        valid = self.splits.development.valid
+        return np.concatenate(
+            [member_scores(trained, valid) for trained in self._cohorts(size, members)]
+        )
+
+    def conflicts(self, size: Size, members: Sequence[Member], pairs: Sequence[Pair]) -> Array:
+        """Trains the members once more, looking on."""
+        news = Update(stage=f"conflicts {size}", done=0, total=len(members), loss=math.nan)
+
+        def watch(done: int) -> None:
+            self.watch(replace(news, done=done))
+
+        shares, self._costs[news.stage] = conflict_shares(
+            self._engines[size], members, pairs, watch
+        )
+        return shares
+
+    def test(
+        self, choice: Choice, size: Size, members: Sequence[Member], rows: Sequence[int]
+    ) -> Array:
+        """Reads the cohorts back and lets some of their members predict."""
+        test, wanted = self.splits.test.open_for(choice), {members[row]: row for row in rows}
+        found: dict[Member, Array] = {}
+        for trained in self._cohorts(size, members):
+            part = trained.select(wanted.__contains__)
+            if part.members:
+                outputs = self._engines[size].predict(part, test.inputs)
+                scores = redrawn_scores(test, outputs, part.best_round > 0, seed=self.grid.seed)
+                found |= dict(zip(part.members, scores.swapaxes(0, 1), strict=True))
+        return np.stack([found[members[row]] for row in rows], axis=1)
+
+    def _engine(self, size: Size) -> Engine:
+        development = self.splits.development
+        return build_engine(
+            RunFolder(self.folder.path(f"population/{size}")),
+            development,
+            None,
+            Settings(widths=size.widths, low_precision=self.grid.low_precision),
+            recipe_for(len(development.train), seed=self.grid.seed),
+            self.watch,
+        )
+
+    def _cohorts(self, size: Size, members: Sequence[Member]) -> Iterator[Trained]:
+        """The trained members, a cohort at a time."""
+        engine = self._engines[size]
+        rounds, most = engine.recipe.rounds, cohort_size(engine.architecture, engine.recipe)
+        for at in range(0, len(members), most):
+
+            def watch(news: Update, before: int = at * rounds) -> None:
+                total, stage = len(members) * rounds, f"train {size}"
+                self.watch(replace(news, stage=stage, done=before + news.done, total=total))
+
+            trained = replace(engine, watch=watch).train(f"from-{at}", members[at : at + most])
+            self._costs[f"{size} from {at}"] = Cost(
+                trainings=len(trained.members),
+                examples=engine.examples(trained),
+                seconds=trained.seconds,
+            )
+            yield trained

@@ -1,0 +1,246 @@
+"""What is trained, and the result, from data to :class:`ScaleStudy`.
+
+Departures from the paper: the encoder is the built-in MLP, not a language model; the setting of every start
+is chosen on the target's validation rows; a target's related group is its own if it has one, else the one
+with the best validation score.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from cotrain.artifacts import RunFolder
+from cotrain.data.identity import label_key, row_keys
+from cotrain.data.infer import match
+from cotrain.data.taskdata import Splits
+from cotrain.errors import InputError
+from cotrain.population.engine import Watch
+from cotrain.result_file import drop_working_files
+from cotrain.stages import claim_for
+from cotrain.studies.finding import Finding, Section
+from cotrain.studies.scale import findings, sections
+from cotrain.studies.scale.estimates import ScaleEstimates, estimates, related_groups
+from cotrain.studies.scale.families import groups_of
+from cotrain.studies.scale.scores import BY_VALIDATION, ScaleScores, collect
+from cotrain.studies.scale.sets import ScaleGrid, ScalePlan, plan_sets
+from cotrain.studies.scale.trainer import EngineTrainer
+from cotrain.transfer import source_sizes
+from cotrain.transfer.source_data import of_sources
+
+DEFAULTS = ScaleGrid()
+RESULT = "study.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleSet:
+    """One set of sources in a result.
+
+    Args:
+        name: What it is: its groups, or how many random sources.
+        sources: Their names.
+        labels: That each keeps for training; all if None.
+        score: ``[T]`` mean test score of each target.
+        epoch_examples: Rows in an epoch of stage 1.
+        epoch_seconds: Wall time of one.
+        examples: Rows processed in stage 1.
+        seconds: Wall time of stage 1.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    labels: int | None
+    score: tuple[float, ...]
+    epoch_examples: float
+    epoch_seconds: float
+    examples: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleStudy:
+    """What the study found; it prints itself.
+
+    Args:
+        title: Name of the data set.
+        targets: ``[T]`` names.
+        related: ``[T]`` each target's related group.
+        by_name: ``[T]`` whether it is the target's own; else it was chosen on validation.
+        groups: Name → sources.
+        sets: ``[X]``; no sources first, then all.
+        unions: Union of groups → place in ``sets``.
+        sizes: ``[Z]`` numbers of sources in random sets.
+        draws: Random sets of every size.
+        seeds: Of stage 2.
+        examples: Labels of every set where their number is fixed.
+        estimates: The numbers, with intervals.
+        notes: What the user should know about the data.
+    """
+
+    title: str
+    targets: tuple[str, ...]
+    related: tuple[str, ...]
+    by_name: tuple[bool, ...]
+    groups: dict[str, tuple[str, ...]]
+    sets: tuple[ScaleSet, ...]
+    unions: dict[str, int]
+    sizes: tuple[int, ...]
+    draws: int
+    seeds: int
+    examples: int
+    estimates: ScaleEstimates
+    notes: tuple[str, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The published findings and what these data say of them."""
+        return findings.findings(self.estimates, self.examples)
+
+    def sections(self) -> tuple[Section, ...]:
+        """The pictures with their numbers."""
+        return sections.sections(self)
+
+    def __str__(self) -> str:
+        """What was trained, and the verdicts."""
+        return "\n".join([sections.trained(self), *map(str, self.findings)])
+
+
+def study_scale(
+    splits: Splits,
+    *,
+    targets: Sequence[str],
+    families: Mapping[str, str],
+    out: str | Path,
+    grid: ScaleGrid = DEFAULTS,
+    title: str = "tasks",
+    allow_overlap: bool = False,
+    watch: Watch = lambda _: None,
+) -> ScaleStudy:
+    """Pre-finetune on many sets of sources, fine-tune every target from each, and judge the findings.
+
+    Args:
+        splits: Sources and targets together, from :mod:`cotrain.data`.
+        targets: Names or patterns of the tasks that stage 1 must not see; all others are sources.
+        families: Name of a task → its group of related ones, of sources and targets; see
+            :mod:`cotrain.studies.scale.families`.
+        out: The run folder; an interrupted study of the same data and grid is continued.
+        grid: What is trained.
+        title: Name of the data set.
+        allow_overlap: Let test rows pass whose inputs sources are trained on.
+        watch: Called with progress updates.
+
+    Raises:
+        InputError: If a target is not found, there are too few sources, groups or labels, or test rows
+            are training rows of sources.
+    """
+    folder, tasks = RunFolder(Path(out)), splits.tasks
+    names = [task.name for task in tasks]
+    at = [names.index(name) for name in match(targets, names, "target")]
+    sources = tuple(t for t in range(len(tasks)) if t not in at)
+    groups = groups_of([names[s] for s in sources], families)
+    development = of_sources(splits.development, sources) if sources else splits.development
+    overlap = _overlap(splits, sources)
+    if overlap and not allow_overlap:
+        raise InputError(f"{overlap}: split by group, or say --allow-overlap")
+    order = sorted(range(len(sources)), key=lambda s: label_key(development.train, s))
+    plan = plan_sets(order, source_sizes(development.train), groups, grid)
+    settings = dataclasses.asdict(grid) | {"targets": tuple(targets), "families": dict(families)}
+    claim_for(folder, splits, title, verb="study scale", settings=settings)
+    if folder.has(RESULT):
+        drop_working_files(folder)
+        return read_scale(folder)
+    own = [families.get(names[t]) for t in at]
+    family = [plan.groups.index(g) if g in plan.groups else BY_VALIDATION for g in own]
+    trainer = EngineTrainer(splits=splits, sources=sources, folder=folder, grid=grid, watch=watch)
+    scores = collect(trainer, tasks, at, family, plan)
+    called = [names[s] for s in sources]
+    notes = (*splits.notes, *((f"{overlap}: scores may flatter",) if overlap else ()))
+    study = make_study(scores, plan, groups, called, grid, title=title, notes=notes)
+    scores.write(folder, [one.sources for one in study.sets])
+    folder.write_json(RESULT, dataclasses.asdict(study))
+    drop_working_files(folder)
+    return read_scale(folder)
+
+
+def make_study(
+    scores: ScaleScores,
+    plan: ScalePlan,
+    groups: Mapping[str, Sequence[int]],
+    sources: Sequence[str],
+    grid: ScaleGrid,
+    *,
+    title: str,
+    notes: tuple[str, ...] = (),
+) -> ScaleStudy:
+    """The result from what training gave."""
+    related = related_groups(scores, scores.valid, np.array(scores.family))
+    named = _set_names(plan)
+    mean = scores.test.mean(axis=2)
+    sets = tuple(
+        ScaleSet(
+            name=named[x],
+            sources=tuple(sources[s] for s in own.sources),
+            labels=own.labels,
+            score=tuple(mean[x].tolist()),
+            epoch_examples=float(scores.epoch_examples[x]),
+            epoch_seconds=float(scores.epoch_seconds[x]),
+            examples=float(scores.examples[x]),
+            seconds=float(scores.seconds[x]),
+        )
+        for x, own in enumerate(plan.sets)
+    )
+    return ScaleStudy(
+        title=title,
+        targets=scores.targets,
+        related=tuple(plan.groups[g] for g in related),
+        by_name=tuple(own != BY_VALIDATION for own in scores.family),
+        groups={name: tuple(sources[s] for s in own) for name, own in groups.items()},
+        sets=sets,
+        unions={" + ".join(union): x for union, x in plan.unions.items()},
+        sizes=plan.sizes,
+        draws=len(plan.drawn),
+        seeds=scores.test.shape[2],
+        examples=plan.examples,
+        estimates=estimates(scores, seed=grid.seed),
+        notes=notes,
+    )
+
+
+def read_scale(folder: RunFolder) -> ScaleStudy:
+    """The result of a finished study.
+
+    Raises:
+        InputError: If there is none, or the file is not what cotrain wrote.
+    """
+    try:
+        return TypeAdapter(ScaleStudy).validate_python(folder.read_json(RESULT))
+    except ValidationError as error:
+        raise InputError(f"{folder.path(RESULT)} is damaged: {error.errors()[0]['msg']}") from error
+
+
+def _set_names(plan: ScalePlan) -> list[str]:
+    """Of every set: its groups if it is a union of some, else how many sources."""
+    unions = {x: " + ".join(union) for union, x in plan.unions.items()}
+    return [
+        "none"
+        if not own.sources
+        else "all"
+        if len(own.sources) == plan.sizes[-1] and own.labels is None
+        else unions.get(x, f"{len(own.sources)} random")
+        for x, own in enumerate(plan.sets)
+    ]
+
+
+def _overlap(splits: Splits, sources: Sequence[int]) -> str:
+    """How many test rows have the inputs of rows that stage 1 learns from, or stops by; empty if none."""
+    development = of_sources(splits.development, sources)
+    keys = [row_keys(data.inputs) for data in (development.train, development.valid)]
+    known = splits.test.count_known(np.concatenate(keys))
+    if not known:
+        return ""
+    return f"{known:,} of {len(splits.test):,} test rows have the inputs of rows that sources learn from"

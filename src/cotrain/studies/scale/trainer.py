@@ -1,0 +1,162 @@
+"""The population engine as the trainer of a study of scale.
+
+Where sources share rows, encoders of all sets with the same labels are one population. Where they are
+domains, every encoder is trained on its own rows: weights are sampling rates there, and a side by side
+population would let a small set read as many rows in an epoch as a large one. So is a brief run, whose few
+batches should be full of its own rows.
+Letters: X sets of sources, K seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.artifacts import RunFolder
+from cotrain.choice import Choice
+from cotrain.data.taskdata import Splits
+from cotrain.population.engine import Update, Watch
+from cotrain.population.state import Tensors
+from cotrain.studies.scale.scores import StageOne
+from cotrain.studies.scale.sets import ScaleGrid, SourceSet
+from cotrain.transfer import (
+    Finetuned,
+    Finetuning,
+    Pretrained,
+    Pretraining,
+    finetune,
+    mixture_weights,
+    of_target,
+    only_target,
+    pretrain,
+    source_sizes,
+)
+from cotrain.transfer.source_data import of_sources, rows_of, with_labels
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineTrainer:
+    """See :class:`~cotrain.studies.scale.scores.Trainer`.
+
+    Args:
+        splits: Sources and targets together.
+        sources: ``[S]`` places of the sources among the tasks.
+        folder: Keeps what is trained until the study is finished.
+        grid: How it is trained.
+        watch: Called with progress updates.
+    """
+
+    splits: Splits
+    sources: tuple[int, ...]
+    folder: RunFolder
+    grid: ScaleGrid
+    watch: Watch
+    _encoders: dict[SourceSet, Tensors] = field(default_factory=dict, init=False)
+
+    def pretrain(self, sets: Sequence[SourceSet]) -> StageOne:
+        """One population after the other."""
+        cost: dict[SourceSet, tuple[float, ...]] = dict.fromkeys(sets, (0.0,) * 4)
+        populations = self._populations(sets)
+        for at, population in enumerate(populations):
+            cost.update(self._population(at, population, len(populations)))
+        examples, epoch_examples, seconds, epoch_seconds = np.array([cost[own] for own in sets]).T
+        return StageOne(
+            examples=examples,
+            epoch_examples=epoch_examples,
+            seconds=seconds,
+            epoch_seconds=epoch_seconds,
+        )
+
+    def finetune(self, target: int, sets: Sequence[SourceSet]) -> Array:
+        """All sets and settings side by side, seed by seed."""
+        return self._order(self._finetuned(target, sets).valid, sets)
+
+    def test(self, choice: Choice, target: int, sets: Sequence[SourceSet]) -> Array:
+        """Reads the networks back and lets them predict."""
+        test = self.splits.test.open_for(choice)
+        return self._order(self._finetuned(target, sets).scores(only_target(test, target)), sets)
+
+    def _populations(self, sets: Sequence[SourceSet]) -> list[list[SourceSet]]:
+        trained = [own for own in sets if own.sources]
+        if self.splits.development.train.domains:
+            return [[own] for own in trained]
+        by_labels: dict[int | None, list[SourceSet]] = {}
+        for own in trained:
+            if own.passes is None:
+                by_labels.setdefault(own.labels, []).append(own)
+        return [*by_labels.values(), *([own] for own in trained if own.passes is not None)]
+
+    def _population(
+        self, at: int, sets: Sequence[SourceSet], of: int
+    ) -> dict[SourceSet, tuple[float, ...]]:
+        used = sorted({s for own in sets for s in own.sources})
+        data = of_sources(self.splits.development, [self.sources[s] for s in used])
+        if sets[0].labels is not None:
+            data = with_labels(data, sets[0].labels, self.grid.seed)
+        places = {own: [used.index(s) for s in own.sources] for own in sets}
+        sizes = source_sizes(data.train)
+        grid, passes = self.grid, sets[0].passes
+        how = Pretraining(
+            widths=grid.widths,
+            setting=grid.settings[0],
+            seed=grid.seed,
+            low_precision=grid.low_precision,
+        )
+        found = pretrain(
+            RunFolder(self.folder.path(f"population/sources-{at}")),
+            data,
+            {_name(n): mixture_weights(sizes, places[own]) for n, own in enumerate(sets)},
+            how=how if passes is None else how.brief(passes),
+            watch=self._watch(f"pre-finetune {at + 1} of {of}"),
+        )
+        self._encoders.update({own: found.encoders[_name(n)] for n, own in enumerate(sets)})
+        return _costs(found, sets, [rows_of(data.train, places[own]) for own in sets])
+
+    def _finetuned(self, target: int, sets: Sequence[SourceSet]) -> Finetuned:
+        grid = self.grid
+        return finetune(
+            RunFolder(self.folder.path(f"population/target-{target}")),
+            of_target(self.splits.development, target),
+            {_name(n): self._encoders[own] for n, own in enumerate(sets) if own.sources},
+            how=Finetuning(
+                settings=grid.settings,
+                seeds=grid.seeds,
+                rows=grid.rows,
+                widths=grid.widths,
+                low_precision=grid.low_precision,
+            ),
+            watch=self._watch(f"fine-tune {self.splits.tasks[target].name}"),
+        )
+
+    def _order(self, scores: Array, sets: Sequence[SourceSet]) -> Array:
+        """From the baseline first to the order of the sets."""
+        trained = iter(scores[1:])
+        return np.stack([next(trained) if own.sources else scores[0] for own in sets])
+
+    def _watch(self, stage: str) -> Watch:
+        def watch(news: Update) -> None:
+            self.watch(replace(news, stage=stage))
+
+        return watch
+
+
+def _name(at: int) -> str:
+    return f"set {at}"
+
+
+def _costs(
+    found: Pretrained, sets: Sequence[SourceSet], rows: Sequence[int]
+) -> dict[SourceSet, tuple[float, ...]]:
+    """Examples, those of an epoch, seconds, those of an epoch; seconds are shared by examples."""
+    examples = found.examples.numpy().astype(float)
+    seconds = found.seconds * examples / examples.sum()
+    rounds = found.rounds_run.numpy()
+    return {
+        own: (examples[n], rows[n], seconds[n], seconds[n] / rounds[n])
+        for n, own in enumerate(sets)
+    }
