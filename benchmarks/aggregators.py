@@ -43,7 +43,7 @@ from cotrain.population.batches import Batch
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member
-from cotrain.population.optimisers import ADAMW
+from cotrain.population.optimizers import ADAMW
 from cotrain.population.state import Tensors, initial_state, is_shared
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import FIXED, LossWeighting
@@ -267,7 +267,7 @@ class ByHand(Contender):
                 head.bias.zero_()
         self.shared = list(self.encoder.parameters())
         own = [parameter for head in self.heads for parameter in head.parameters()]
-        self.optimiser = torch.optim.AdamW(
+        self.optimizer = torch.optim.AdamW(
             [*self.shared, *own], lr=RATE, weight_decay=DECAY, fused=True
         )
         self.inputs, self.targets = problem.batch.inputs, problem.batch.targets
@@ -292,11 +292,11 @@ class TorchJD(ByHand):
         self.aggregator = aggregator
 
     def step(self) -> None:
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         features, losses = self.forward()
         mtl_backward(losses, features=features)
         jac_to_grad(self.shared, self.aggregator, optimize_gramian_computation=True)
-        self.optimiser.step()
+        self.optimizer.step()
 
 
 class Loop(ByHand):
@@ -306,7 +306,7 @@ class Loop(ByHand):
         self.sizes = [parameter.numel() for parameter in self.shared]
 
     def step(self) -> None:
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         _, losses = self.forward()
         grads = torch.zeros(len(losses), sum(self.sizes))
         for row, loss in zip(grads, losses, strict=True):
@@ -317,7 +317,7 @@ class Loop(ByHand):
         direction = self.formula(grads)
         for parameter, part in zip(self.shared, direction.split(self.sizes), strict=True):
             parameter.grad = part.view_as(parameter).clone()
-        self.optimiser.step()
+        self.optimizer.step()
 
 
 def contenders(tasks: int, method: str) -> dict[str, Callable[[], Contender]]:

@@ -149,7 +149,7 @@ class Training:
             nn.ReLU(),
             nn.Linear(256, len(self.names)),
         )
-        self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=1e-3, fused=True)
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=1e-3, fused=True)
 
     def epoch(self, *, record: bool) -> float:
         began = time.perf_counter()
@@ -164,9 +164,9 @@ class Training:
 
     def step(self, outputs: Tensor, y: Tensor, seen: Tensor) -> None:
         loss = nn.functional.binary_cross_entropy_with_logits(outputs, y, reduction="none")
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         (loss * seen).sum().div(seen.sum()).backward()
-        self.optimiser.step()
+        self.optimizer.step()
 
 
 def timing() -> dict[str, float]:

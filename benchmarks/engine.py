@@ -30,7 +30,7 @@ from cotrain.population.batches import Batch
 from cotrain.population.executor import Executor, weighted_gradients
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
-from cotrain.population.optimisers import ADAMW
+from cotrain.population.optimizers import ADAMW
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.state import State, initial_state
 from cotrain.tasks import Kind, Task
@@ -74,12 +74,12 @@ def make_case(size: tuple[int, int, int], dropout: float) -> Case:
 
 
 class Loop:
-    """The plain loop: one module and one fused optimiser a member."""
+    """The plain loop: one module and one fused optimizer a member."""
 
     def __init__(self, case: Case, dropout: float, *, autocast: bool) -> None:
         self.case, self.autocast = case, autocast
         self.nets = [plain_net(case.architecture.build(m.seed), dropout) for m in case.members]
-        self.optimisers = [
+        self.optimizers = [
             torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY, fused=True)
             for net in self.nets
         ]
@@ -87,16 +87,16 @@ class Loop:
 
     def run(self, steps: int) -> None:
         inputs = self.case.batch.inputs
-        for net, optimiser in zip(self.nets, self.optimisers, strict=True):
+        for net, optimizer in zip(self.nets, self.optimizers, strict=True):
             for _ in range(steps):
-                optimiser.zero_grad(set_to_none=True)
+                optimizer.zero_grad(set_to_none=True)
                 with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
                     outputs = net(inputs)
                 losses = nn.functional.binary_cross_entropy_with_logits(
                     outputs.float(), self.targets, reduction="none"
                 )
                 (losses * self.shares).sum().backward()
-                optimiser.step()
+                optimizer.step()
 
     def parameters(self) -> list[Tensor]:
         return [
@@ -113,7 +113,7 @@ def plain_net(net: nn.Module, dropout: float) -> nn.Sequential:
 
 
 class Engine:
-    """cotrain's step: gradients by an executor, then the shared optimiser."""
+    """cotrain's step: gradients by an executor, then the shared optimizer."""
 
     def __init__(self, case: Case, executor: Executor) -> None:
         self.case, self.executor = case, executor

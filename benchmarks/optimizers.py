@@ -1,4 +1,4 @@
-"""Optimisers × methods of weighting × learning rates × seeds on a table and on images.
+"""Optimizers × methods of weighting × learning rates × seeds on a table and on images.
 
 The study is `cotrain.studies.study_optimizers`; the findings are of Elich et al. (2023, arXiv 2311.04698).
 `atp1d`: six prices to predict from 370 inputs, all regressions, 337 rows, cut 60/20/20. `two digits`: 4,000
@@ -98,12 +98,12 @@ def summary(study: OptimizerStudy) -> dict[str, Any]:
         "tasks": study.tasks,
         "findings": [asdict(finding) for finding in study.findings],
         "delta_m": {
-            optimiser: {method: asdict(study.delta(optimiser, method)) for method in study.methods}
-            for optimiser in study.optimisers
+            optimizer: {method: asdict(study.delta(optimizer, method)) for method in study.methods}
+            for optimizer in study.optimizers
         },
         "rates": {
             name: dict(zip(study.methods, study.rates[o][study.chosen[o]].tolist(), strict=True))
-            for o, name in enumerate(study.optimisers)
+            for o, name in enumerate(study.optimizers)
         },
         "sections": {section.title: str(section).splitlines() for section in study.sections()},
         "trainings": study.trainings,
@@ -129,11 +129,11 @@ def table(found: dict[str, Any]) -> list[str]:
 
 def page(found: dict[str, Any]) -> str:
     lines = [
-        "# Optimisers and methods of weighting",
+        "# Optimizers and methods of weighting",
         "",
         "`python benchmarks/optimizers.py`. Δm on the test split in per cent, against each task alone with",
-        "the optimiser and learning rate that validation chose for it: below zero is better. 8 learning",
-        "rates for each of 5 optimisers × 8 methods, 3 seeds, chosen on validation; intervals are 95 %,",
+        "the optimizer and learning rate that validation chose for it: below zero is better. 8 learning",
+        "rates for each of 5 optimizers × 8 methods, 3 seeds, chosen on validation; intervals are 95 %,",
         "over test rows and seeds, bold where they exclude zero (a few of 40 do so by chance). UW and",
         "IMTL-L learn the same weights but for the factor ½: nothing to signSGD, to AdamW only through ε.",
         # true of the committed studies; to be dropped once they are trained again

@@ -44,7 +44,7 @@ from cotrain.population.engine import Engine
 from cotrain.population.executor import weighted_gradients
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member
-from cotrain.population.optimisers import ADAMW
+from cotrain.population.optimizers import ADAMW
 from cotrain.population.state import initial_state
 from cotrain.population.step import TrainingStep
 from cotrain.population.training import start, train_cohort

@@ -27,7 +27,7 @@ from cotrain.population.engine import Engine
 from cotrain.population.executor import Executor
 from cotrain.population.fused import FusedMLPExecutor
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimisers import SGD, Adam, AdamW, Optimiser, SignSGD, TaskAdam
+from cotrain.population.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.state import State, Tensors
 from cotrain.population.step import TrainingStep
@@ -46,7 +46,7 @@ EXECUTORS: dict[str, Callable[[MultiTaskNet], Executor]] = {
     "vmap": VmapExecutor,
     "fused": FusedMLPExecutor,
 }
-OPTIMISERS: dict[str, Optimiser] = {
+OPTIMIZERS: dict[str, Optimizer] = {
     "AdamW": AdamW(),
     "Adam": Adam(),
     "SGD": SGD(),

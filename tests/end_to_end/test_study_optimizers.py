@@ -17,7 +17,7 @@ from cotrain.data.taskdata import Splits, TaskData
 from cotrain.errors import InputError
 from cotrain.population.engine import Update
 from cotrain.population.member import Recipe
-from cotrain.population.optimisers import SGD, AdamW, TaskAdam
+from cotrain.population.optimizers import SGD, AdamW, TaskAdam
 from cotrain.population.weighting import FIXED
 from cotrain.studies import Contestant, Method, OptimizerGrid, OptimizerStudy, study_optimizers
 from cotrain.weighting import IMTLL, ITMTL, FirstOrder, Uncertainty
@@ -26,9 +26,9 @@ RATES = (3e-2, 3.0)
 DRAWS = 20
 GRID = OptimizerGrid(
     contestants=(
-        Contestant(name="AdamW", optimiser=AdamW(), learning_rates=RATES),
-        Contestant(name="SGD", optimiser=SGD(), learning_rates=(0.03, 0.3), weight_decay=1e-4),
-        Contestant(name="task Adam", optimiser=TaskAdam(), learning_rates=RATES),
+        Contestant(name="AdamW", optimizer=AdamW(), learning_rates=RATES),
+        Contestant(name="SGD", optimizer=SGD(), learning_rates=(0.03, 0.3), weight_decay=1e-4),
+        Contestant(name="task Adam", optimizer=TaskAdam(), learning_rates=RATES),
     ),
     methods=(
         Method(name="uniform", weighting=FIXED),
@@ -153,7 +153,7 @@ def test_killed_in_every_population_it_ends_where_it_would_have(
     assert_same(found, whole)
 
 
-def test_an_optimiser_does_not_depend_on_the_others(tmp_path: Path, whole: OptimizerStudy) -> None:
+def test_an_optimizer_does_not_depend_on_the_others(tmp_path: Path, whole: OptimizerStudy) -> None:
     """Trained without SGD: the same scores of the rest, to float tolerance."""
     others = (GRID.contestants[0], GRID.contestants[2])
     found = study_optimizers(
@@ -182,9 +182,9 @@ def test_the_test_split_opens_once_after_all_training(
 
 
 def test_rates_that_fail_end_nothing(tmp_path: Path) -> None:
-    """An optimiser that fails at one rate, and another that fails at all of them."""
-    fails = Contestant(name="fails", optimiser=SGD(), learning_rates=(0.03, 1e30))
-    lost = Contestant(name="lost", optimiser=SGD(), learning_rates=(1e29, 1e30))
+    """An optimizer that fails at one rate, and another that fails at all of them."""
+    fails = Contestant(name="fails", optimizer=SGD(), learning_rates=(0.03, 1e30))
+    lost = Contestant(name="lost", optimizer=SGD(), learning_rates=(1e29, 1e30))
     contestants = (GRID.contestants[0], fails, lost)
     grid = dataclasses.replace(GRID, contestants=contestants, methods=GRID.methods[:2])
     found = study_optimizers(splits(), out=tmp_path, grid=grid)
@@ -197,7 +197,7 @@ def test_rates_that_fail_end_nothing(tmp_path: Path) -> None:
     assert found.chosen.tolist()[1:] == [[0, 0], [0, 0]]
     assert "lost –" in str(found.sections()[0])
     assert all(section.figure()["data"] for section in found.sections())
-    assert len(found.findings) == 2  # of gradients, of the two optimisers that have some
+    assert len(found.findings) == 2  # of gradients, of the two optimizers that have some
 
 
 def test_bad_input(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_bad_input(tmp_path: Path) -> None:
             GRID,
             contestants=(
                 *GRID.contestants,
-                Contestant(name="x", optimiser=SGD(), learning_rates=(0.1,)),
+                Contestant(name="x", optimizer=SGD(), learning_rates=(0.1,)),
             ),
         )
     with pytest.raises(InputError, match="first method must be uniform"):
@@ -218,7 +218,7 @@ def test_bad_input(tmp_path: Path) -> None:
         dataclasses.replace(GRID, contestants=GRID.contestants[:1] * 2)
     with pytest.raises(InputError, match="seeds must be at least 2, got 1"):
         dataclasses.replace(GRID, seeds=1)
-    with pytest.raises(InputError, match="one optimiser at least must not be by task"):
+    with pytest.raises(InputError, match="one optimizer at least must not be by task"):
         dataclasses.replace(GRID, contestants=GRID.contestants[2:])
 
 
@@ -256,7 +256,7 @@ def test_the_command(tmp_path: Path) -> None:
     for resume in ((), ("--resume",)):
         outcome = cotrain("study", "optimizers", table, *options, *resume)
         assert outcome.code == 0, outcome.err
-        assert "2 optimisers, 2 methods of weighting, 1 learning rates, 2 seeds" in outcome.out
+        assert "2 optimizers, 2 methods of weighting, 1 learning rates, 2 seeds" in outcome.out
         verdicts = ("UNDECIDED here", "CONFIRMED here", "REFUTED here")
         assert any(verdict in outcome.out for verdict in verdicts)
     page = (out / "study.html").read_text()

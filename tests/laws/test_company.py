@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import (
     EXECUTORS,
-    OPTIMISERS,
+    OPTIMIZERS,
     RECIPE,
     distance,
     make_architecture,
@@ -84,11 +84,11 @@ def test_bfloat16_products_stay_near() -> None:
     torch.testing.assert_close(found.loss, expected.loss, atol=3e-3, rtol=0)
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
-def test_whatever_the_optimiser(name: str) -> None:
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_whatever_the_optimizer(name: str) -> None:
     """Vectorised = sequential, and alone = together, on partial labels, dropout and several rates."""
     development = make_development(KINDS)
-    members = [replace(member, optimiser=OPTIMISERS[name]) for member in MEMBERS]
+    members = [replace(member, optimizer=OPTIMIZERS[name]) for member in MEMBERS]
     expected = train(development, members)
     assert distance(expected.state.params, train(development, MEMBERS).state.params) > 1e-3 or (
         name == "AdamW"
@@ -100,16 +100,16 @@ def test_whatever_the_optimiser(name: str) -> None:
         assert distance(single.state.params, found.state.select([3]).params) < 1e-6
 
 
-def test_optimisers_share_a_population_in_cohorts_of_their_own(tmp_path: Path) -> None:
+def test_optimizers_share_a_population_in_cohorts_of_their_own(tmp_path: Path) -> None:
     members = [
-        replace(MEMBERS[at % 2], optimiser=optimiser, name=f"{name}/{at}")
-        for name, optimiser in OPTIMISERS.items()
+        replace(MEMBERS[at % 2], optimizer=optimizer, name=f"{name}/{at}")
+        for name, optimizer in OPTIMIZERS.items()
         for at in range(2)
     ]
     development = make_development(KINDS)
     found = small_engine(development, tmp_path).train("all", members)
     assert found.members == tuple(members)
-    assert len(list(tmp_path.rglob("*.safetensors"))) == len(OPTIMISERS)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == len(OPTIMIZERS)
     for at in (0, 5, 11):
         alone = train(development, [members[at]], executor="fused")
         torch.testing.assert_close(found.loss[at], alone.loss[0], atol=1e-6, rtol=0)

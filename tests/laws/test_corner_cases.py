@@ -137,7 +137,7 @@ def test_a_batch_without_labels_of_a_task_leaves_its_head_alone(executor: str, s
 
 def one_step(development: Development, runner: object, state: object, batch: object) -> None:
     from cotrain.population.executor import weighted_gradients
-    from cotrain.population.optimisers import ADAMW
+    from cotrain.population.optimizers import ADAMW
 
     losses = TaskLosses(development.tasks)
     gradients = weighted_gradients(runner, state, batch, losses, torch.ones(1, 3))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import (
     EXECUTORS,
-    OPTIMISERS,
+    OPTIMIZERS,
     first_batch,
     joint,
     make_architecture,
@@ -55,11 +55,11 @@ def test_training_and_scores(executor: str, poison: float) -> None:
     np.testing.assert_array_equal(scores, dirty_scores)
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
-def test_training_whatever_the_optimiser(name: str) -> None:
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_whatever_the_optimizer(name: str) -> None:
     clean = make_development("brm", missing=0.4)
     a, b = (
-        train(data, [joint(3, optimiser=OPTIMISERS[name])], executor="fused")
+        train(data, [joint(3, optimizer=OPTIMIZERS[name])], executor="fused")
         for data in (clean, poisoned(clean, float("nan")))
     )
     assert torch.equal(a.loss, b.loss)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny import (
     EXECUTORS,
-    OPTIMISERS,
+    OPTIMIZERS,
     joint,
     make_architecture,
     make_development,
@@ -97,10 +97,10 @@ def test_permuting_tasks_permutes_training(executor: str) -> None:
     assert np.nanmax(np.abs(z.mean)) > 1e-3  # far above the tolerance
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
-def test_whatever_the_optimiser(name: str) -> None:
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_whatever_the_optimizer(name: str) -> None:
     development = make_development(KINDS)
-    member = Member(name="m", weights=WEIGHTS, learning_rate=3e-3, optimiser=OPTIMISERS[name])
+    member = Member(name="m", weights=WEIGHTS, learning_rate=3e-3, optimizer=OPTIMIZERS[name])
     permuted = replace(member, weights=tuple(WEIGHTS[t] for t in ORDER))
     a = train(development, [member], executor="fused")
     b = train(only_tasks(development, ORDER), [permuted], executor="fused")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import OPTIMISERS, RECIPE, make_architecture, make_development, make_executor, same
+from tiny import OPTIMIZERS, RECIPE, make_architecture, make_development, make_executor, same
 from torch import nn
 
 from cotrain.artifacts import RunFolder
@@ -92,10 +92,10 @@ def test_killed_once(executor: str, stop_after: int, tmp_path: Path) -> None:
     assert not list((tmp_path / "killed").rglob("*.checkpoint.safetensors"))
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMISERS if name != "AdamW"])
-def test_killed_whatever_the_optimiser(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "AdamW"])
+def test_killed_whatever_the_optimizer(name: str, tmp_path: Path) -> None:
     """Its moments are in the checkpoint."""
-    members = [replace(member, optimiser=OPTIMISERS[name]) for member in MEMBERS]
+    members = [replace(member, optimizer=OPTIMIZERS[name]) for member in MEMBERS]
     expected = engine(tmp_path / "whole", "fused").train("tune", members)
     with pytest.raises(KilledError):
         engine(tmp_path / "killed", "fused", 5).train("tune", members)

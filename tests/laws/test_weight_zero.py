@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny import (
     EXECUTORS,
-    OPTIMISERS,
+    OPTIMIZERS,
     distance,
     first_batch,
     make_architecture,
@@ -64,12 +64,12 @@ def scrambled(development: Development, task: int) -> Development:
     return on_both(development, change)
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("task", [1, 2])
-def test_whatever_the_optimiser(name: str, task: int) -> None:
+def test_whatever_the_optimizer(name: str, task: int) -> None:
     development = make_development(KINDS)
     architecture = make_architecture(development)
-    member = replace(without_weight(task), optimiser=OPTIMISERS[name])
+    member = replace(without_weight(task), optimizer=OPTIMIZERS[name])
     a, b = (
         train(data, [member], executor="fused", architecture=architecture).state
         for data in (development, scrambled(development, task))

@@ -17,7 +17,7 @@ from cotrain.data.taskdata import Development
 from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch, batches
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimisers import SGD, Optimiser, SignSGD, TaskAdam, learning_rate_share
+from cotrain.population.optimizers import SGD, Optimizer, SignSGD, TaskAdam, learning_rate_share
 from cotrain.population.state import State, Tensors
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import Fixed, LossWeighting
@@ -49,7 +49,7 @@ def reference(development: Development, scalarizer: Any) -> Tensors:
     """A plain PyTorch loop with TorchJD's scalarizer and AdamW; learned weights by Adam."""
     architecture = make_architecture(development, dropout=0.0, input_dropout=0.0)
     net, losses = architecture.build(seed=0), TaskLosses(development.tasks)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=RECIPE.weight_decay)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=RECIPE.weight_decay)
     learned = [p for p in scalarizer.parameters() if not isinstance(scalarizer, scalarization.FAMO)]
     weights = torch.optim.Adam(learned, lr=RATE) if learned else None
     steps, step = RECIPE.rounds * 3, 0
@@ -59,12 +59,12 @@ def reference(development: Development, scalarizer: Any) -> Tensors:
 
     for round in range(RECIPE.rounds):
         for batch in batches(development.train, RECIPE, round):
-            optimisers = [optimiser] if weights is None else [optimiser, weights]
-            for own in optimisers:
+            optimizers = [optimizer] if weights is None else [optimizer, weights]
+            for own in optimizers:
                 own.param_groups[0]["lr"] = RATE * learning_rate_share(step, steps, RECIPE.warmup)
                 own.zero_grad()
             scalarizer(measured(batch)).backward()
-            for own in optimisers:
+            for own in optimizers:
                 own.step()
             if isinstance(scalarizer, scalarization.FAMO):
                 scalarizer.update(measured(batch))
@@ -265,7 +265,7 @@ def test_company_order_and_executor_change_nothing(method: LossWeighting, execut
 
 
 @pytest.mark.parametrize(
-    ("optimiser", "expected"),
+    ("optimizer", "expected"),
     [
         # UW: ½ − ½ e⁰ L = −½, then ½ − ½ e^−s L; momentum .9 on top of it
         (SGD(momentum=0.0), (0.05, 0.05 - 0.1 * (0.5 - math.exp(-0.05)))),
@@ -275,13 +275,13 @@ def test_company_order_and_executor_change_nothing(method: LossWeighting, execut
     ],
     ids=str,
 )
-def test_uncertainty_is_learned_by_the_members_optimiser(
-    optimiser: Optimiser, expected: tuple[float, float | None]
+def test_uncertainty_is_learned_by_the_members_optimizer(
+    optimizer: Optimizer, expected: tuple[float, float | None]
 ) -> None:
     """Rate .1, losses 2 and (absent) 3; the absent task stands still."""
     method = Uncertainty()
     step = step_with([2.0, 3.0], weighting=method, weights=[1.0, 1.0], present=[True, False])
-    step = replace(step, optimiser=optimiser)
+    step = replace(step, optimizer=optimizer)
     step.__dict__["losses"] = torch.tensor([[2.0, 3.0]])
     for value in expected:
         method.learn(step, lambda: torch.zeros(1, 2))

@@ -28,7 +28,7 @@ from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import batches
 from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimisers import learning_rate_share
+from cotrain.population.optimizers import learning_rate_share
 from cotrain.population.state import State, Tensors, initial_state, is_shared
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import Fixed, LossWeighting
@@ -88,7 +88,7 @@ def reference(
             head.weight.copy_(net.head.weight[part])
             head.bias.copy_(net.head.bias[part])
     shared = list(net.encoder.parameters())
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [*shared, *(p for head in heads for p in head.parameters())],
         lr=RATE,
         weight_decay=RECIPE.weight_decay,
@@ -96,8 +96,8 @@ def reference(
     steps, step = RECIPE.rounds * 3, 0
     for round in range(RECIPE.rounds):
         for batch in batches(development.train, RECIPE, round):
-            optimiser.param_groups[0]["lr"] = RATE * learning_rate_share(step, steps, RECIPE.warmup)
-            optimiser.zero_grad()
+            optimizer.param_groups[0]["lr"] = RATE * learning_rate_share(step, steps, RECIPE.warmup)
+            optimizer.zero_grad()
             features = net.encoder(batch.inputs)
             outputs = torch.cat([head(features) for head in heads], dim=1).T
             means = losses.means(outputs, batch.targets, batch.shares)
@@ -111,7 +111,7 @@ def reference(
                 tasks_params=[list(head.parameters()) for head in heads],
             )
             jac_to_grad(shared, aggregator)
-            optimiser.step()
+            optimizer.step()
             step += 1
     found = {f"encoder.{name}": p.detach() for name, p in net.encoder.named_parameters()}
     found["head.weight"] = torch.cat([head.weight.detach() for head in heads])

@@ -122,16 +122,16 @@ def trained_alone(negate: bool = False) -> DataMap:
         with torch.no_grad():
             net[2].weight.neg_()  # type: ignore[operator, union-attr]
             net[2].bias.neg_()  # type: ignore[operator, union-attr]
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     maps = DataMaps(["side"], rows=280, snapshots=(5,))
     draw = torch.Generator().manual_seed(0)
     for _ in range(20):
         for rows in torch.randperm(280, generator=draw).split(40):
             logits = net(x[rows]).squeeze(1)
             maps.record(rows, *judge_binary(logits, y[rows]))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             nn.functional.binary_cross_entropy_with_logits(logits, y[rows]).backward()
-            optimiser.step()
+            optimizer.step()
         maps.end_epoch()
     return maps.result()
 
@@ -185,15 +185,15 @@ def test_flipped_labels_of_a_shared_network_with_missing_ones() -> None:
     )
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, losses.outputs))
-    optimiser = torch.optim.Adam(net.parameters(), lr=5e-3)
+    optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
     maps = DataMaps([task.name for task in tasks], rows=400)
     for _ in range(15):
         for rows in torch.randperm(400).split(50):
             outputs, seen = net(inputs[rows]).T, labelled[:, rows]
             maps.record(rows, *judge(losses, outputs, targets[:, rows], seen))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             (losses.per_example(outputs, targets[:, rows]) * seen).sum().div(50).backward()
-            optimiser.step()
+            optimizer.step()
         maps.end_epoch()
     mu = maps.result().confidence()
     assert (np.isfinite(mu) == mask).all()

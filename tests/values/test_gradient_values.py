@@ -26,7 +26,7 @@ from cotrain.measure.steps import OwnStep, PlainStep
 from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.models.multitask import MultiTaskNet
-from cotrain.population.optimisers import ADAMW
+from cotrain.population.optimizers import ADAMW
 from cotrain.population.state import State
 from cotrain.tasks import Kind, output_slices
 
@@ -234,7 +234,7 @@ def test_absent_tasks_are_unknown_and_the_others_as_before(encoder: str) -> None
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_own_step_is_what_the_optimiser_does(encoder: str) -> None:
+def test_own_step_is_what_the_optimizer_does(encoder: str) -> None:
     """Really step a copy of the whole state with one task's gradient, and compare."""
     at = case(encoder)
     assert at.state.step == 24  # the moments are not empty

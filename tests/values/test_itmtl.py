@@ -18,7 +18,7 @@ from cotrain.errors import InputError
 from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch, batches
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimisers import learning_rate_share
+from cotrain.population.optimizers import learning_rate_share
 from cotrain.population.state import Tensors, is_shared
 from cotrain.population.weighting import FIXED
 from cotrain.weighting import (
@@ -61,7 +61,7 @@ class Slow:
     """One step of a plain loop: autograd, and a deep copy of everything for every candidate."""
 
     net: Any
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     batch: Batch
     losses: TaskLosses
     weights: Tensor
@@ -83,9 +83,9 @@ class Slow:
         return torch.stack([c * w * row for c, w, row in weighted]).sum(dim=0)
 
     def exact(self, direction: Tensor) -> Tensor:
-        twin, optimiser = copied(self.net, self.optimiser)
+        twin, optimizer = copied(self.net, self.optimizer)
         assign(twin.head.parameters(), flat(self.heads))
-        optimiser.step()  # the encoder has no gradient: only the heads move
+        optimizer.step()  # the encoder has no gradient: only the heads move
         with torch.no_grad():
             moved = flat(twin.encoder.parameters()) - self.size * direction
             nn.utils.vector_to_parameters(moved, twin.encoder.parameters())
@@ -97,8 +97,8 @@ class Slow:
     def take(self, direction: Tensor) -> None:
         assign(self.net.head.parameters(), flat(self.heads))
         assign(self.shared, direction)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
 
 
 def flat(tensors: Iterable[Tensor]) -> Tensor:
@@ -121,15 +121,15 @@ def reference(
 ) -> tuple[Tensors, list[int]]:
     """A plain loop with the slow steps. Also returns the choices."""
     net = make_architecture(development, dropout=0.0, input_dropout=0.0).build(seed=0)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=RECIPE.weight_decay)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=RECIPE.weight_decay)
     steps, step, chosen = RECIPE.rounds * 3, 0, []
     for round in range(RECIPE.rounds):
         for batch in batches(development.train, RECIPE, round):
             rate = RATE * learning_rate_share(step, steps, RECIPE.warmup)
-            optimiser.param_groups[0]["lr"] = rate
+            optimizer.param_groups[0]["lr"] = rate
             slow = Slow(
                 net=net,
-                optimiser=optimiser,
+                optimizer=optimizer,
                 batch=batch,
                 losses=TaskLosses(development.tasks),
                 weights=weights,
@@ -143,10 +143,10 @@ def reference(
     return {name: p.detach() for name, p in net.named_parameters()}, chosen
 
 
-def copied(net: Any, optimiser: torch.optim.Optimizer) -> tuple[Any, torch.optim.Optimizer]:
+def copied(net: Any, optimizer: torch.optim.Optimizer) -> tuple[Any, torch.optim.Optimizer]:
     twin = copy.deepcopy(net)
     own = torch.optim.AdamW(twin.parameters(), lr=RATE, weight_decay=RECIPE.weight_decay)
-    own.load_state_dict(copy.deepcopy(optimiser.state_dict()))
+    own.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     return twin, own
 
 

@@ -20,7 +20,7 @@ from cotrain.models.losses import TaskLosses
 from cotrain.models.mlp import MLP
 from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member
-from cotrain.population.optimisers import SGD, Adam, AdamW, Optimiser, SignSGD, TaskAdam
+from cotrain.population.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
 from cotrain.population.state import Tensors, is_shared
 from cotrain.population.weighting import FIXED, Fixed, LossWeighting
 from cotrain.weighting import ITMTL, FirstOrder, GeometricMean, OptimalUncertainty
@@ -57,7 +57,7 @@ def frozen_mlp() -> nn.Module:
 
 
 def fit(
-    optimiser: Optimiser,
+    optimizer: Optimizer,
     *,
     weighting: LossWeighting = FIXED,
     frozen: bool = False,
@@ -69,7 +69,7 @@ def fit(
         weights=(1.0,) * 4,
         learning_rate=1e-2,
         weighting=weighting,
-        optimiser=optimiser,
+        optimizer=optimizer,
         weight_decay=weight_decay,
     )
     free = make_architecture(DEVELOPMENT, dropout=0.0, input_dropout=0.0)
@@ -83,7 +83,7 @@ def shared(params: Tensors) -> Tensors:
 
 
 @pytest.mark.parametrize(
-    ("optimiser", "heads", "everything"),
+    ("optimizer", "heads", "everything"),
     [
         (Adam(epsilon=TINY), True, False),
         (AdamW(epsilon=TINY), True, False),
@@ -96,14 +96,14 @@ def shared(params: Tensors) -> Tensors:
     ids=str,
 )
 def test_partial_invariance(
-    optimiser: Optimiser, heads: bool, everything: bool, scale: Scaling
+    optimizer: Optimizer, heads: bool, everything: bool, scale: Scaling
 ) -> None:
-    decay = 0.0 if type(optimiser) is Adam else 1.0
-    alone = fit(optimiser, frozen=True, weight_decay=decay)
-    whole = fit(optimiser, weight_decay=decay)
+    decay = 0.0 if type(optimizer) is Adam else 1.0
+    alone = fit(optimizer, frozen=True, weight_decay=decay)
+    whole = fit(optimizer, weight_decay=decay)
     scale(8.0)  # SGD would diverge with more
-    scaled_alone = fit(optimiser, frozen=True, weight_decay=decay)
-    scaled_whole = fit(optimiser, weight_decay=decay)
+    scaled_alone = fit(optimizer, frozen=True, weight_decay=decay)
+    scaled_whole = fit(optimizer, weight_decay=decay)
     assert same(scaled_alone, alone) == heads
     assert same(scaled_whole, whole) == everything
     if not everything:
@@ -122,7 +122,7 @@ def test_any_factor_but_for_rounding(factor: float, scale: Scaling) -> None:
 def test_own_weights_are_a_scale_too() -> None:
     """A member's constant weight is the factor of its loss."""
     members = [
-        Member(name="m", weights=weights, learning_rate=1e-2, optimiser=TaskAdam(epsilon=TINY))
+        Member(name="m", weights=weights, learning_rate=1e-2, optimizer=TaskAdam(epsilon=TINY))
         for weights in ((1.0, 1.0, 1.0, 1.0), (1.0, 256.0, 0.5, 1.0))
     ]
     params = train(DEVELOPMENT, members, executor="fused").state.params
@@ -130,16 +130,16 @@ def test_own_weights_are_a_scale_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "optimiser",
+    "optimizer",
     [Adam(), AdamW(), TaskAdam(), SGD(), SignSGD(), SignSGD(momentum=0.5)],
     ids=str,
 )
-def test_optimal_uncertainty_is_invariant_whatever_the_optimiser(
-    optimiser: Optimiser, scale: Scaling
+def test_optimal_uncertainty_is_invariant_whatever_the_optimizer(
+    optimizer: Optimizer, scale: Scaling
 ) -> None:
-    before = fit(optimiser, weighting=OptimalUncertainty())
+    before = fit(optimizer, weighting=OptimalUncertainty())
     scale(1024.0)
-    assert same(fit(optimiser, weighting=OptimalUncertainty()), before)
+    assert same(fit(optimizer, weighting=OptimalUncertainty()), before)
 
 
 def test_directions_keep_it(scale: Scaling) -> None:
@@ -153,7 +153,7 @@ def test_directions_keep_it(scale: Scaling) -> None:
 
 
 def test_the_geometric_mean_only_changes_the_learning_rate(scale: Scaling) -> None:
-    """All weights grow by 1024^¼: invariant under an optimiser that ignores the size of gradients."""
+    """All weights grow by 1024^¼: invariant under an optimizer that ignores the size of gradients."""
     before = [fit(o, weighting=GeometricMean()) for o in (AdamW(epsilon=TINY), SGD())]
     scale(1024.0)
     after = [fit(o, weighting=GeometricMean()) for o in (AdamW(epsilon=TINY), SGD())]
@@ -195,17 +195,17 @@ class TestWhatBreaksIt:
         assert self.broken(scale, lambda: fit(TaskAdam(epsilon=0.1))) > 1e-2
 
     def test_l2_in_the_gradient(self, scale: Scaling) -> None:
-        def run(optimiser: Optimiser, decay: float) -> Tensors:
-            return fit(optimiser, frozen=True, weight_decay=decay)
+        def run(optimizer: Optimizer, decay: float) -> Tensors:
+            return fit(optimizer, frozen=True, weight_decay=decay)
 
         assert self.broken(scale, lambda: run(Adam(epsilon=TINY), 0.0)) == 0
         assert self.broken(scale, lambda: run(Adam(epsilon=TINY), 10.0)) > 1e-3
         assert self.broken(scale, lambda: run(AdamW(epsilon=TINY), 10.0)) == 0
 
-    @pytest.mark.parametrize("optimiser", [AdamW(epsilon=TINY), SignSGD(momentum=0.9)], ids=str)
-    def test_clipping_by_global_norm(self, optimiser: Optimiser, scale: Scaling) -> None:
+    @pytest.mark.parametrize("optimizer", [AdamW(epsilon=TINY), SignSGD(momentum=0.9)], ids=str)
+    def test_clipping_by_global_norm(self, optimizer: Optimizer, scale: Scaling) -> None:
         def run(weighting: LossWeighting) -> Tensors:
-            return fit(optimiser, weighting=weighting, frozen=True)
+            return fit(optimizer, weighting=weighting, frozen=True)
 
         assert self.broken(scale, lambda: run(FIXED)) == 0
         assert self.broken(scale, lambda: run(Clipped(norm=1e9))) == 0

@@ -163,7 +163,7 @@ def test_own_step_of_momentum_by_hand() -> None:
         lookahead.exact[0][:, 2],
         [1 - (1.42**2 + 1) / 2, 1 - (2.21**2 + 4) / 8, 1 - 2.79**2 / 9],
     )
-    assert lookahead.affinity().method == "lookahead, the optimiser's own step"
+    assert lookahead.affinity().method == "lookahead, the optimizer's own step"
 
 
 def test_own_step_of_a_fresh_adam_is_the_sign() -> None:

@@ -1,4 +1,4 @@
-"""``cotrain study optimizers``: optimisers × methods of weighting × learning rates."""
+"""``cotrain study optimizers``: optimizers × methods of weighting × learning rates."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def optimizers(
     out: Out = None,
     resume: Resume = False,
 ) -> None:
-    """Five optimisers with eight methods of weighting, each tuned over eight learning rates.
+    """Five optimizers with eight methods of weighting, each tuned over eight learning rates.
 
     Does Adam beat SGD? Do gradients of tasks conflict more than those of samples, or differ in size? How
     sensitive is each to its learning rate? (Elich et al., 2023) Needs cotrain's extra torchjd.
@@ -88,7 +88,7 @@ def optimizers(
     splits = session.split_table(frame, schema, cut, seed, console)
     with session.watched(console, folder) as watch:
         found = study_optimizers(splits, out=folder, grid=grid, title=title, watch=watch)
-    page, subject = folder / "study.html", "optimisers and weighting"
+    page, subject = folder / "study.html", "optimizers and weighting"
     session.present(console, page, title, subject, str(found), found.sections())
 
 

@@ -31,7 +31,7 @@ class EnginePoint:
         net: The network, used as code only.
         executor: Predicts with many moved copies at once.
         step: A step of a run with a single member; its batch may hold fewer rows than the run's.
-        weight_decay: Of the run, for the optimiser's own step.
+        weight_decay: Of the run, for the optimizer's own step.
 
     Raises:
         InputError: If nothing in the encoder can be trained.
@@ -99,10 +99,10 @@ class EnginePoint:
         return torch.cat([self._means(self._shared.outputs_after(chunk)) for chunk in chunks])
 
     def own_step(self, gradients: Directions) -> Dense:
-        """See :class:`~cotrain.measure.point.Point`; the step of the run's optimiser."""
-        if self._seen.optimiser.by_task:
+        """See :class:`~cotrain.measure.point.Point`; the step of the run's optimizer."""
+        if self._seen.optimizer.by_task:
             raise InputError(
-                f"{self._seen.optimiser} keeps moments for each task and has no step for any gradient: "
+                f"{self._seen.optimizer} keeps moments for each task and has no step for any gradient: "
                 "look ahead by a plain step"
             )
         dense = gradients.dense()
@@ -118,7 +118,7 @@ class EnginePoint:
         twin = State(
             params=params, buffers={}, momentum=momentum, variance=variance, step=ours.step
         )
-        self._seen.optimiser.step(
+        self._seen.optimizer.step(
             twin,
             one,
             learning_rates=self._seen.learning_rates,

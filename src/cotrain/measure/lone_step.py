@@ -1,4 +1,4 @@
-"""The step an optimiser would make from one gradient alone, made by a copy of it."""
+"""The step an optimizer would make from one gradient alone, made by a copy of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def lone_steps(optimizer: Optimizer, shared: dict[str, nn.Parameter], gradients:
         gradients: C gradients, named likewise.
 
     Raises:
-        InputError: If the optimiser does not train one of the parameters.
+        InputError: If the optimizer does not train one of the parameters.
     """
     return join([_lone_step(optimizer, shared, gradients, row) for row in range(gradients.count)])
 

@@ -1,4 +1,4 @@
-"""A point of anyone's training loop: their model, their losses, their optimiser.
+"""A point of anyone's training loop: their model, their losses, their optimizer.
 
     for step, (x, y) in enumerate(loader):
         if step % 10 == 0:
@@ -41,7 +41,7 @@ class ModelPoint:
         mask: ``[T]`` or ``[T, B]`` bool like the losses, false where there is no label; all true unless
             given. What the losses say there is not read.
         optimizer: For :class:`~cotrain.measure.steps.OwnStep`; a copy of it steps.
-        step: Optimiser steps taken, for messages.
+        step: Optimizer steps taken, for messages.
 
     Raises:
         InputError: If the shared part has nothing to train, or a parameter serves one task only.

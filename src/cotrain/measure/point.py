@@ -3,7 +3,7 @@
 Instruments know nothing of networks: they ask a point for the tasks' losses and gradients, and for the
 losses somewhere else. :class:`~cotrain.measure.model_point.ModelPoint` is a point of anyone's training
 loop, :class:`~cotrain.measure.engine_point.EnginePoint` one of the population engine. Looking leaves no
-trace: parameters, buffers, optimiser and random state are bit for bit what they were.
+trace: parameters, buffers, optimizer and random state are bit for bit what they were.
 Letters: T tasks, C candidates, B rows.
 """
 
@@ -22,7 +22,7 @@ class Point(Protocol):
 
     @property
     def step(self) -> int:
-        """Optimiser steps taken so far."""
+        """Optimizer steps taken so far."""
         ...
 
     @property
@@ -58,7 +58,7 @@ class Point(Protocol):
         ...
 
     def own_step(self, gradients: Directions) -> Directions:
-        """C moves that the optimiser would make, each from one gradient alone."""
+        """C moves that the optimizer would make, each from one gradient alone."""
         ...
 
 

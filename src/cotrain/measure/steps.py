@@ -1,4 +1,4 @@
-"""How a lookahead moves: a plain gradient step, or the step of the run's own optimiser."""
+"""How a lookahead moves: a plain gradient step, or the step of the run's own optimizer."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,7 +22,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class PlainStep:
-    """−η·g, whatever optimiser trains the model: the published lookahead.
+    """−η·g, whatever optimizer trains the model: the published lookahead.
 
     Args:
         size: η.
@@ -46,7 +46,7 @@ class PlainStep:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnStep:
-    """What the run's optimiser would do next, had it seen this gradient alone.
+    """What the run's optimizer would do next, had it seen this gradient alone.
 
     Momentum and weight decay move the parameters too, for every source alike.
     """
@@ -57,4 +57,4 @@ class OwnStep:
 
     def __str__(self) -> str:
         """What was done."""
-        return "the optimiser's own step"
+        return "the optimizer's own step"

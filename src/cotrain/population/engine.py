@@ -90,11 +90,11 @@ class Engine:
         return self.cluster.workers(site)
 
     def cohorts(self, members: Sequence[Member]) -> list[list[Member]]:
-        """Members that stand together and share weighting and optimiser, as many as fit in memory.
+        """Members that stand together and share weighting and optimizer, as many as fit in memory.
 
         Several workers share them out evenly.
         """
-        alike = groupby(members, key=lambda member: (member.weighting, member.optimiser))
+        alike = groupby(members, key=lambda member: (member.weighting, member.optimizer))
         found = []
         for _, group in alike:
             run = list(group)
@@ -126,7 +126,7 @@ class Engine:
 
     @property
     def batches_in_round(self) -> int:
-        """Optimiser steps in one round."""
+        """Optimizer steps in one round."""
         return batch_count(len(self.development.train), self.recipe.batch_size)
 
 

@@ -1,7 +1,7 @@
 """What an executor does: forward and backward for training, outputs for predicting, over stacked members.
 
 Executors are pure in the parameters: they read a :class:`State` and return outputs and gradients. What is
-minimised, the training loop and the optimiser are the same whoever computes.
+minimised, the training loop and the optimizer are the same whoever computes.
 Letters: P members, T tasks, O outputs, B rows, N rows to predict.
 """
 

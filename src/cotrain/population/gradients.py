@@ -88,7 +88,7 @@ class StepGradients:
 
     def weighted(self, weights: Tensor) -> Tensors:
         """Like ``state.params``, of ``Σ_t weights[p, t] · loss_t``; may be reused by the next call."""
-        if not (self.step.optimiser.by_task and any(map(is_shared, self.step.state.params))):
+        if not (self.step.optimizer.by_task and any(map(is_shared, self.step.state.params))):
             return self.passed.gradients(self._slope(weights))
         own = [self.toward(*pair) for pair in zip(self.of_tasks(), weights, strict=True)]
         return self.steered(self.of_heads(weights), own)
@@ -114,22 +114,22 @@ class StepGradients:
             yield TaskGradients(step=self.step, member=member, tensors=tensors)
 
     def toward(self, tasks: TaskGradients, weights: Tensor) -> Tensor:
-        """One member's direction from ``[T]`` weights: ``[D]``, or ``[T, D]`` for an optimiser by task."""
-        if self.step.optimiser.by_task:
+        """One member's direction from ``[T]`` weights: ``[D]``, or ``[T, D]`` for an optimizer by task."""
+        if self.step.optimizer.by_task:
             return weights.unsqueeze(1) * tasks.matrix
         return tasks.mix(weights)
 
     def steered(self, heads: Tensors, directions: Sequence[Tensor]) -> Tensors:
-        """What the optimiser is given: the heads' gradients, and ``[P]`` directions of the shared part.
+        """What the optimizer is given: the heads' gradients, and ``[P]`` directions of the shared part.
 
         Raises:
-            InputError: If the optimiser wants each task's own gradient, and a direction has no tasks.
+            InputError: If the optimizer wants each task's own gradient, and a direction has no tasks.
         """
-        if self.step.optimiser.by_task and any(direction.dim() == 1 for direction in directions):
+        if self.step.optimizer.by_task and any(direction.dim() == 1 for direction in directions):
             raise InputError(
-                f"{self.step.optimiser} keeps moments for each task, but this direction is no weighted sum "
+                f"{self.step.optimizer} keeps moments for each task, but this direction is no weighted sum "
                 "of the tasks' gradients: take an aggregator that weighs them, such as UPGrad(), or "
-                "another optimiser"
+                "another optimizer"
             )
         return heads | shared_parts(self.step.state.params, torch.stack(list(directions)))
 

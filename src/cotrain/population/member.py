@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cotrain.population.optimisers import ADAMW, Optimiser
+from cotrain.population.optimizers import ADAMW, Optimizer
 from cotrain.population.weighting import FIXED, LossWeighting
 
 
@@ -37,7 +37,7 @@ class Member:
         dropout: Multiplies the network's dropout rates; 1 leaves them as they are.
         weight_decay: Multiplies the recipe's weight decay.
         weighting: Makes the weights of every step from these and the losses.
-        optimiser: Makes the updates.
+        optimizer: Makes the updates.
         start: Which of the architecture's starts its encoder begins from; a fresh one if empty.
         changes: Later weights, by growing rounds.
     """
@@ -49,7 +49,7 @@ class Member:
     dropout: float = 1.0
     weight_decay: float = 1.0
     weighting: LossWeighting = FIXED
-    optimiser: Optimiser = ADAMW
+    optimizer: Optimizer = ADAMW
     start: str = ""
     changes: tuple[Change, ...] = ()
 
@@ -115,7 +115,7 @@ class Recipe:
             rounds.
         one_model: A member's tasks all speak from the round with the best unweighted mean of their
             validation losses, and ``patience`` waits for that mean; else each from its own best round.
-        weight_decay: Decoupled from the gradient or L2 within it, as the optimiser has it.
+        weight_decay: Decoupled from the gradient or L2 within it, as the optimizer has it.
         warmup: Share of the steps over which the learning rate rises linearly; it then falls to zero
             along a cosine.
         data_seed: Orders the rows; the same for all members, so a batch is read once for all.

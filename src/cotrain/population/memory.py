@@ -10,8 +10,8 @@ from cotrain.population.member import Member, Recipe
 
 
 def gradients_kept(member: Member) -> int:
-    """How many gradients, and moments, the member's optimiser keeps of every parameter."""
-    return len(member.weights) if member.optimiser.by_task else 1
+    """How many gradients, and moments, the member's optimizer keeps of every parameter."""
+    return len(member.weights) if member.optimizer.by_task else 1
 
 
 def member_bytes(architecture: Architecture, recipe: Recipe, gradients: int = 1) -> int:

@@ -1,4 +1,4 @@
-"""What training changes: stacked parameters, buffers, the optimiser's moments, what weightings remember.
+"""What training changes: stacked parameters, buffers, the optimizer's moments, what weightings remember.
 
 Every tensor has the members as its first axis. The state is passed and returned; nothing else in the
 engine remembers anything between steps, and random numbers are hashes of (seed, step), so a saved state
@@ -26,15 +26,15 @@ PARTS = ("params", "buffers", "momentum", "variance", "memory")
 
 @dataclass(kw_only=True)
 class State:
-    """Stacked tensors of P members after ``step`` optimiser steps.
+    """Stacked tensors of P members after ``step`` optimizer steps.
 
     Args:
         params: Trainable parameters, name → ``[P, ...]``.
         buffers: Module buffers (BatchNorm statistics, dropout keys), name → ``[P, ...]``.
-        momentum: First moments, as the optimiser keeps them: name → ``[P, ...]``, or nothing.
+        momentum: First moments, as the optimizer keeps them: name → ``[P, ...]``, or nothing.
         variance: Second moments, likewise.
         memory: What the loss weighting remembers, name → ``[P, ...]``.
-        step: Optimiser steps taken; the members of a cohort keep step.
+        step: Optimizer steps taken; the members of a cohort keep step.
         keys: ``[P]`` int64, this step's source of randomness for each member.
     """
 
@@ -130,7 +130,7 @@ def initial_state(architecture: Architecture, members: Sequence[Member]) -> Stat
         if name.endswith("dropout_rate"):
             buffer.mul_(torch.tensor([member.dropout for member in members]))
     tasks = len(members[0].weights)
-    momentum, variance = members[0].optimiser.start(params, tasks)
+    momentum, variance = members[0].optimizer.start(params, tasks)
     return State(
         params=params,
         buffers=buffers,

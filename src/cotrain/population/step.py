@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cotrain.models.losses import TaskLosses
 from cotrain.population.batches import Batch
-from cotrain.population.optimisers import ADAMW, Optimiser
+from cotrain.population.optimizers import ADAMW, Optimizer
 from cotrain.population.state import State
 
 
@@ -29,7 +29,7 @@ class TrainingStep:
         weights: ``[P, T]`` the members' own weights; where tasks are domains, whose weights are sampling
             rates, the share of each domain in the batch.
         task_losses: The tasks' losses.
-        optimiser: Makes the update.
+        optimizer: Makes the update.
     """
 
     state: State
@@ -38,7 +38,7 @@ class TrainingStep:
     learning_rates: Sequence[float]
     weights: Tensor
     task_losses: TaskLosses
-    optimiser: Optimiser = ADAMW
+    optimizer: Optimizer = ADAMW
 
     @cached_property
     def losses(self) -> Tensor:

@@ -20,7 +20,7 @@ from cotrain.population.batches import batch_count, feed
 from cotrain.population.executor import Executor
 from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member, Recipe
-from cotrain.population.optimisers import learning_rate_share
+from cotrain.population.optimizers import learning_rate_share
 from cotrain.population.state import State, Tensors, initial_state
 from cotrain.population.step import TrainingStep
 
@@ -83,14 +83,14 @@ def train_cohort(
 ) -> Progress:
     """Train a cohort to its end, from wherever ``progress`` stands.
 
-    Each round: all batches, one fused pass forward and back and one optimiser step each; then validation,
+    Each round: all batches, one fused pass forward and back and one optimizer step each; then validation,
     where every task of every member keeps its own best round (or a member one for all its tasks, see
     :class:`Recipe`); members without recent improvement stop and
     leave the stacked tensors.
 
     Args:
         cohort: The members, in the order of ``progress``; all with the same weighting and
-            optimiser.
+            optimizer.
         progress: From :func:`start` or a checkpoint; changed in place and returned.
         executor: Computes gradients and outputs.
         development: Training and validation rows.
@@ -101,7 +101,7 @@ def train_cohort(
             leave no trace.
     """
     losses, method = TaskLosses(development.tasks), cohort[0].weighting
-    optimiser = cohort[0].optimiser
+    optimizer = cohort[0].optimizer
     steps = recipe.rounds * batch_count(len(development.train), recipe.batch_size)
     while progress.active and progress.round < (recipe.rounds if until is None else until):
         members = [cohort[row].at(progress.round) for row in progress.active]
@@ -119,7 +119,7 @@ def train_cohort(
                 learning_rates=[member.learning_rate * share for member in members],
                 weights=own,
                 task_losses=losses,
-                optimiser=optimiser,
+                optimizer=optimizer,
             )
             before_update(step)
             possible = StepGradients(
@@ -128,7 +128,7 @@ def train_cohort(
                 executor=executor,
                 weight_decays=[member.weight_decay * recipe.weight_decay for member in members],
             )
-            optimiser.step(
+            optimizer.step(
                 state,
                 method.gradients(possible),
                 learning_rates=step.learning_rates,

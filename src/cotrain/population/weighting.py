@@ -32,7 +32,7 @@ class LossWeighting(Protocol):
         ...
 
     def gradients(self, possible: StepGradients) -> Tensors:
-        """What the optimiser is given, like ``state.params``; of the weights, if nothing else is said."""
+        """What the optimizer is given, like ``state.params``; of the weights, if nothing else is said."""
         ...
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:

@@ -1,7 +1,7 @@
 """Studies: a question about multi-task training, put to your own data as populations of members.
 
 Each is a package with its pure numbers, what trains for them, and a typed result that prints itself, saves
-itself and draws itself: ``scalarization`` (constant weights and network size), ``optimizers`` (optimisers
+itself and draws itself: ``scalarization`` (constant weights and network size), ``optimizers`` (optimizers
 and methods of weighting), ``scale`` (how many source tasks). Beside them stands what several of them use:
 ``finding`` (verdicts and sections of a page), ``looking`` (gradients on the way), ``redrawn`` (draws of the
 test rows), ``ranges`` (limits of a grid). ``cotrain study`` runs them from the command line.

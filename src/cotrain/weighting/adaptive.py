@@ -21,7 +21,7 @@ from torch import Tensor
 
 from cotrain.models.dropout import mix
 from cotrain.models.multitask import HEAD
-from cotrain.population.optimisers import BETA_1, BETA_2, EPSILON, Adam
+from cotrain.population.optimizers import BETA_1, BETA_2, EPSILON, Adam
 from cotrain.population.state import State, Tensors
 from cotrain.population.step import TrainingStep
 from cotrain.population.weighting import Fixed
@@ -71,7 +71,7 @@ class GeometricMean(Fixed):
 class Uncertainty(Fixed):
     """Learned uncertainty: Σ ½ exp(−s_t) L_t + ½ s_t (UW: Kendall et al. 2018, arXiv 1705.07115).
 
-    s starts at 0 and is learned by the member's optimiser with its learning rate, without weight decay.
+    s starts at 0 and is learned by the member's optimizer with its learning rate, without weight decay.
     """
 
     def start(self, members: int, tasks: int) -> Tensors:
@@ -201,12 +201,12 @@ def _adam_memory(members: int, tasks: int) -> Tensors:
 
 
 def _own_step(step: TrainingStep, slope: Tensor) -> None:
-    """By the member's optimiser; Adam and its kin correct their bias by a task's own steps."""
-    if isinstance(step.optimiser, Adam):
+    """By the member's optimizer; Adam and its kin correct their bias by a task's own steps."""
+    if isinstance(step.optimizer, Adam):
         _adam_step(step, slope, torch.tensor(step.learning_rates).unsqueeze(1))
         return
     memory, name = step.state.memory, f"{HEAD}logits"  # a number each task, like a head
-    step.optimiser.step(
+    step.optimizer.step(
         State(
             params={name: memory["logits"]},
             buffers={},

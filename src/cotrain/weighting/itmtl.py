@@ -5,9 +5,9 @@ update; for each candidate c, weights v_c over the tasks, look ahead by plain SG
 θ_c = θ − η Σ_t v_ct g_t and score Σ_j w_j (1 − L_j(θ_c, ψ') / L_j(θ, ψ)) on the same batch with the same
 dropout, ψ' the updated heads; the best candidate's direction is the shared part's gradient.
 
-Where the optimiser is not plain SGD: the heads' update in the score is the optimiser's own, as it will be
+Where the optimizer is not plain SGD: the heads' update in the score is the optimizer's own, as it will be
 taken; the lookahead of the shared part is plain SGD, as in the paper, so that candidates are compared by
-their direction and size; and the optimiser is then given the best candidate's gradient.
+their direction and size; and the optimizer is then given the best candidate's gradient.
 Ours are the member's weights w_j in the score (1 for the paper's), and that a task which is not the
 member's, or has no label in the batch, stands in no candidate and in no score.
 Letters: P members, T tasks, C candidates, D shared parameters.
@@ -232,14 +232,14 @@ def _importance(step: TrainingStep, own: Tensor) -> Tensor:
 
 
 def _updated_heads(possible: StepGradients, gradients: Tensors) -> Tensors:
-    """The heads as the optimiser's step will leave them."""
+    """The heads as the optimizer's step will leave them."""
     state = possible.step.state
     params, momentum, variance = (
         {name: tensor.clone() for name, tensor in tensors.items() if not is_shared(name)}
         for tensors in (state.params, state.momentum, state.variance)
     )
     twin = State(params=params, buffers={}, momentum=momentum, variance=variance, step=state.step)
-    possible.step.optimiser.step(
+    possible.step.optimizer.step(
         twin,
         gradients,
         learning_rates=possible.step.learning_rates,

@@ -18,7 +18,7 @@ import torch
 from cotrain.population import checkpoint
 from cotrain.population.engine import Engine, Update
 from cotrain.population.member import Member, indicator
-from cotrain.population.optimisers import ADAMW, Optimiser
+from cotrain.population.optimizers import ADAMW, Optimizer
 from cotrain.population.stage import SPARED
 from cotrain.population.trained import Trained, from_progress
 from cotrain.population.training import Progress
@@ -41,7 +41,7 @@ def optimize_weights(
     every: int,
     seed: int = 0,
     dropout: float = 1.0,
-    optimiser: Optimiser = ADAMW,
+    optimizer: Optimizer = ADAMW,
 ) -> tuple[WeightSearch, Trained]:
     """Train a population whose weights are searched; an interrupted search goes on where it was.
 
@@ -52,7 +52,7 @@ def optimize_weights(
         every: Rounds from one proposal to the next.
         seed: Of all members: they start from the same parameters and see the same dropout.
         dropout: Share of the network's dropout rates.
-        optimiser: Of all members.
+        optimizer: Of all members.
 
     Returns:
         The lineage, and the trained population.
@@ -61,7 +61,7 @@ def optimize_weights(
         InputError: If every member diverged.
     """
     weights = indicator(set(range(len(engine.development.tasks))), len(engine.development.tasks))
-    base = Member(name=stage, weights=weights, seed=seed, dropout=dropout, optimiser=optimiser)
+    base = Member(name=stage, weights=weights, seed=seed, dropout=dropout, optimizer=optimizer)
     return repeated(lambda: _search(engine, searcher, base, stage, every))
 
 

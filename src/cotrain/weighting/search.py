@@ -47,7 +47,7 @@ class Move:
     """How a member of the next interval begins.
 
     Args:
-        parent: Row whose parameters and optimiser state it has: its own, or a better member's.
+        parent: Row whose parameters and optimizer state it has: its own, or a better member's.
         setting: What it trains with.
     """
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny import (
     EXECUTORS,
-    OPTIMISERS,
+    OPTIMIZERS,
     first_batch,
     joint,
     make_architecture,
@@ -203,13 +203,13 @@ def test_the_mean_of_single_gradients_is_the_tasks_gradient() -> None:
             torch.testing.assert_close(gradients[name][task], mean, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
-def test_the_own_step_is_of_the_runs_optimiser(name: str) -> None:
-    """SGD: −η (μ m + g + λ θ); an optimiser with moments for each task has no step for any gradient."""
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_own_step_is_of_the_runs_optimizer(name: str) -> None:
+    """SGD: −η (μ m + g + λ θ); an optimizer with moments for each task has no step for any gradient."""
     development = make_development("brm", missing=0.0)
-    architecture, optimiser = make_architecture(development), OPTIMISERS[name]
+    architecture, optimizer = make_architecture(development), OPTIMIZERS[name]
     batch = first_batch(development.train, 12)
-    member = joint(3, optimiser=optimiser, learning_rate=1e-2)
+    member = joint(3, optimizer=optimizer, learning_rate=1e-2)
     state = train(development, [member], architecture=architecture).state
     step = TrainingStep(
         state=state,
@@ -218,12 +218,12 @@ def test_the_own_step_is_of_the_runs_optimiser(name: str) -> None:
         learning_rates=[0.1],
         weights=torch.ones(1, 3),
         task_losses=TaskLosses(development.tasks),
-        optimiser=optimiser,
+        optimizer=optimizer,
     )
     executor = make_executor("sequential", architecture)
     point = EnginePoint(architecture.build(seed=0), executor, step, weight_decay=0.5)
     gradients = point.task_gradients().dense()
-    if optimiser.by_task:
+    if optimizer.by_task:
         with pytest.raises(InputError, match=r"TaskAdam.* has no step for any gradient"):
             point.own_step(gradients)
         return

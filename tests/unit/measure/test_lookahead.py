@@ -164,7 +164,7 @@ def test_methods_say_which_step() -> None:
     assert Lookahead(tasks="ab").affinity().method == "lookahead, plain SGD step of 0.1"
     assert FirstOrder(tasks="ab").affinity().method == "first order, plain SGD step of 0.1"
     own = Lookahead(tasks="ab", groups=[(0, 1)], step=OwnStep())
-    assert own.group_transference().method == "lookahead, the optimiser's own step"
+    assert own.group_transference().method == "lookahead, the optimizer's own step"
 
 
 def test_no_probe_gives_unknown_groups() -> None:

@@ -1,4 +1,4 @@
-"""Steps scale or ask the optimiser, and say so."""
+"""Steps scale or ask the optimizer, and say so."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ def test_the_own_step_is_the_points() -> None:
 def test_texts() -> None:
     assert str(PlainStep()) == "plain SGD step of 0.1"
     assert str(PlainStep(size=1e-5)) == "plain SGD step of 1e-05"
-    assert str(OwnStep()) == "the optimiser's own step"
+    assert str(OwnStep()) == "the optimizer's own step"

@@ -1,4 +1,4 @@
-"""Every way of weighing tasks composes with an optimiser that keeps moments for each of them."""
+"""Every way of weighing tasks composes with an optimizer that keeps moments for each of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import EXECUTORS, OPTIMISERS, RECIPE, distance, make_architecture, make_development, train
+from tiny import EXECUTORS, OPTIMIZERS, RECIPE, distance, make_architecture, make_development, train
 from torch import nn
 from torchjd import aggregation as agg
 
 from cotrain.errors import InputError
 from cotrain.population.gradients import StepGradients
 from cotrain.population.member import Member
-from cotrain.population.optimisers import AdamW, TaskAdam
+from cotrain.population.optimizers import AdamW, TaskAdam
 from cotrain.population.state import Tensors, is_shared
 from cotrain.population.weighting import FIXED, LossWeighting
 from cotrain.weighting import (
@@ -48,7 +48,7 @@ METHODS: dict[str, LossWeighting] = {
 
 def member(weighting: LossWeighting = FIXED, weights: tuple[float, ...] = (1.0,) * 4) -> Member:
     return Member(
-        name="m", weights=weights, learning_rate=1e-2, weighting=weighting, optimiser=TaskAdam()
+        name="m", weights=weights, learning_rate=1e-2, weighting=weighting, optimizer=TaskAdam()
     )
 
 
@@ -61,7 +61,7 @@ def test_methods_compose(name: str) -> None:
     found = train(development, [one], executor="fused", recipe=recipe)
     again = train(development, [one], executor="sequential", recipe=recipe)
     assert distance(found.state.params, again.state.params) < 5e-4
-    other = train(development, [replace(one, optimiser=AdamW())], executor="fused", recipe=recipe)
+    other = train(development, [replace(one, optimizer=AdamW())], executor="fused", recipe=recipe)
     shared = {k: v for k, v in found.state.params.items() if is_shared(k)}
     assert distance(shared, {k: other.state.params[k] for k in shared}) > 1e-3
 
@@ -73,7 +73,7 @@ def test_one_task_is_adamw(executor: str) -> None:
         development = make_development(kinds, missing=0.0)
         one = member(weights=weights)
         found = train(development, [one], executor=executor)
-        expected = train(development, [replace(one, optimiser=AdamW())], executor=executor)
+        expected = train(development, [replace(one, optimizer=AdamW())], executor=executor)
         assert distance(found.state.params, expected.state.params) < 1e-5
 
 
@@ -103,13 +103,13 @@ def test_without_a_shared_part_there_are_only_heads() -> None:
     architecture = make_architecture(development, encoder=encoder)
     one = member()
     found = train(development, [one], architecture=architecture).state.params
-    plain = replace(one, optimiser=AdamW())
+    plain = replace(one, optimizer=AdamW())
     expected = train(development, [plain], architecture=architecture).state.params
     assert distance(found, expected) < 1e-6
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
-def test_lookahead_sees_the_heads_as_their_optimiser_leaves_them(
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_lookahead_sees_the_heads_as_their_optimizer_leaves_them(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Tensors] = []
@@ -119,7 +119,7 @@ def test_lookahead_sees_the_heads_as_their_optimiser_leaves_them(
         return seen[-1]
 
     monkeypatch.setattr("cotrain.weighting.itmtl._updated_heads", updated)
-    one = replace(member(ITMTL()), optimiser=OPTIMISERS[name])
+    one = replace(member(ITMTL()), optimizer=OPTIMIZERS[name])
     found = train(make_development(KINDS, missing=0.4), [one], executor="fused").state.params
     assert len(seen) == 24
     for key, tensor in seen[-1].items():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny import OPTIMISERS, make_development, small_engine, train
+from tiny import OPTIMIZERS, make_development, small_engine, train
 
 from cotrain import InputError
 from cotrain.measure.measurement import Measurement
@@ -282,12 +282,12 @@ def test_a_replay_is_the_line_of_the_best(name: str, tmp_path: Path) -> None:
         stage="pbt",
         every=2,
         seed=3,
-        optimiser=OPTIMISERS[name],
+        optimizer=OPTIMIZERS[name],
     )
     assert history.ends == (2, 4, 6, 8, 9)
     schedule = history.schedule()
     assert len(schedule.changes) > 1
-    member = replace(schedule.member("replay", seed=3), optimiser=OPTIMISERS[name])
+    member = replace(schedule.member("replay", seed=3), optimizer=OPTIMIZERS[name])
     replayed = train(engine.development, [member], executor="fused", recipe=RECIPE)
     own = trained.select(lambda member: member.name == f"pbt/{history.best}")
     assert torch.equal(own.best_round, replayed.best_round)
@@ -302,7 +302,7 @@ def test_a_killed_search_ends_where_it_would_have(name: str, tmp_path: Path) -> 
         searcher=PBT(members=4, learning_rate=1e-2),
         stage="s",
         every=3,
-        optimiser=OPTIMISERS[name],
+        optimizer=OPTIMIZERS[name],
     )
     whole, expected = search(make_engine(tmp_path / "a"))
 

@@ -1,4 +1,4 @@
-"""The optimizer study: optimisers × methods of weighting × learning rates × seeds, all trained.
+"""The optimizer study: optimizers × methods of weighting × learning rates × seeds, all trained.
 
 It puts findings of Elich et al. (2023, arXiv 2311.04698) to the test on your data: Adam beats SGD in
 multi-task learning; gradients of two tasks conflict no more than those of two samples; what sets tasks

@@ -1,4 +1,4 @@
-"""What the optimizer study trains: optimisers with their learning rates, and ways of weighting tasks."""
+"""What the optimizer study trains: optimizers with their learning rates, and ways of weighting tasks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from cotrain.errors import InputError
 from cotrain.population.member import Member, Recipe, one_hot
-from cotrain.population.optimisers import SGD, Adam, AdamW, Optimiser, SignSGD, TaskAdam
+from cotrain.population.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
 from cotrain.population.weighting import FIXED, LossWeighting
 from cotrain.studies.ranges import check_between, check_least
 
@@ -17,17 +17,17 @@ UNIFORM = "uniform"
 
 @dataclass(frozen=True, kw_only=True)
 class Contestant:
-    """An optimiser and what is tried for it.
+    """An optimizer and what is tried for it.
 
     Args:
         name: For people.
-        optimiser: Makes the updates.
+        optimizer: Makes the updates.
         learning_rates: ``[L]`` by growing rate.
-        weight_decay: As the optimiser has it, see :class:`~cotrain.population.member.Recipe`.
+        weight_decay: As the optimizer has it, see :class:`~cotrain.population.member.Recipe`.
     """
 
     name: str
-    optimiser: Optimiser
+    optimizer: Optimizer
     learning_rates: tuple[float, ...]
     weight_decay: float = 0.01
 
@@ -60,14 +60,14 @@ def rates(lowest: float, count: int = 8) -> tuple[float, ...]:
 CONTESTANTS = (
     Contestant(
         name="SGD",
-        optimiser=SGD(),
+        optimizer=SGD(),
         learning_rates=rates(1e-3),
         weight_decay=1e-4,
     ),
-    Contestant(name="Adam", optimiser=Adam(), learning_rates=rates(3.16e-5), weight_decay=1e-4),
-    Contestant(name="AdamW", optimiser=AdamW(), learning_rates=rates(3.16e-5)),
-    Contestant(name="signSGD", optimiser=SignSGD(), learning_rates=rates(1e-5)),
-    Contestant(name="task Adam", optimiser=TaskAdam(), learning_rates=rates(3.16e-5)),
+    Contestant(name="Adam", optimizer=Adam(), learning_rates=rates(3.16e-5), weight_decay=1e-4),
+    Contestant(name="AdamW", optimizer=AdamW(), learning_rates=rates(3.16e-5)),
+    Contestant(name="signSGD", optimizer=SignSGD(), learning_rates=rates(1e-5)),
+    Contestant(name="task Adam", optimizer=TaskAdam(), learning_rates=rates(3.16e-5)),
 )
 
 
@@ -98,7 +98,7 @@ class OptimizerGrid:
     """Everything that the study trains.
 
     Args:
-        contestants: O optimisers, all with the same number of learning rates.
+        contestants: O optimizers, all with the same number of learning rates.
         methods: M ways of weighting; the first are uniform weights.
         seeds: S seeds of every network.
         seed: Of batches and of the bootstrap.
@@ -123,7 +123,7 @@ class OptimizerGrid:
         counts = {len(contestant.learning_rates) for contestant in self.contestants}
         if len(counts) != 1 or 0 in counts:
             raise InputError(
-                "give optimisers, each with the same number of learning rates: the same tuning for all"
+                "give optimizers, each with the same number of learning rates: the same tuning for all"
             )
         if not self.methods or self.methods[0].weighting != FIXED:
             raise InputError("the first method must be uniform weights: Fixed()")
@@ -136,13 +136,13 @@ class OptimizerGrid:
         check_between("widths", self.widths, 0)
         check_least("dropout", self.dropout, 0, 1)
         check_least("seeds", self.seeds, 2)  # for intervals
-        if all(contestant.optimiser.by_task for contestant in self.contestants):
-            raise InputError("one optimiser at least must not be by task, to train each task alone")
+        if all(contestant.optimizer.by_task for contestant in self.contestants):
+            raise InputError("one optimizer at least must not be by task, to train each task alone")
 
     @property
     def lone(self) -> tuple[int, ...]:
         """Contestants that train tasks alone: there, moments for each task change nothing."""
-        return tuple(o for o, one in enumerate(self.contestants) if not one.optimiser.by_task)
+        return tuple(o for o, one in enumerate(self.contestants) if not one.optimizer.by_task)
 
     def together(self, contestant: Contestant, method: Method, tasks: int) -> list[Member]:
         """``[L · S]`` members that train all tasks, rate by rate."""
@@ -167,7 +167,7 @@ class OptimizerGrid:
                 dropout=self.dropout,
                 weight_decay=contestant.weight_decay,
                 weighting=weighting,
-                optimiser=contestant.optimiser,
+                optimizer=contestant.optimizer,
             )
             for rate in contestant.learning_rates
             for seed in range(self.seeds)

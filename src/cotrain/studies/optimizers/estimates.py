@@ -4,7 +4,7 @@ Everything is compared seed by seed: networks of a seed start alike and see the 
 adds in quadrature the percentiles of the bootstrap over test rows and Student's interval over the few
 seeds, whose bootstrap would be far too narrow (measured with three seeds: half of the intervals of a true
 zero excluded it).
-Letters: D = 1 + R draws of the rows (the first are the rows themselves), O optimisers, M methods,
+Letters: D = 1 + R draws of the rows (the first are the rows themselves), O optimizers, M methods,
 L learning rates, S seeds, T tasks, C image sets.
 """
 
@@ -45,11 +45,11 @@ def over_runs(values: Array) -> Interval:
 
 
 def fronts(losses: Array) -> Array:
-    """``[D, O]`` how many of an optimiser's M runs are Pareto-optimal among all ``[D, O, M, T]`` losses."""
-    draws, optimisers, methods, tasks = losses.shape
+    """``[D, O]`` how many of an optimizer's M runs are Pareto-optimal among all ``[D, O, M, T]`` losses."""
+    draws, optimizers, methods, tasks = losses.shape
     flat = losses.reshape(draws, -1, tasks)
     counts = np.stack(
-        [pareto_optimal(own).reshape(optimisers, methods).sum(axis=1) for own in flat]
+        [pareto_optimal(own).reshape(optimizers, methods).sum(axis=1) for own in flat]
     )
     return counts.astype(np.float64)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.figures.text import MISSING, percent
-from cotrain.population.optimisers import SGD, Adam
+from cotrain.population.optimizers import SGD, Adam
 from cotrain.result import Interval
 from cotrain.studies.finding import Finding, Verdict
 from cotrain.studies.optimizers import estimates as numbers
@@ -75,14 +75,14 @@ def duel(study: OptimizerStudy) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def looked_at(study: OptimizerStudy) -> NDArray[np.bool_]:
-    """``[O]``: optimisers under which gradients could be compared in every run."""
+    """``[O]``: optimizers under which gradients could be compared in every run."""
     return np.asarray(np.isfinite(study.gradients).all(axis=(1, 2, 3)))
 
 
 def apart(study: OptimizerStudy, what: int) -> Interval:
-    """Between tasks less between samples, mean over optimisers, with its interval over seeds.
+    """Between tasks less between samples, mean over optimizers, with its interval over seeds.
 
-    It holds for these optimisers: runs of one are alike, so optimisers are no further runs to count.
+    It holds for these optimizers: runs of one are alike, so optimizers are no further runs to count.
     """
     gradients = study.gradients[looked_at(study)].mean(axis=0)  # [S, 2, 3]
     return numbers.over_runs(gradients[:, 0, what] - gradients[:, 1, what])
@@ -115,7 +115,7 @@ def _direction(study: OptimizerStudy) -> Finding:
         evidence=(
             f"on one sample two tasks conflict in {percent(tasks)}, two samples of a task in "
             f"{percent(samples)} of the cases looked at: {written(difference)} over seeds, for these "
-            f"optimisers; mean cosines differ by {written(apart(study, COSINE))}"
+            f"optimizers; mean cosines differ by {written(apart(study, COSINE))}"
         ),
     )
 
@@ -128,7 +128,7 @@ def _magnitude(study: OptimizerStudy) -> Finding:
         verdict=Verdict.of(difference.high < 0, difference.low > 0),
         evidence=(
             f"magnitude similarity (1 for equal lengths) is {tasks:.2f} between tasks and {samples:.2f} "
-            f"between samples: {written(difference)} over seeds, for these optimisers"
+            f"between samples: {written(difference)} over seeds, for these optimizers"
         ),
     )
 

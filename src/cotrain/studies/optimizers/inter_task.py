@@ -32,7 +32,7 @@ def compare_gradients(engine: Engine, members: Sequence[Member]) -> tuple[Array,
 
     Args:
         engine: How the members are trained.
-        members: P members of one weighting and optimiser; trained side by side, and forgotten.
+        members: P members of one weighting and optimizer; trained side by side, and forgotten.
     """
     began = time.monotonic()
     progress = start(members, engine.architecture, engine.development)

@@ -26,9 +26,9 @@ WORST = 50.0  # per cent of Δm; runs beyond are drawn there
 
 def trained(study: OptimizerStudy) -> str:
     """What was trained, and what it took."""
-    optimisers, methods, rates, seeds, _ = study.valid.shape
+    optimizers, methods, rates, seeds, _ = study.valid.shape
     return (
-        f"{optimisers} optimisers, {methods} methods of weighting, {rates} learning rates, {seeds} seeds, "
+        f"{optimizers} optimizers, {methods} methods of weighting, {rates} learning rates, {seeds} seeds, "
         f"and each of {len(study.tasks)} tasks alone\n{thousands(study.trainings)} trainings in "
         f"{duration(study.seconds)}, {compact(study.examples)} training examples"
     )
@@ -45,39 +45,39 @@ def _delta(study: OptimizerStudy) -> Section:
     series = [
         Series(
             name=name,
-            x=[place + 0.1 * (o - len(study.optimisers) / 2) for place in places],
+            x=[place + 0.1 * (o - len(study.optimizers) / 2) for place in places],
             y=[study.delta(name, method) for method in study.methods],
             texts=study.methods,
             joined=False,
         )
-        for o, name in enumerate(study.optimisers)
+        for o, name in enumerate(study.optimizers)
     ]
     losses = study.losses
     counts = numbers.fronts(losses.mean(axis=3))
     width = max(len(name) for name in study.methods)
     lines = [
         f"{method:<{width}}  "
-        + ", ".join(f"{name} {written(study.delta(name, method))}" for name in study.optimisers)
+        + ", ".join(f"{name} {written(study.delta(name, method))}" for name in study.optimizers)
         for method in study.methods
     ]
     fronts = [
         f"{name} {int(counts[0, o])} {_range(counts[1:, o])}"
-        for o, name in enumerate(study.optimisers)
+        for o, name in enumerate(study.optimizers)
     ]
     delta, others = losses.mean(axis=-1), len(study.methods) - 1
     special = [
         f"{name} {written(numbers.estimate(delta[:, o, 1:].mean(axis=1) - delta[:, o, 0]))}"
-        for o, name in enumerate(study.optimisers)
+        for o, name in enumerate(study.optimizers)
         if others
     ]
     alone = [
-        f"{study.optimisers[o]} {written(numbers.estimate(study.alone_losses[:, at].mean(axis=-1)))}"
+        f"{study.optimizers[o]} {written(numbers.estimate(study.alone_losses[:, at].mean(axis=-1)))}"
         for at, o in enumerate(study.lone)
     ]
     lines += [
         f"Pareto-optimal of the tuned runs, of {len(study.methods)} each: {', '.join(fronts)}",
         *([f"other methods less uniform weights, mean: {', '.join(special)}"] if others else []),
-        f"each task alone with one optimiser for all: {', '.join(alone)}",
+        f"each task alone with one optimizer for all: {', '.join(alone)}",
     ]
     drawing = series_figure(series, x_title="", y_title="Δm on test, % (below 0 is better)")
     return Section(
@@ -93,12 +93,12 @@ def _rates(study: OptimizerStudy) -> Section:
     shown = np.where(np.isfinite(losses), np.minimum(losses, WORST), WORST).mean(axis=1)
     series = [
         Series(name=name, x=study.rates[o].tolist(), y=shown[o].tolist())
-        for o, name in enumerate(study.optimisers)
+        for o, name in enumerate(study.optimizers)
     ]
     near = numbers.near_best(losses).mean(axis=1)
     last = study.rates.shape[1] - 1
     lines = []
-    for o, name in enumerate(study.optimisers):
+    for o, name in enumerate(study.optimizers):
         chosen, edge = study.rates[o][study.chosen[o]], np.isin(study.chosen[o], (0, last)).sum()
         lines.append(
             f"{name}: {percent(near[o])} of the rates within {numbers.NEAR:g} % of the best; chosen "
@@ -122,7 +122,7 @@ def _rates(study: OptimizerStudy) -> Section:
 
 
 def _gradients(study: OptimizerStudy) -> Section:
-    places = list(range(len(study.optimisers)))
+    places = list(range(len(study.optimizers)))
     names = ("between tasks, same sample", "between samples, same task")
     means = study.gradients.mean(axis=1)  # [O, 2, 3]
     series = [
@@ -131,13 +131,13 @@ def _gradients(study: OptimizerStudy) -> Section:
         for at, name in enumerate(names)
     ]
     lines = [
-        f"{optimiser}: "
+        f"{optimizer}: "
         + "; ".join(
             f"{name}: cosine {cosine:+.2f}, conflicts {percent(conflict)}, magnitude similarity {size:.2f}"
             for name, (cosine, conflict, size) in zip(names, means[o], strict=True)
             if np.isfinite(cosine)
         )
-        for o, optimiser in enumerate(study.optimisers)
+        for o, optimizer in enumerate(study.optimizers)
     ]
     drawing = series_figure(series, x_title="", y_title="share, or similarity")
     return Section(
@@ -147,7 +147,7 @@ def _gradients(study: OptimizerStudy) -> Section:
             "the yardstick: what tasks do no more than samples do is nothing special to many tasks."
         ),
         text="\n".join(lines),
-        drawing=_ticks(drawing, places, study.optimisers),
+        drawing=_ticks(drawing, places, study.optimizers),
     )
 
 

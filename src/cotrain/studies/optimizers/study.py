@@ -1,8 +1,8 @@
 """What is trained, and the result, from data to :class:`OptimizerStudy`.
 
-Departures from the paper: networks are the built-in MLP; the learning rate of every method and optimiser is
+Departures from the paper: networks are the built-in MLP; the learning rate of every method and optimizer is
 chosen on validation by Δm from as many rates for all; every task of every network speaks from its own best
-round on validation; Δm is taken over each task alone, trained with the optimiser and the rate that
+round on validation; Δm is taken over each task alone, trained with the optimizer and the rate that
 validation chose for it, and is measured on the sealed test split, opened once.
 """
 
@@ -48,22 +48,22 @@ class OptimizerStudy(Measurement):
     Args:
         tasks: T names.
         kinds: ``[T]`` of the tasks.
-        optimisers: O names.
+        optimizers: O names.
         rules: ``[O]`` their classes, such as ``Adam``.
         methods: M names, the first uniform weights.
         rates: ``[O, L]`` learning rates.
         chosen: ``[O, M]`` place of the rate with the least Δm on validation.
         valid: ``[O, M, L, S, T]`` validation scores.
         test: ``[D, O, M, S, T]`` test scores at the chosen rates.
-        lone: O' places of the optimisers that trained each task alone.
+        lone: O' places of the optimizers that trained each task alone.
         alone_valid: ``[O', S, T]`` validation scores of each task alone, at its chosen rate.
         alone_test: ``[D, O', S, T]`` test scores.
-        baseline: ``[T]`` place among ``lone`` of the optimiser that validation chose for the task alone.
+        baseline: ``[T]`` place among ``lone`` of the optimizer that validation chose for the task alone.
         gradients: ``[O, S, 2, 3]`` (between tasks on a sample, between samples of a task) by (cosine, share
             of conflicts, magnitude similarity), under uniform weights.
         robustness: ``[D, 2, S, C, T]`` scores of refitted heads on the clean and the corrupted images,
             features learned together and alone; C = 0 where the data are no images.
-        steady: Name of the optimiser that learned the features together.
+        steady: Name of the optimizer that learned the features together.
         seed: Of the draws of test rows.
         engine: What computed it.
         trainings: Networks trained, those looked at once more included.
@@ -72,14 +72,14 @@ class OptimizerStudy(Measurement):
         notes: What the user should know about the data.
     """
 
-    title = "Optimisers and methods of weighting"
+    title = "Optimizers and methods of weighting"
     about = (
         "Δm on the test split against each task alone, per cent: below zero is better. Intervals are over "
         "test rows and seeds; every learning rate was chosen on validation."
     )
 
     kinds: tuple[str, ...]
-    optimisers: tuple[str, ...]
+    optimizers: tuple[str, ...]
     rules: tuple[str, ...]
     methods: tuple[str, ...]
     rates: Array
@@ -108,7 +108,7 @@ class OptimizerStudy(Measurement):
 
     @cached_property
     def alone_losses(self) -> Array:
-        """``[D, O', S, T]`` those of each task alone with one optimiser for all of them."""
+        """``[D, O', S, T]`` those of each task alone with one optimizer for all of them."""
         base = _picked(self.alone_test, self.baseline)
         return relative_loss(self.problem, self.alone_test, base[:, None])
 
@@ -123,9 +123,9 @@ class OptimizerStudy(Measurement):
         base = _picked(self.alone_valid, self.baseline).mean(axis=0)
         return np.asarray(relative_loss(self.problem, self.valid, base).mean(axis=3))
 
-    def delta(self, optimiser: str, method: str) -> Interval:
+    def delta(self, optimizer: str, method: str) -> Interval:
         """Δm on the test split, per cent."""
-        o, m = self.optimisers.index(optimiser), self.methods.index(method)
+        o, m = self.optimizers.index(optimizer), self.methods.index(method)
         return numbers.estimate(self.losses[:, o, m].mean(axis=-1))
 
     @property
@@ -152,7 +152,7 @@ class OptimizerStudy(Measurement):
         return sections.sections(self)
 
     def figure(self) -> Figure:
-        """Δm of every method, a line an optimiser."""
+        """Δm of every method, a line an optimizer."""
         return self.sections()[0].figure()
 
     def __str__(self) -> str:
@@ -169,12 +169,12 @@ def study_optimizers(
     images: tuple[int, int] | None = None,
     watch: Watch = lambda _: None,
 ) -> OptimizerStudy:
-    """Train every optimiser with every method and see which of the findings hold.
+    """Train every optimizer with every method and see which of the findings hold.
 
     Args:
         splits: Training and validation rows and the sealed test rows, from :mod:`cotrain.data`.
         out: The run folder; an interrupted study of the same data and grid is continued.
-        grid: What is trained; five optimisers, eight methods, eight learning rates, three seeds by default.
+        grid: What is trained; five optimizers, eight methods, eight learning rates, three seeds by default.
         title: Name of the data set.
         images: Height and width of the inputs, if they are images in [0, 1]: adds the corruptions.
         watch: Called with progress updates.
@@ -229,8 +229,8 @@ def _study(trainer: OptimizerTrainer, images: tuple[int, int] | None) -> Optimiz
     return OptimizerStudy(
         tasks=tuple(task.name for task in tasks),
         kinds=tuple(str(task.kind) for task in tasks),
-        optimisers=tuple(contestant.name for contestant in grid.contestants),
-        rules=tuple(type(contestant.optimiser).__name__ for contestant in grid.contestants),
+        optimizers=tuple(contestant.name for contestant in grid.contestants),
+        rules=tuple(type(contestant.optimizer).__name__ for contestant in grid.contestants),
         methods=tuple(method.name for method in grid.methods),
         rates=rates,
         chosen=chosen,
@@ -253,6 +253,6 @@ def _study(trainer: OptimizerTrainer, images: tuple[int, int] | None) -> Optimiz
 
 
 def _picked(scores: Array, baseline: NDArray[np.int64]) -> Array:
-    """``[..., S, T]`` of each task's optimiser, from ``[..., O', S, T]``."""
+    """``[..., S, T]`` of each task's optimizer, from ``[..., O', S, T]``."""
     at = baseline.reshape(*[1] * (scores.ndim - 1), -1)
     return np.take_along_axis(scores, at, axis=-3).squeeze(-3)

@@ -1,6 +1,6 @@
-"""The population engine as the trainer of the optimizer study: one population an optimiser and method.
+"""The population engine as the trainer of the optimizer study: one population an optimizer and method.
 
-Letters: O optimisers, M methods, L learning rates, S seeds, T tasks, C image sets, R draws.
+Letters: O optimizers, M methods, L learning rates, S seeds, T tasks, C image sets, R draws.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cotrain.errors import InputError
-from cotrain.population.optimisers import SGD
+from cotrain.population.optimizers import SGD
 from cotrain.population.weighting import FIXED
 from cotrain.studies.optimizers.contestants import Contestant, Method, OptimizerGrid
 
@@ -17,7 +17,7 @@ METHODS = (Method(name="uniform", weighting=FIXED),)
 
 
 def contestant(*rates: float) -> tuple[Contestant, ...]:
-    return (Contestant(name="SGD", optimiser=SGD(), learning_rates=rates),)
+    return (Contestant(name="SGD", optimizer=SGD(), learning_rates=rates),)
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from cotrain.studies.optimizers.findings import CONFLICT, apart
 from cotrain.studies.optimizers.study import OptimizerStudy
 
 Array = NDArray[np.float64]
-OPTIMISERS, METHODS, TASKS = ("SGD", "Adam", "task Adam"), ("uniform", "UW", "IT-MTL"), ("a", "b")
+OPTIMIZERS, METHODS, TASKS = ("SGD", "Adam", "task Adam"), ("uniform", "UW", "IT-MTL"), ("a", "b")
 DRAWS, RATES, SEEDS = 61, 4, 3
-CELLS = (len(OPTIMISERS), len(METHODS))
+CELLS = (len(OPTIMIZERS), len(METHODS))
 
 
 def planted(
@@ -40,7 +40,7 @@ def planted(
     """A study of two binary tasks whose truth is known.
 
     Args:
-        better: By how much each optimiser's scores lie above those of the tasks alone.
+        better: By how much each optimizer's scores lie above those of the tasks alone.
         conflict: Share of conflicts between tasks beyond those between samples.
         magnitude: Magnitude similarity likewise.
         robust: By how much features learned together score higher on corrupted images.
@@ -60,13 +60,13 @@ def planted(
     if robust is not None:
         robustness = np.moveaxis(scores(2, sets), 3, 2)
         robustness[:, 0, :, 1:] += robust
-    gradients = rng.normal(scale=noise, size=(len(OPTIMISERS), SEEDS, 2, 3)) + 0.5
+    gradients = rng.normal(scale=noise, size=(len(OPTIMIZERS), SEEDS, 2, 3)) + 0.5
     gradients[:, :, 0, 1] += conflict
     gradients[:, :, 0, 2] += magnitude
     return OptimizerStudy(
         tasks=TASKS,
         kinds=("binary", "binary"),
-        optimisers=OPTIMISERS,
+        optimizers=OPTIMIZERS,
         rules=("SGD", "Adam", "TaskAdam"),
         methods=METHODS,
         rates=np.tile(10.0 ** np.arange(-4, 0), (3, 1)),
@@ -160,8 +160,8 @@ def test_permuting_tasks_changes_nothing() -> None:
     }
     again = replace(found, tasks=("b", "a"), **turned)
     for method in METHODS:
-        for optimiser in OPTIMISERS:
-            a, b = found.delta(optimiser, method), again.delta(optimiser, method)
+        for optimizer in OPTIMIZERS:
+            a, b = found.delta(optimizer, method), again.delta(optimizer, method)
             assert (a.value, a.low, a.high) == pytest.approx((b.value, b.low, b.high))
     assert verdicts(again) == verdicts(found)
 
@@ -189,7 +189,7 @@ def test_intervals_over_rows_and_seeds_by_hand() -> None:
 
 
 def test_fronts_by_hand() -> None:
-    """Of two optimisers with two runs each, in two draws."""
+    """Of two optimizers with two runs each, in two draws."""
     losses = np.array(
         [
             [[[0.0, 3.0], [1.0, 2.0]], [[2.0, 1.0], [2.0, 3.0]]],
@@ -215,8 +215,8 @@ def test_the_interval_over_runs_by_hand() -> None:
     assert np.isnan(over_runs(np.array([np.nan])).value)
 
 
-def test_runs_of_an_optimiser_are_no_independent_runs() -> None:
-    """Two seeds of two optimisers by hand; what an optimiser has of its own widens nothing."""
+def test_runs_of_an_optimizer_are_no_independent_runs() -> None:
+    """Two seeds of two optimizers by hand; what an optimizer has of its own widens nothing."""
     found = planted()
     gradients = np.zeros((3, 3, 2, 3))
     gradients[:, :, 0, 1] = [[0.3, 0.4, 0.5], [-0.3, -0.2, -0.1], [np.nan] * 3]
@@ -224,12 +224,12 @@ def test_runs_of_an_optimiser_are_no_independent_runs() -> None:
     difference = apart(found, CONFLICT)
     half = 4.3027 * 0.1 / np.sqrt(3)
     assert (difference.value, difference.low) == pytest.approx((0.1, 0.1 - half), abs=1e-4)
-    assert "over seeds, for these optimisers" in " ".join(str(found.findings[1]).split())
+    assert "over seeds, for these optimizers" in " ".join(str(found.findings[1]).split())
     assert "conflict in 10 %" in found.findings[1].evidence
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """Seeds that all optimisers share: 95 % of the intervals hold the mean, to chance in 200."""
+    """Seeds that all optimizers share: 95 % of the intervals hold the mean, to chance in 200."""
     rng, held, found = np.random.default_rng(0), 0, planted()
     for _ in range(200):
         gradients = 0.1 * rng.normal(size=(3, 3, 2, 3)) + 0.3 * rng.normal(size=(1, 3, 1, 1)) * [
@@ -248,5 +248,5 @@ def test_a_study_without_adam_says_nothing_of_it() -> None:
 
 def test_adam_is_known_by_its_type() -> None:
     found = planted(better=(0.0, 0.05, 0.0))
-    named = replace(found, optimisers=("momentum", "adaptive", "Adam"))
+    named = replace(found, optimizers=("momentum", "adaptive", "Adam"))
     assert named.findings[0] == found.findings[0]

@@ -10,7 +10,7 @@ import pytest
 from tiny import RECIPE, make_development, small_engine
 
 from cotrain.population.member import Member
-from cotrain.population.optimisers import SGD
+from cotrain.population.optimizers import SGD
 from cotrain.studies.optimizers import inter_task
 from cotrain.studies.optimizers.inter_task import compare_gradients
 from cotrain.studies.optimizers.tuning import tune
@@ -22,7 +22,7 @@ RISING = replace(RECIPE, rounds=8, warmup=0.9)
 
 def member(rate: float) -> Member:
     """At the second rate, which is reached slowly, training gets better before it diverges."""
-    return Member(name="m", weights=(1.0, 1.0), learning_rate=rate, dropout=0.0, optimiser=SGD())
+    return Member(name="m", weights=(1.0, 1.0), learning_rate=rate, dropout=0.0, optimizer=SGD())
 
 
 def test_a_member_that_diverges_after_a_good_round_has_failed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an optimiser does for a population of members, and how the learning rate changes over time.
+"""What an optimizer does for a population of members, and how the learning rate changes over time.
 
 Letters: P members, T tasks, R rows of the head.
 """
@@ -27,7 +27,7 @@ def learning_rate_share(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
-class Optimiser(Protocol):
+class Optimizer(Protocol):
     """From the gradients of a step to new parameters."""
 
     by_task: ClassVar[bool]

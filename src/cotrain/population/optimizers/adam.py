@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 
-from cotrain.population.optimisers.elementwise import Elementwise, Run, zeros
+from cotrain.population.optimizers.elementwise import Elementwise, Run, zeros
 from cotrain.population.state import Tensors, is_shared
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
@@ -32,7 +32,7 @@ class Adam(Elementwise):
     epsilon: float = EPSILON
 
     def start(self, params: Tensors, tasks: int) -> tuple[Tensors, Tensors]:
-        """See :class:`Optimiser`; likewise below."""
+        """See :class:`Optimizer`; likewise below."""
         return zeros(params), zeros(params)
 
     def update(self, run: Run) -> None:

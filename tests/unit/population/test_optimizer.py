@@ -1,4 +1,4 @@
-"""Optimisers over stacked members against torch.optim's and by hand, and the learning-rate schedule."""
+"""Optimizers over stacked members against torch.optim's and by hand, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import OPTIMISERS
+from tiny import OPTIMIZERS
 
-from cotrain.population.optimisers import (
+from cotrain.population.optimizers import (
     ADAMW,
     SGD,
     Adam,
     AdamW,
-    Optimiser,
+    Optimizer,
     SignSGD,
     TaskAdam,
     learning_rate_share,
@@ -35,22 +35,22 @@ def random_tensors(members: int, generator: torch.Generator) -> Tensors:
     return {k: torch.randn(members, *shape, generator=generator) for k, shape in SHAPES.items()}
 
 
-def fresh_state(generator: torch.Generator, optimiser: Optimiser = ADAMW) -> State:
+def fresh_state(generator: torch.Generator, optimizer: Optimizer = ADAMW) -> State:
     params = random_tensors(len(RATES), generator)
-    momentum, variance = optimiser.start(params, TASKS)
+    momentum, variance = optimizer.start(params, TASKS)
     return State(params=params, buffers={}, momentum=momentum, variance=variance)
 
 
-def random_gradients(optimiser: Optimiser, generator: torch.Generator) -> Tensors:
-    """As the optimiser is given them."""
+def random_gradients(optimizer: Optimizer, generator: torch.Generator) -> Tensors:
+    """As the optimizer is given them."""
     found = random_tensors(len(RATES), generator)
-    if optimiser.by_task:
+    if optimizer.by_task:
         shape = SHAPES["encoder.w"]
         found["encoder.w"] = torch.randn(len(RATES), TASKS, *shape, generator=generator)
     return found
 
 
-TORCH: dict[str, tuple[Optimiser, Callable[..., torch.optim.Optimizer]]] = {
+TORCH: dict[str, tuple[Optimizer, Callable[..., torch.optim.Optimizer]]] = {
     "AdamW": (AdamW(), torch.optim.AdamW),
     "Adam": (
         Adam(beta1=0.8, epsilon=1e-3),
@@ -69,27 +69,27 @@ def reference(
     decay: float,
 ) -> Tensors:
     mine = {k: v.clone().requires_grad_() for k, v in params.items()}
-    optimiser = make(mine.values(), lr=rates[0], weight_decay=decay)
+    optimizer = make(mine.values(), lr=rates[0], weight_decay=decay)
     for step, gradient in enumerate(gradients):
-        optimiser.param_groups[0]["lr"] = rates[step]
+        optimizer.param_groups[0]["lr"] = rates[step]
         for name, parameter in mine.items():
             parameter.grad = gradient[name].clone()
-        optimiser.step()
+        optimizer.step()
     return {k: v.detach() for k, v in mine.items()}
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("name", TORCH)
 def test_it_is_torchs(name: str, decay: float) -> None:
-    optimiser, make = TORCH[name]
+    optimizer, make = TORCH[name]
     generator = torch.Generator().manual_seed(0)
-    state = fresh_state(generator, optimiser)
+    state = fresh_state(generator, optimizer)
     start = {k: v.clone() for k, v in state.params.items()}
     gradients = [random_tensors(4, generator) for _ in range(6)]
     shares = [0.2, 1.0, 0.7, 0.5, 0.1, 0.0]
     for gradient, share in zip(gradients, shares, strict=True):
         rates = [rate * share for rate in RATES]
-        optimiser.step(
+        optimizer.step(
             state, gradient, learning_rates=rates, weight_decays=[decay] * 4, untouched=NOTHING
         )
     assert state.step == 6
@@ -106,16 +106,16 @@ def test_it_is_torchs(name: str, decay: float) -> None:
 
 
 def one_number(
-    optimiser: Optimiser, slopes: list[float], *, rate: float, decay: float
+    optimizer: Optimizer, slopes: list[float], *, rate: float, decay: float
 ) -> list[float]:
     """A parameter that starts at 1, after each step."""
     params = {"head.weight": torch.ones(1, 1, 1)}
-    momentum, variance = optimiser.start(params, 1)
+    momentum, variance = optimizer.start(params, 1)
     state = State(params=params, buffers={}, momentum=momentum, variance=variance)
     found = []
     for slope in slopes:
         gradient = {"head.weight": torch.full((1, 1, 1), slope)}
-        optimiser.step(
+        optimizer.step(
             state,
             gradient,
             learning_rates=[rate],
@@ -141,17 +141,17 @@ def test_signs_of_the_mean_by_hand() -> None:
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_task_adam_is_an_adam_for_each_task(decay: float) -> None:
     """The shared part against T of torch's Adam, moves added up; the heads against AdamW."""
-    optimiser, generator = TaskAdam(), torch.Generator().manual_seed(0)
-    state = fresh_state(generator, optimiser)
+    optimizer, generator = TaskAdam(), torch.Generator().manual_seed(0)
+    state = fresh_state(generator, optimizer)
     start = {k: v.clone() for k, v in state.params.items()}
-    gradients = [random_gradients(optimiser, generator) for _ in range(5)]
+    gradients = [random_gradients(optimizer, generator) for _ in range(5)]
     copies = torch.zeros(len(RATES), TASKS, *SHAPES["encoder.w"])
     kernels = [
         torch.optim.Adam([copies[row].requires_grad_()], lr=rate) for row, rate in enumerate(RATES)
     ]
     shared = start["encoder.w"].clone()
     for gradient in gradients:
-        optimiser.step(
+        optimizer.step(
             state, gradient, learning_rates=RATES, weight_decays=[decay] * 4, untouched=NOTHING
         )
         for row, kernel in enumerate(kernels):
@@ -171,14 +171,14 @@ def test_task_adam_is_an_adam_for_each_task(decay: float) -> None:
 
 def test_a_task_that_says_nothing_does_not_move_task_adam() -> None:
     """Neither its moments nor its momentum: as if the other tasks were alone in that step."""
-    optimiser, generator = TaskAdam(), torch.Generator().manual_seed(0)
-    state = fresh_state(generator, optimiser)
+    optimizer, generator = TaskAdam(), torch.Generator().manual_seed(0)
+    state = fresh_state(generator, optimizer)
     options = {"learning_rates": RATES, "weight_decays": [0.0] * 4, "untouched": NOTHING}
-    optimiser.step(state, random_gradients(optimiser, generator), **options)  # type: ignore[arg-type]
+    optimizer.step(state, random_gradients(optimizer, generator), **options)  # type: ignore[arg-type]
     before = state.map(torch.clone)
-    gradient = random_gradients(optimiser, generator)
+    gradient = random_gradients(optimizer, generator)
     gradient["encoder.w"][1, 2] = 0.0  # member 1, task 2
-    optimiser.step(state, gradient, **options)  # type: ignore[arg-type]
+    optimizer.step(state, gradient, **options)  # type: ignore[arg-type]
     for part in ("momentum", "variance"):
         old, new = getattr(before, part)["encoder.w"], getattr(state, part)["encoder.w"]
         same = (old == new).flatten(2).all(dim=2)
@@ -193,12 +193,12 @@ def test_a_task_that_says_nothing_does_not_move_task_adam() -> None:
     assert not torch.allclose(twin.params["encoder.w"][0], state.params["encoder.w"][0])
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_gradients_are_left_as_they_are(name: str) -> None:
-    optimiser, generator = OPTIMISERS[name], torch.Generator().manual_seed(0)
-    state, gradient = fresh_state(generator, optimiser), random_gradients(optimiser, generator)
+    optimizer, generator = OPTIMIZERS[name], torch.Generator().manual_seed(0)
+    state, gradient = fresh_state(generator, optimizer), random_gradients(optimizer, generator)
     before = {k: v.clone() for k, v in gradient.items()}
-    optimiser.step(
+    optimizer.step(
         state,
         gradient,
         learning_rates=RATES,
@@ -208,33 +208,33 @@ def test_gradients_are_left_as_they_are(name: str) -> None:
     assert all(torch.equal(gradient[k], before[k]) for k in before)
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_gradients_may_lie_in_memory_as_they_like(name: str) -> None:
     """torch's fused kernel silently mixes up the elements of a transposed gradient."""
     generator = torch.Generator().manual_seed(2)
-    optimiser = OPTIMISERS[name]
-    plain = fresh_state(generator, optimiser)
-    strided = fresh_state(torch.Generator().manual_seed(2), optimiser)
-    gradient = random_gradients(optimiser, generator)
+    optimizer = OPTIMIZERS[name]
+    plain = fresh_state(generator, optimizer)
+    strided = fresh_state(torch.Generator().manual_seed(2), optimizer)
+    gradient = random_gradients(optimizer, generator)
     turned = {k: v.transpose(1, -1).contiguous().transpose(1, -1) for k, v in gradient.items()}
     assert not turned["encoder.w"].is_contiguous()
     for state, own in ((plain, gradient), (strided, turned)):
-        optimiser.step(state, own, learning_rates=RATES, weight_decays=[0.0] * 4, untouched=NOTHING)
+        optimizer.step(state, own, learning_rates=RATES, weight_decays=[0.0] * 4, untouched=NOTHING)
     assert all(torch.equal(plain.params[k], strided.params[k]) for k in SHAPES)
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("of", ["one member", "some outputs", "all"])
 def test_untouched_outputs_keep_rows_and_moments(name: str, of: str) -> None:
-    optimiser, generator = OPTIMISERS[name], torch.Generator().manual_seed(0)
-    state = fresh_state(generator, optimiser)
+    optimizer, generator = OPTIMIZERS[name], torch.Generator().manual_seed(0)
+    state = fresh_state(generator, optimizer)
     untouched = torch.zeros(4, 4, dtype=torch.bool)
     at = {"one member": [1], "some outputs": [0, 1, 2, 3], "all": [0, 1, 2, 3]}[of]
     untouched[at] = torch.tensor([True, of == "all", of == "all", True])
     options = {"learning_rates": RATES, "weight_decays": [0.1] * 4}
-    optimiser.step(state, random_gradients(optimiser, generator), untouched=NOTHING, **options)  # type: ignore[arg-type]
+    optimizer.step(state, random_gradients(optimizer, generator), untouched=NOTHING, **options)  # type: ignore[arg-type]
     before = state.map(torch.clone)
-    optimiser.step(state, random_gradients(optimiser, generator), untouched=untouched, **options)  # type: ignore[arg-type]
+    optimizer.step(state, random_gradients(optimizer, generator), untouched=untouched, **options)  # type: ignore[arg-type]
     for part in ("params", "momentum", "variance"):
         for key, old in getattr(before, part).items():
             changed = old != getattr(state, part)[key]

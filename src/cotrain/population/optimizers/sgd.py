@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch.optim.sgd import sgd
 
 from cotrain.errors import InputError
-from cotrain.population.optimisers.elementwise import Elementwise, Run, zeros
+from cotrain.population.optimizers.elementwise import Elementwise, Run, zeros
 from cotrain.population.state import Tensors
 
 
@@ -26,7 +26,7 @@ class SGD(Elementwise):
         check_momentum(self.momentum)
 
     def start(self, params: Tensors, tasks: int) -> tuple[Tensors, Tensors]:
-        """See :class:`Optimiser`; likewise below."""
+        """See :class:`Optimizer`; likewise below."""
         return zeros(params) if self.momentum else {}, {}
 
     def update(self, run: Run) -> None:
@@ -62,7 +62,7 @@ class SignSGD(Elementwise):
         check_momentum(self.momentum)
 
     def start(self, params: Tensors, tasks: int) -> tuple[Tensors, Tensors]:
-        """See :class:`Optimiser`; likewise below."""
+        """See :class:`Optimizer`; likewise below."""
         return zeros(params) if self.momentum else {}, {}
 
     def update(self, run: Run) -> None:

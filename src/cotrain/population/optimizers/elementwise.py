@@ -1,4 +1,4 @@
-"""Optimisers that treat every number alike, run over stacked members by torch's kernels."""
+"""Optimizers that treat every number alike, run over stacked members by torch's kernels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Run:
     shared: list[bool]
     params: list[Tensor]
     slopes: list[Tensor]
-    momentum: list[Tensor]  # empty where the optimiser keeps none; likewise below
+    momentum: list[Tensor]  # empty where the optimizer keeps none; likewise below
     variance: list[Tensor]
     rate: float
     decay: float
@@ -46,7 +46,7 @@ class Elementwise(ABC):
         weight_decays: Sequence[float],
         untouched: Tensor,
     ) -> None:
-        """See :class:`Optimiser`."""
+        """See :class:`Optimizer`."""
         rows = untouched.expand(state.size, -1)
         kept = _head_tensors(state) if bool(rows.any()) else []
         copies = [tensor[rows] for tensor in kept]
