@@ -70,7 +70,8 @@ def picks(problem: Problem, folder: Path, seed: int) -> dict[str, dict[str, dict
     names = [task.name for task in problem.splits.tasks]
     sources = [name for name in names if name not in problem.targets]
     rest = [names.index(name) for name in sources]
-    train = of_sources(problem.splits.development, rest).train
+    stage_one = of_sources(problem.splits.development, rest)
+    train = stage_one.train
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for target in problem.targets:
         data = of_sources(problem.splits.development, [*rest, names.index(target)])
@@ -82,14 +83,19 @@ def picks(problem: Problem, folder: Path, seed: int) -> dict[str, dict[str, dict
                 chosen = choose_sources(splits, target=target, out=out, by=ranker, budget=budget)
                 found[target][f"{by} {budget:g}"] = {
                     "sources": list(chosen.picked),
+                    "rows": round(chosen.rows * len(train)),
                     "measuring": chosen.measuring * USUAL_PASSES * len(train),
                     "ranking": dict(zip(chosen.sources, chosen.score, strict=True)),
                     "seconds": chosen.seconds,
                 }
         luck = np.random.default_rng((seed, names.index(target))).random(len(sources))
         for budget in BUDGETS:
-            own = [sources[s] for s in pick(luck, train, budget=budget)]
-            found[target][f"chance {budget:g}"] = {"sources": own, "measuring": 0.0}
+            own, rows = pick(luck, stage_one, budget=budget)
+            found[target][f"chance {budget:g}"] = {
+                "sources": [sources[s] for s in own],
+                "rows": rows,
+                "measuring": 0.0,
+            }
     return found
 
 
@@ -125,7 +131,7 @@ def once(
     with tempfile.TemporaryDirectory() as folder:
         picked = picks(problem, Path(folder) / "picks", seed)
         contenders = {
-            target: fixed | {by: _set(own, one["sources"]) for by, one in picked[target].items()}
+            target: fixed | {by: _set(own, one) for by, one in picked[target].items()}
             for target in problem.targets
         }
         names = [task.name for task in problem.splits.tasks]
@@ -145,9 +151,9 @@ def once(
         }
 
 
-def _set(own: list[str], picked: list[str]) -> SourceSet:
-    places = tuple(sorted(own.index(one) for one in picked))
-    return SourceSet(sources=places, passes=PASSES) if places else NONE
+def _set(own: list[str], picked: dict[str, Any]) -> SourceSet:
+    places = tuple(own.index(one) for one in picked["sources"])
+    return SourceSet(sources=places, passes=PASSES, rows=picked["rows"]) if places else NONE
 
 
 def score(

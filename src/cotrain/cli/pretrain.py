@@ -75,7 +75,7 @@ def pretrain(
     from cotrain.data import from_table, read_table
     from cotrain.data.without import without_rows_of
     from cotrain.transfer import Pretraining, build_encoder, read_choice
-    from cotrain.transfer.source_data import named_sources
+    from cotrain.transfer.sources import follow
 
     temperature = _temperature(sampling)
     how = Pretraining(
@@ -99,7 +99,7 @@ def pretrain(
         session.say(console, f"rows left out, also in {without.name}: {whole - len(frame):,}")
     splits = from_table(frame, schema, cut, seed, test=False)
     if choice is not None:
-        splits = named_sources(splits, choice.picked)
+        splits = follow(choice, splits)
     for note in splits.notes:
         session.say(console, f"note: {note}")
     with session.watched(console, folder) as watch:

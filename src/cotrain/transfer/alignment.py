@@ -38,21 +38,25 @@ def alignment(a: Reals, b: Reals) -> float:
     return float(np.linalg.norm(a.T @ b) ** 2 / scale) if scale > 0 else 0.0
 
 
-def above_chance(a: Reals, b: Reals) -> float:
-    """The alignment less its mean over all orders of the N rows of one of them, which is known exactly.
+def above_chance(cross: Reals, a: Reals, b: Reals, rows: int) -> float:
+    """The alignment less its mean over all orders of the rows of one of the two, which is known exactly.
+
+    Args:
+        cross: ``[C, K]`` products of the centred columns of both, ``aᵀ b``.
+        a: ``[C, C]`` products of the first's own, ``aᵀ a``.
+        b: ``[K, K]`` of the second's.
+        rows: N, more than 1.
 
     >>> rng = np.random.default_rng(0)
-    >>> a, b = rng.normal(size=(9, 2)), rng.normal(size=(9, 3))
+    >>> a, b = (x - x.mean(axis=0) for x in (rng.normal(size=(9, 2)), rng.normal(size=(9, 3))))
     >>> mean = np.mean([alignment(a, rng.permutation(b)) for _ in range(4000)])
-    >>> bool(abs(alignment(a, b) - mean - above_chance(a, b)) < 0.01)
+    >>> bool(abs(alignment(a, b) - mean - above_chance(a.T @ b, a.T @ a, b.T @ b, 9)) < 0.01)
     True
     """
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    scale = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    scale = np.linalg.norm(a) * np.linalg.norm(b)
     if not scale > 0:
         return 0.0
-    chance = (a**2).sum() * (b**2).sum() / (len(a) - 1)
-    return float((np.linalg.norm(a.T @ b) ** 2 - chance) / scale)
+    return float((np.linalg.norm(cross) ** 2 - np.trace(a) * np.trace(b) / (rows - 1)) / scale)
 
 
 def aligned(data: TaskData, outputs: Tensor, task: int) -> Array:

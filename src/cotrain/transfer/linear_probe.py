@@ -48,27 +48,67 @@ class ByLinearProbe:
     array([0. , 0.3])
     """
 
-    rows: int = 256
+    rows: int = 128
     widths: tuple[int, ...] = (256, 256)
     seed: int = 0
 
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
         """See :class:`~cotrain.transfer.ranked.Ranker`."""
-        target = len(joint.tasks) - 1
-        drawn = np.random.default_rng(self.seed).permutation(len(joint.train))[: self.rows]
-        whiten = Whitening.of(joint.train.inputs.flatten(1).numpy()[drawn])
-        there, wanted = _labelled(joint.train, target)
-        score, flops = np.zeros(target), whiten.flops
+        train, valid, target = joint.train, joint.valid, len(joint.tasks) - 1
+        drawn = np.random.default_rng(self.seed).permutation(len(train))[: self.rows]
+        whiten = Whitening.of(train.inputs.flatten(1).numpy()[drawn])
+        wanted = Moment.of(train, target)
+        score, flops = np.zeros(target), whiten.flops + wanted.flops
         for s in range(target):
-            inputs, labels = _labelled(joint.train, s)
-            probe = whiten(inputs.T @ (labels - labels.mean(axis=0)) / len(inputs))
-            known, own = _labelled(joint.valid, s)
-            told = above_chance(there @ probe, wanted)
-            score[s] = told * max(0.0, above_chance(known @ probe, own)) ** 0.5
-            rows = len(inputs) + len(there) + len(known) + 2 * len(drawn)
-            flops += 2 * probe.size * rows
+            learned, known = Moment.of(train, s), Moment.of(valid, s)
+            probe = whiten(learned.cross / learned.rows)
+            told = whiten.centred @ probe
+            spread = told.T @ told / len(told)
+            knows = known.told_by(probe, spread)
+            score[s] = wanted.told_by(probe, spread) * max(0.0, knows) ** 0.5
+            flops += learned.flops + known.flops + 6 * told.size * probe.shape[0]
         unit = flops_per_example(architecture_of(joint, None, self.widths))
         return Ranked(score=score, examples=flops / unit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """What a linear probe needs to know of a task's labels.
+
+    Args:
+        cross: ``[D, K]`` products of inputs and centred labels, over the labelled rows.
+        own: ``[K, K]`` of the labels with each other.
+        rows: N labelled ones.
+    """
+
+    cross: Array
+    own: Array
+    rows: int
+
+    @classmethod
+    def of(cls, data: TaskData, task: int) -> Moment:
+        """Of the rows that a task labels."""
+        rows, labels = data.labels(task)
+        wanted = indicators(labels, data.tasks[task]).astype(np.float32)
+        wanted -= wanted.mean(axis=0)
+        inputs = data.inputs.flatten(1).numpy()[rows]
+        return cls(cross=inputs.T @ wanted, own=wanted.T @ wanted, rows=len(rows))
+
+    def told_by(self, probe: Array, spread: Array) -> float:
+        """Alignment above chance of the labels with a probe's predictions.
+
+        Args:
+            probe: ``[D, C]``.
+            spread: ``[C, C]`` covariance of its predictions, from some rows.
+        """
+        if self.rows < 2:
+            return 0.0
+        return above_chance(probe.T @ self.cross, spread * self.rows, self.own, self.rows)
+
+    @property
+    def flops(self) -> float:
+        """Of the products."""
+        return float(2 * self.cross.size * self.rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +150,3 @@ class Whitening:
         """Of the products of the rows and of solving with them."""
         rows, inputs = self.centred.shape
         return float(2 * rows**2 * inputs + 2 / 3 * rows**3)
-
-
-def _labelled(data: TaskData, task: int) -> tuple[Array, Array]:
-    """``[N, D]`` inputs and ``[N, K]`` labels of the rows that a task labels."""
-    rows, labels = data.labels(task)
-    wanted = indicators(labels, data.tasks[task]).astype(np.float32)
-    return data.inputs.flatten(1).numpy()[rows], wanted

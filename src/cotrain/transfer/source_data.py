@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
-from cotrain.data.taskdata import Development, Splits, TaskData
+from cotrain.data.taskdata import Development, TaskData
 from cotrain.errors import InputError
 from cotrain.transfer.targets import draw, only_tasks
 
@@ -18,21 +19,23 @@ def of_sources(development: Development, sources: Sequence[int]) -> Development:
     return Development(train=train, valid=valid)
 
 
-def named_sources(splits: Splits, names: Sequence[str]) -> Splits:
-    """The same data set with some of its tasks only, in their own order; its test rows stay as they are.
+def first_rows(sources: Development, order: Sequence[int], rows: int) -> Development:
+    """So many training rows at most, those of earlier sources first; the validation rows stay.
 
-    Raises:
-        InputError: If one of them is not there.
+    A row that several sources label is read once, with all of their labels. Of the last source that has
+    room the rows are drawn, the same every time.
+
+    Args:
+        sources: Training and validation rows.
+        order: Places of sources.
+        rows: How many.
     """
-    tasks = [task.name for task in splits.tasks]
-    missing = [name for name in names if name not in tasks]
-    if missing:
-        raise InputError(
-            f"chosen source {missing[0]!r} is not among the targets: give the --targets, and with "
-            "--domain the column, of cotrain sources"
-        )
-    wanted = [t for t, name in enumerate(tasks) if name in names]
-    return replace(splits, development=of_sources(splits.development, wanted))
+    mask = sources.train.mask.numpy()
+    taken, draw = np.zeros(len(mask), dtype=bool), np.random.default_rng(0)
+    for s in order:
+        own = np.flatnonzero(mask[:, s] & ~taken)
+        taken[draw.permutation(own)[: max(0, rows - int(taken.sum()))]] = True
+    return replace(sources, train=sources.train.rows(np.flatnonzero(taken)))
 
 
 def with_labels(sources: Development, labels: int, seed: int) -> Development:

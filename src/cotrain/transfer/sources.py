@@ -1,11 +1,12 @@
 """Which sources to pre-finetune on for a target: rank them, and pick a set that fits a budget.
 
 The unit of the budget is pre-finetuning on all sources with early stopping, taken to last six passes over
-their training rows, which is where it ends on small tables; what measuring takes counts. The set is meant
-for a brief run of two passes (:meth:`~cotrain.transfer.pretrain.Pretraining.brief`), a third of the unit
-for all sources: fewer passes cost less of the score than fewer sources do (benchmarks/results/sources.md),
-so sources are dropped only where even that does not fit.
-Letters: S sources.
+their training rows, which is where it ends on small tables; what measuring takes counts. The choice is
+meant for a brief run of two passes (:meth:`~cotrain.transfer.pretrain.Pretraining.brief`), a third of the
+unit for all sources: fewer passes cost less of the score than fewer rows do
+(benchmarks/results/sources.md), so rows are dropped only where even that does not fit, those of the last
+sources first.
+Letters: S sources, N rows.
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ import math
 import re
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,11 +35,12 @@ from cotrain.stages import claim_for
 from cotrain.transfer.linear_probe import ByLinearProbe
 from cotrain.transfer.pretrain import check_sources
 from cotrain.transfer.rankers import AnyRanker, own_heads
-from cotrain.transfer.source_data import of_sources, rows_of
+from cotrain.transfer.source_data import first_rows, of_sources, rows_of
 
 Array = NDArray[np.float64]
 USUAL_PASSES = 6
 PASSES = 2
+FEWEST = 8  # labels of a chosen source
 RANKING = "ranking.json"
 RESULT = "sources.json"
 MOST_LINES = 20
@@ -58,10 +59,11 @@ class SourceChoice:
         score: ``[S]`` what the ranker measured; 0 or less is not expected to help.
         cost: ``[S]`` share of the compute of pre-finetuning on all sources that a brief run on each takes.
         picked: Names of the chosen ones, the best first.
-        passes: Over their rows that they are to be pre-finetuned for.
+        rows: Share of the training rows of all sources that they are pre-finetuned on, see
+            :func:`~cotrain.transfer.source_data.first_rows`.
+        passes: Over these rows.
         budget: Share of the compute of pre-finetuning on all sources.
         measuring: Share that measuring took.
-        pretraining: Share that the brief run on the chosen ones will take.
         seconds: Of measuring.
     """
 
@@ -72,11 +74,16 @@ class SourceChoice:
     score: tuple[float, ...]
     cost: tuple[float, ...]
     picked: tuple[str, ...]
+    rows: float
     passes: int
     budget: float
     measuring: float
-    pretraining: float
     seconds: float
+
+    @property
+    def pretraining(self) -> float:
+        """Share of the compute that the brief run on the chosen ones will take."""
+        return self.rows * self.passes / USUAL_PASSES
 
     def __str__(self) -> str:
         """The best of the ranking, and the choice."""
@@ -103,18 +110,19 @@ class SourceChoice:
         of = f"of a budget of {percent(self.budget)} of pre-finetuning on all with early stopping"
         took = f"measuring took {percent(self.measuring)} ({duration(self.seconds)})"
         if not self.picked:
-            least = min(self.cost)
+            least = self.measuring + min(self.cost)
             return (
-                f"chosen: none; {took}, {of}, and the cheapest source takes {percent(least)}: raise the "
-                f"budget to {percent(math.ceil(100 * (self.measuring + least)) / 100)}"
+                f"chosen: none; {took}, {of}, and too few labels fit into the rest: raise the budget to "
+                f"{percent(math.ceil(100 * least) / 100)}"
             )
         useless = sum(value <= 0 for value in self.score)
         dear = len(self.sources) - len(self.picked) - useless
         reasons = (("not expected to help", useless), ("beyond what is allowed", dear))
         left = ", ".join(f"{count} {reason}" for reason, count in reasons if count > 0)
         return (
-            f"chosen (*): {len(self.picked)}; {self.passes} passes over them take "
-            f"{percent(self.pretraining)}, {took}, {of}" + (f"\nleft out: {left}" if left else "")
+            f"chosen (*): {len(self.picked)}, with {percent(self.rows)} of the rows; {self.passes} passes "
+            f"take {percent(self.pretraining)}, {took}, {of}"
+            + (f"\nleft out: {left}" if left else "")
         )
 
     def figure(self) -> Figure:
@@ -214,22 +222,23 @@ def choose_sources(
         joint = own_heads(of_sources(splits.development, [*sources, own]))
         _rank(folder, by, joint, len(train.train))
     ranking = _read(folder, RANKING, Ranking)
-    picked = pick(
-        np.array(ranking.score), train.train, budget=budget - ranking.measuring, most=most
-    )
-    order = np.argsort(-np.array(ranking.score), kind="stable")
+    score = np.array(ranking.score)
+    picked, rows = pick(score, train, budget=budget - ranking.measuring, most=most)
+    order = np.argsort(-score, kind="stable")
     found = SourceChoice(
         title=title,
         target=chosen[0],
         by=ranking.by,
         sources=tuple(names[sources[s]] for s in order),
         score=tuple(ranking.score[s] for s in order),
-        cost=tuple(share(train.train, [s]) for s in order),
+        cost=tuple(
+            rows_of(train.train, [s]) / len(train.train) * PASSES / USUAL_PASSES for s in order
+        ),
         picked=tuple(names[sources[s]] for s in picked),
+        rows=rows / len(train.train),
         passes=PASSES,
         budget=budget,
         measuring=ranking.measuring,
-        pretraining=share(train.train, picked),
         seconds=ranking.seconds,
     )
     found.save(folder)
@@ -250,34 +259,60 @@ def _rank(folder: RunFolder, by: AnyRanker, joint: Development, rows: int) -> No
     folder.write_json(RANKING, dataclasses.asdict(found))
 
 
-def share(train: TaskData, sources: Sequence[int]) -> float:
-    """What a brief run on some sources takes of pre-finetuning on all of them."""
-    return PASSES * rows_of(train, sources) / (USUAL_PASSES * len(train))
-
-
 def pick(
-    score: Array, train: TaskData, *, budget: float, most: int | None = None
-) -> tuple[int, ...]:
-    """Sources to train on, the best first; none if none fits.
+    score: Array, sources: Development, *, budget: float, most: int | None = None
+) -> tuple[tuple[int, ...], int]:
+    """Sources to train on, the best first, and how many of their rows; none and 0 if nothing fits.
 
-    In the order of their scores, every source that still fits is taken. Those with a score of 0 or less
-    are left out, unless all have one: then the first that fits is taken.
+    Rows are taken in the order of the scores until the budget of a brief run is used; sources that come
+    later take part with the labels that these rows have of them. Those with a score of 0 or less are left
+    out, unless all have one: then the first is taken.
 
     Args:
         score: ``[S]``.
-        train: Training rows of the sources.
+        sources: Training and validation rows of the S sources.
         budget: Share of pre-finetuning on all of them.
-        most: At most so many.
+        most: At most so many sources.
     """
     order = np.argsort(-score, kind="stable").tolist()
-    helping = [s for s in order if score[s] > 0]
-    picked: list[int] = []
-    for s in helping or order:
-        if len(picked) == (most or math.inf) or (picked and not helping):
-            break
-        if share(train, [*picked, s]) <= budget:
-            picked.append(s)
-    return tuple(picked)
+    helping = [s for s in order if score[s] > 0] or order[:1]
+    allowed = int(max(0.0, budget) * USUAL_PASSES / PASSES * len(sources.train))
+    read = first_rows(sources, helping[:most], allowed).train
+    picked = tuple(s for s in helping[:most] if _teaches(read, s))
+    return picked, len(first_rows(sources, picked, allowed).train)
+
+
+def follow(choice: SourceChoice, splits: Splits) -> Splits:
+    """The chosen sources of a data set, with as many of their training rows.
+
+    Args:
+        choice: As read back by :func:`read_choice`.
+        splits: With all of the sources; other tasks are left out.
+
+    Raises:
+        InputError: If nothing was chosen, or a chosen source is not there.
+    """
+    tasks = [task.name for task in splits.tasks]
+    if not choice.picked:
+        raise InputError("no source was chosen: raise the --budget of cotrain sources")
+    for name in choice.picked:
+        if name not in tasks:
+            raise InputError(
+                f"chosen source {name!r} is not among the targets: give the --targets, and with "
+                "--domain the column, of cotrain sources"
+            )
+    all_rows = rows_of(
+        splits.development.train, [tasks.index(n) for n in choice.sources if n in tasks]
+    )
+    chosen = of_sources(splits.development, [tasks.index(name) for name in choice.picked])
+    read = first_rows(chosen, range(len(choice.picked)), round(choice.rows * all_rows))
+    return replace(splits, development=read)
+
+
+def _teaches(train: TaskData, source: int) -> bool:
+    """Whether it has some labels, and not all the same."""
+    _, labels = train.labels(source)
+    return len(labels) >= FEWEST and bool((labels != labels[0]).any())
 
 
 def _read(folder: RunFolder, name: str, kind: type[Kept]) -> Kept:

@@ -63,14 +63,16 @@ class SourceSet:
     """Sources of one encoder.
 
     Args:
-        sources: Growing places; empty for no stage 1.
+        sources: Places, growing unless only some rows are read; empty for no stage 1.
         labels: Training labels that each of them keeps; all if None.
         passes: Of a brief run over their rows; until early stopping if None.
+        rows: How many rows a brief run reads, those of earlier sources first; all if None.
     """
 
     sources: tuple[int, ...]
     labels: int | None = None
     passes: int | None = None
+    rows: int | None = None
 
 
 NONE = SourceSet(sources=())

@@ -34,7 +34,7 @@ from cotrain.transfer import (
     pretrain,
     source_sizes,
 )
-from cotrain.transfer.source_data import of_sources, rows_of, with_labels
+from cotrain.transfer.source_data import first_rows, of_sources, rows_of, with_labels
 
 Array = NDArray[np.float64]
 
@@ -99,6 +99,8 @@ class EngineTrainer:
         if sets[0].labels is not None:
             data = with_labels(data, sets[0].labels, self.grid.seed)
         places = {own: [used.index(s) for s in own.sources] for own in sets}
+        if sets[0].rows is not None:
+            data = first_rows(data, places[sets[0]], sets[0].rows)
         sizes = source_sizes(data.train)
         grid, passes = self.grid, sets[0].passes
         how = Pretraining(
