@@ -77,4 +77,4 @@ def test_from_the_choice_to_an_encoder(table: Path, tmp_path: Path) -> None:
     other = ("--targets", "bad", "--float32", "--ignore", "shop", "--chosen", chosen)
     outcome = cotrain("pretrain", table, *other, "--out", tmp_path / "other")
     assert outcome.code == 2
-    assert "chosen source 'south' is not among the targets" in outcome.err
+    assert "is not among the targets: give the --targets" in outcome.err
