@@ -55,8 +55,8 @@ def build_encoder(
     folder, how = RunFolder(Path(out)), how or Pretraining()
     train = sources.development.train
     sizes = source_sizes(train)
+    check_sources(sources.development, {MIXTURE: (1.0,) * len(sizes)})
     weights = mixture_weights(sizes, range(len(sizes)), temperature=temperature)
-    check_sources(sources.development, {MIXTURE: weights})
     settings = asdict(how) | {"temperature": str(temperature), "own encoder": encoder is not None}
     claim_for(folder, sources, title, verb="pretrain", settings=settings)
     if not folder.has(FACTS):

@@ -19,6 +19,7 @@ from cotrain.transfer.alignment import above_chance, indicators
 from cotrain.transfer.ranked import Ranked
 
 Array = NDArray[np.floating[Any]]
+SAMPLE = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +57,15 @@ class ByLinearProbe:
         """See :class:`~cotrain.transfer.ranked.Ranker`."""
         train, valid, target = joint.train, joint.valid, len(joint.tasks) - 1
         drawn = np.random.default_rng(self.seed).permutation(len(train))[: self.rows]
-        whiten = Whitening.of(train.inputs.flatten(1).numpy()[drawn])
+        whiten = Whitening.of(train.inputs.numpy()[drawn])
         wanted = Moment.of(train, target)
         score, flops = np.zeros(target), whiten.flops + wanted.flops
         for s in range(target):
             learned, known = Moment.of(train, s), Moment.of(valid, s)
             probe = whiten(learned.cross / learned.rows)
-            told = whiten.centred @ probe
-            spread = told.T @ told / len(told)
-            knows = known.told_by(probe, spread)
-            score[s] = wanted.told_by(probe, spread) * max(0.0, knows) ** 0.5
-            flops += learned.flops + known.flops + 6 * told.size * probe.shape[0]
+            score[s] = wanted.told_by(probe) * max(0.0, known.told_by(probe)) ** 0.5
+            rows = 2 * len(drawn) + len(known.sample) + len(wanted.sample)
+            flops += learned.flops + known.flops + 2 * probe.size * rows
         unit = flops_per_example(architecture_of(joint, None, self.widths))
         return Ranked(score=score, examples=flops / unit)
 
@@ -79,11 +78,13 @@ class Moment:
         cross: ``[D, K]`` products of inputs and centred labels, over the labelled rows.
         own: ``[K, K]`` of the labels with each other.
         rows: N labelled ones.
+        sample: ``[n, D]`` inputs of some of them, evenly spaced, for how much predictions vary there.
     """
 
     cross: Array
     own: Array
     rows: int
+    sample: Array
 
     @classmethod
     def of(cls, data: TaskData, task: int) -> Moment:
@@ -91,19 +92,20 @@ class Moment:
         rows, labels = data.labels(task)
         wanted = indicators(labels, data.tasks[task]).astype(np.float32)
         wanted -= wanted.mean(axis=0)
-        inputs = data.inputs.flatten(1).numpy()[rows]
-        return cls(cross=inputs.T @ wanted, own=wanted.T @ wanted, rows=len(rows))
+        inputs = data.inputs.numpy()[rows]
+        some = np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.intp)
+        return cls(
+            cross=inputs.T @ wanted, own=wanted.T @ wanted, rows=len(rows), sample=inputs[some]
+        )
 
-    def told_by(self, probe: Array, spread: Array) -> float:
-        """Alignment above chance of the labels with a probe's predictions.
-
-        Args:
-            probe: ``[D, C]``.
-            spread: ``[C, C]`` covariance of its predictions, from some rows.
-        """
+    def told_by(self, probe: Array) -> float:
+        """Alignment above chance of the labels with the predictions of a probe ``[D, C]``."""
         if self.rows < 2:
             return 0.0
-        return above_chance(probe.T @ self.cross, spread * self.rows, self.own, self.rows)
+        told = self.sample @ probe
+        told = (told - told.mean(axis=0)).astype(np.float64)
+        spread = told.T @ told * (self.rows / len(told))
+        return above_chance(probe.T @ self.cross, spread, self.own, self.rows)
 
     @property
     def flops(self) -> float:

@@ -1,17 +1,18 @@
 """Which sources to pre-finetune on for a target: rank them, and pick a set that fits a budget.
 
 The unit of the budget is pre-finetuning on all sources with early stopping, taken to last six passes over
-their training rows, which is where it ends on small tables; what measuring takes counts. The choice is
-meant for a brief run of two passes (:meth:`~cotrain.transfer.pretrain.Pretraining.brief`), a third of the
-unit for all sources: fewer passes cost less of the score than fewer rows do
-(benchmarks/results/sources.md), so rows are dropped only where even that does not fit, those of the last
-sources first.
+their training rows: it lasts five to thirty (benchmarks/results/brief.md). What measuring takes counts.
+The choice is meant for a brief run of two passes
+(:meth:`~cotrain.transfer.pretrain.Pretraining.brief`), a third of the unit for all sources: fewer passes
+cost less of the score than fewer rows do (benchmarks/results/sources.md), so rows are dropped only where
+even that does not fit, those of the last sources first.
 Letters: S sources, N rows.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import re
 import shutil
@@ -64,6 +65,7 @@ class SourceChoice:
         passes: Over these rows.
         budget: Share of the compute of pre-finetuning on all sources.
         measuring: Share that measuring took.
+        least: Share that is needed besides, for something to be chosen.
         seconds: Of measuring.
     """
 
@@ -78,7 +80,16 @@ class SourceChoice:
     passes: int
     budget: float
     measuring: float
+    least: float
     seconds: float
+
+    def __post_init__(self) -> None:
+        """Refuse what was not written whole."""
+        counts = {len(self.sources), len(self.score), len(self.cost)}
+        if len(counts) > 1 or not set(self.picked) <= set(self.sources):
+            raise ValueError("sources, scores, costs and picks do not fit together")
+        if len(set(self.picked)) < len(self.picked) or not 0 <= self.rows <= 1:
+            raise ValueError("a source is picked twice, or more rows than there are")
 
     @property
     def pretraining(self) -> float:
@@ -110,15 +121,17 @@ class SourceChoice:
         of = f"of a budget of {percent(self.budget)} of pre-finetuning on all with early stopping"
         took = f"measuring took {percent(self.measuring)} ({duration(self.seconds)})"
         if not self.picked:
-            least = self.measuring + min(self.cost)
-            return (
-                f"chosen: none; {took}, {of}, and too few labels fit into the rest: raise the budget to "
-                f"{percent(math.ceil(100 * least) / 100)}"
-            )
-        useless = sum(value <= 0 for value in self.score)
-        dear = len(self.sources) - len(self.picked) - useless
-        reasons = (("not expected to help", useless), ("beyond what is allowed", dear))
-        left = ", ".join(f"{count} {reason}" for reason, count in reasons if count > 0)
+            wanted = math.ceil(100 * (self.measuring + self.least)) / 100
+            fix = f"use a budget of {wanted:g}" if wanted <= 1 else "rank by linear probes"
+            return f"chosen: none; {took}, {of}, and the rest buys too few labels: {fix}"
+        ranked = zip(self.sources, self.score, strict=True)
+        unused = [value for name, value in ranked if name not in self.picked]
+        useless = sum(value <= 0 for value in unused)
+        reasons = (
+            ("not expected to help", useless),
+            ("beyond what is allowed, or of too few labels", len(unused) - useless),
+        )
+        left = ", ".join(f"{count} {reason}" for reason, count in reasons if count)
         return (
             f"chosen (*): {len(self.picked)}, with {percent(self.rows)} of the rows; {self.passes} passes "
             f"take {percent(self.pretraining)}, {took}, {of}"
@@ -219,10 +232,12 @@ def choose_sources(
     check_sources(train, {"all": (1.0,) * len(sources)})
     claim_for(folder, splits, title, verb="sources", settings={"target": chosen[0], "by": repr(by)})
     if not folder.has(RANKING):
-        joint = own_heads(of_sources(splits.development, [*sources, own]))
+        joint = _flat(own_heads(of_sources(splits.development, [*sources, own])))
         _rank(folder, by, joint, len(train.train))
     ranking = _read(folder, RANKING, Ranking)
     score = np.array(ranking.score)
+    if len(score) != len(sources) or not np.isfinite(score).all():
+        raise InputError(f"{folder.path(RANKING)} is damaged: delete it and repeat the command")
     picked, rows = pick(score, train, budget=budget - ranking.measuring, most=most)
     order = np.argsort(-score, kind="stable")
     found = SourceChoice(
@@ -239,6 +254,7 @@ def choose_sources(
         passes=PASSES,
         budget=budget,
         measuring=ranking.measuring,
+        least=least_budget(score, train),
         seconds=ranking.seconds,
     )
     found.save(folder)
@@ -266,7 +282,7 @@ def pick(
 
     Rows are taken in the order of the scores until the budget of a brief run is used; sources that come
     later take part with the labels that these rows have of them. Those with a score of 0 or less are left
-    out, unless all have one: then the first is taken.
+    out, unless all have one: then the first is taken; so are those with few labels in these rows.
 
     Args:
         score: ``[S]``.
@@ -274,12 +290,21 @@ def pick(
         budget: Share of pre-finetuning on all of them.
         most: At most so many sources.
     """
-    order = np.argsort(-score, kind="stable").tolist()
-    helping = [s for s in order if score[s] > 0] or order[:1]
+    able = [s for s in np.argsort(-score, kind="stable").tolist() if _teaches(sources.train, s)]
+    picked = tuple([s for s in able if score[s] > 0][:most] or able[:1])
     allowed = int(max(0.0, budget) * USUAL_PASSES / PASSES * len(sources.train))
-    read = first_rows(sources, helping[:most], allowed).train
-    picked = tuple(s for s in helping[:most] if _teaches(read, s))
-    return picked, len(first_rows(sources, picked, allowed).train)
+    while True:  # a source that the rows say too little of is dropped, which may change the rows
+        read = first_rows(sources, picked, allowed).train
+        kept = tuple(s for s in picked if _teaches(read, s))
+        if kept == picked:
+            return picked, len(read)
+        picked = kept
+
+
+def least_budget(score: Array, sources: Development) -> float:
+    """The smallest share, in hundredths, under which :func:`pick` chooses something; 1 if none."""
+    shares = [n / 100 for n in range(1, 100 * PASSES // USUAL_PASSES + 2)]
+    return next((share for share in shares if pick(score, sources, budget=share)[0]), 1.0)
 
 
 def follow(choice: SourceChoice, splits: Splits) -> Splits:
@@ -301,12 +326,31 @@ def follow(choice: SourceChoice, splits: Splits) -> Splits:
                 f"chosen source {name!r} is not among the targets: give the --targets, and with "
                 "--domain the column, of cotrain sources"
             )
-    all_rows = rows_of(
-        splits.development.train, [tasks.index(n) for n in choice.sources if n in tasks]
-    )
+    places = [tasks.index(name) for name in choice.sources if name in tasks]
     chosen = of_sources(splits.development, [tasks.index(name) for name in choice.picked])
-    read = first_rows(chosen, range(len(choice.picked)), round(choice.rows * all_rows))
-    return replace(splits, development=read)
+    rows = round(choice.rows * rows_of(splits.development.train, places))
+    read = first_rows(chosen, range(len(choice.picked)), rows)
+    able = [s for s in range(len(choice.picked)) if _teaches(read.train, s)]
+    if not able:
+        raise InputError(
+            f"the {rows:,} chosen rows have fewer than {FEWEST} labels of every chosen source, or all "
+            "the same: raise the --budget of cotrain sources"
+        )
+    few = [name for s, name in enumerate(choice.picked) if s not in able]
+    note = f"left out, too few labels in the chosen rows: {', '.join(few)}"
+    digest = hashlib.sha256(f"{splits.digest} {choice.picked} {rows}".encode()).hexdigest()
+    return replace(
+        splits,
+        development=of_sources(read, able),
+        digest=digest,
+        notes=(*splits.notes, *([note] if few else [])),
+    )
+
+
+def _flat(joint: Development) -> Development:
+    """Inputs of any shape as one row of numbers, as rankers read them."""
+    train, valid = (replace(d, inputs=d.inputs.flatten(1)) for d in (joint.train, joint.valid))
+    return replace(joint, train=train, valid=valid)
 
 
 def _teaches(train: TaskData, source: int) -> bool:
@@ -319,4 +363,9 @@ def _read(folder: RunFolder, name: str, kind: type[Kept]) -> Kept:
     try:
         return TypeAdapter(kind).validate_python(folder.read_json(name))
     except ValidationError as error:
-        raise InputError(f"{folder.path(name)} is damaged: {error.errors()[0]['msg']}") from error
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise InputError(
+            f"{folder.path(name)} is damaged ({where} {problem['msg']}): delete it and repeat cotrain "
+            "sources with --resume"
+        ) from error
