@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,7 @@ def test_sources_for_a_new_shop(table: Path, tmp_path: Path) -> None:
     assert set(found.picked[:2]) == {"north", "south"}
     assert f"\n{found.ranking()}\n\n{found.answer()}\n" in outcome.out
     assert found.measuring + found.pretraining <= 0.8
-    end = f"\nreport: {folder / 'sources.html'}\nthen: cotrain pretrain DATA --chosen {folder}\n"
-    assert outcome.out.endswith(end)
+    assert f"\nreport: {folder / 'sources.html'}\nthen: cotrain pretrain {table} " in outcome.out
     page = (folder / "sources.html").read_text()
     assert re.findall("<h2>(.*?)</h2>", page) == ["Answer", "Sources for new"]
     again = cotrain("sources", table, *options, "--out", folder, "--resume")
@@ -66,7 +66,8 @@ def test_from_the_choice_to_an_encoder(table: Path, tmp_path: Path) -> None:
     chosen, folder = tmp_path / "chosen", tmp_path / "encoder"
     outcome = cotrain("sources", table, *OPTIONS, "--budget", "0.2", "--out", chosen)
     assert outcome.code == 0, outcome.err
-    assert "chosen (*): 2, with 50 % of the rows; 2 passes take 17 %" in outcome.out
+    assert "chosen (*): 2, with 50 % of the rows" in outcome.out
+    assert "compute: 2 passes 17 %" in outcome.out
     same = ("--targets", "bad", "--domain", "shop", "--float32", "--chosen", chosen)
     outcome = cotrain("pretrain", table, *same, "--widths", "16", "--out", folder)
     assert outcome.code == 0, outcome.err
@@ -78,3 +79,40 @@ def test_from_the_choice_to_an_encoder(table: Path, tmp_path: Path) -> None:
     outcome = cotrain("pretrain", table, *other, "--out", tmp_path / "other")
     assert outcome.code == 2
     assert "is not among the targets: give the --targets" in outcome.err
+
+
+def test_the_command_that_is_printed_works(table: Path, tmp_path: Path) -> None:
+    """With odd names; the target is no input of the encoder. Another choice is other data."""
+    frame = pl.read_csv(table)
+    wide = frame.select(
+        *"wxyz",
+        pl.col("bad").alias("a 'b'"),
+        (pl.col("x") + pl.col("w") > 0).alias("c,d"),
+        (pl.col("w") + pl.col("y") > 0.2).alias("$new"),
+    )
+    odd, chosen, out = tmp_path / "odd table.csv", tmp_path / "my choice", tmp_path / "encoder"
+    wide.write_csv(odd)
+    asked = (
+        "sources",
+        odd,
+        "--targets",
+        "a 'b'",
+        "--targets",
+        "c,d",
+        "--target",
+        "$new",
+        "--float32",
+    )
+    outcome = cotrain(*asked, "--out", chosen)
+    assert outcome.code == 0, outcome.err
+    line = next(line for line in outcome.out.splitlines() if line.startswith("then: cotrain "))
+    pretrain = (*shlex.split(line)[2:], "--widths", "8", "--float32", "--out", out)
+    outcome = cotrain(*pretrain)
+    assert outcome.code == 0, outcome.err
+    assert "inputs: 4 numbers" in outcome.out
+    assert cotrain(*asked, "--budget", "0.1", "--out", chosen, "--resume").code == 0
+    outcome = cotrain(*pretrain, "--resume")
+    assert outcome.code == 2
+    assert "holds a run with other data" in outcome.err
+    outcome = cotrain(*pretrain[:-2], "--chosen", tmp_path / "nowhere", "--out", tmp_path / "e")
+    assert "holds no choice: give the --out folder of cotrain sources" in outcome.err

@@ -100,6 +100,7 @@ def pretrain(
     splits = from_table(frame, schema, cut, seed, test=False)
     if choice is not None:
         splits = follow(choice, splits)
+    session.say(console, schema.describe()[-1])
     for note in splits.notes:
         session.say(console, f"note: {note}")
     with session.watched(console, folder) as watch:

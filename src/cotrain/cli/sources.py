@@ -92,7 +92,9 @@ def sources(
         )
     section = Section(
         title=f"Sources for {found.target}",
-        about="What the ranker measured of every source; 0 or less is not expected to help.",
+        about=f"What {found.by} found of every source for the target; 0 or less is not expected to "
+        "help. Scores of one ranker compare sources, and have no error bars: other rows, or another "
+        "--seed, may exchange neighbours. Rows are read in this order, as far as the budget goes.",
         text=found.ranking(),
         drawing=found.figure(),
     )
@@ -100,7 +102,21 @@ def sources(
     session.say(console, f"\n{found.ranking(MOST_LINES)}")
     session.present(console, page, title, subject, found.answer(), [section])
     if found.picked:
-        session.say(console, f"then: cotrain pretrain DATA --chosen {shlex.quote(str(folder))}")
+        given = {
+            "--targets": targets,
+            "--ignore": [*(ignore or []), *([] if domain else [found.target])],
+            "--kind": kind or [],
+            "--columns": [columns] if columns else [],
+            "--smiles": [smiles] if smiles else [],
+            "--domain": [domain] if domain else [],
+            "--split": [] if split == "random" else [split],
+            "--chosen": [str(folder)],
+        }
+        words = [word for name, values in given.items() for one in values for word in (name, one)]
+        session.say(console, f"then: {shlex.join(['cotrain', 'pretrain', str(data), *words])}")
+        session.say(
+            console, "with --without TABLE if the rows of the target's own TABLE are among these"
+        )
 
 
 def _ranker(by: By, run: ShortRun) -> AnyRanker:

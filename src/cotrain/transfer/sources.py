@@ -104,26 +104,29 @@ class SourceChoice:
         """Scores and costs, the chosen ones marked; all of them unless told."""
         shown = zip(self.sources[:most], self.score, self.cost, strict=False)
         lines = [
-            f"  {'*' if name in self.picked else ' '} {shorten(name, 50):<50} {value:+.3f} "
+            f"  {'*' if name in self.picked else ' '} {shorten(name, 50):<50} {value:>+9.3g} "
             f"{percent(cost):>6}"
             for name, value, cost in shown
         ]
         rest = len(self.sources) - len(lines)
         more = [f"    … and {rest} more"] if rest else []
         first = (
-            f"{len(self.sources)} sources ranked for {shorten(self.target, 40)} by {self.by}: score, "
-            f"and cost of {self.passes} passes"
+            f"{len(self.sources)} sources ranked for {shorten(self.target, 40)} by {self.by}: score (0: "
+            f"nothing found), and compute of {self.passes} passes over each alone"
         )
         return "\n".join([first, *lines, *more])
 
     def answer(self) -> str:
         """What was chosen, what it costs, and why the others were left out."""
-        of = f"of a budget of {percent(self.budget)} of pre-finetuning on all with early stopping"
-        took = f"measuring took {percent(self.measuring)} ({duration(self.seconds)})"
+        measuring = f"measuring {percent(self.measuring)} ({duration(self.seconds)} here)"
+        shares = "shares of the operations of pre-finetuning on all sources with early stopping"
         if not self.picked:
             wanted = math.ceil(100 * (self.measuring + self.least)) / 100
             fix = f"use a budget of {wanted:g}" if wanted <= 1 else "rank by linear probes"
-            return f"chosen: none; {took}, {of}, and the rest buys too few labels: {fix}"
+            return (
+                f"chosen: none; what measuring leaves of the budget buys too few labels: {fix}\n"
+                f"compute: {measuring}, budget {percent(self.budget)}; {shares}"
+            )
         ranked = zip(self.sources, self.score, strict=True)
         unused = [value for name, value in ranked if name not in self.picked]
         useless = sum(value <= 0 for value in unused)
@@ -132,10 +135,14 @@ class SourceChoice:
             ("beyond what is allowed, or of too few labels", len(unused) - useless),
         )
         left = ", ".join(f"{count} {reason}" for reason, count in reasons if count)
-        return (
-            f"chosen (*): {len(self.picked)}, with {percent(self.rows)} of the rows; {self.passes} passes "
-            f"take {percent(self.pretraining)}, {took}, {of}"
-            + (f"\nleft out: {left}" if left else "")
+        return "\n".join(
+            [
+                f"chosen (*): {len(self.picked)}, with {percent(self.rows)} of the rows, those of the best "
+                "first; others with the labels that these rows have of them",
+                f"compute: {self.passes} passes {percent(self.pretraining)}, {measuring}, budget "
+                f"{percent(self.budget)}; {shares}",
+                *([f"left out: {left}"] if left else []),
+            ]
         )
 
     def figure(self) -> Figure:
@@ -189,6 +196,8 @@ def read_choice(folder: RunFolder) -> SourceChoice:
     Raises:
         InputError: If there is none, or the file is not what cotrain wrote.
     """
+    if not folder.has(RESULT):
+        raise InputError(f"{folder.root} holds no choice: give the --out folder of cotrain sources")
     return _read(folder, RESULT, SourceChoice)
 
 

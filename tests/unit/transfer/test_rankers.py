@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from cotrain.transfer import (
 from cotrain.transfer.alignment import alignment
 from cotrain.transfer.looking import sample_rows
 from cotrain.transfer.rankers import own_heads, random_halves
+from cotrain.transfer.source_data import first_rows
 from cotrain.transfer.sources import follow, pick
 
 RUN = ShortRun(passes=2, widths=(16,), low_precision=False)
@@ -114,7 +117,9 @@ def test_where_nothing_fits_the_ranking_is_kept(tmp_path: Path) -> None:
     assert found.picked == ()
     assert found.rows == found.pretraining == 0
     assert found.sources[0] == "twin"
-    assert str(found).endswith("use a budget of 0.45")  # .439 for measuring, .01 for a few rows
+    assert "too few labels: use a budget of 0.45\n" in str(
+        found
+    )  # .439 for measuring, .01 for rows
     with pytest.raises(InputError, match=r"no source was chosen: raise the --budget"):
         follow(found, domains())
     raised = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.45)
@@ -179,7 +184,7 @@ def test_scores_follow_the_sources(tmp_path: Path, by: str) -> None:
 
     again = replace(joint, train=turned(joint.train), valid=turned(joint.valid))
     found = RANKERS[by](RunFolder(tmp_path / "b"), again)
-    np.testing.assert_allclose(found.score, expected.score[order[:4]], atol=1e-4)
+    np.testing.assert_allclose(found.score, expected.score[order[:4]], rtol=0.02, atol=1e-6)
     assert found.examples == expected.examples
 
 
@@ -245,6 +250,58 @@ def test_rows_of_the_best_come_first() -> None:
     assert pick(falling, data, budget=-0.1) == ((), 0)
 
 
+def test_a_best_source_with_too_few_labels_makes_room() -> None:
+    assert pick(np.array([4.0, 3]), made_of(counted(5, 55)), budget=THIRD, most=1) == ((1,), 55)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.5])
+def test_what_is_picked_can_be_trained(share: float) -> None:
+    """After sources are dropped rows are drawn again, and judged again."""
+    train = make_data("b" * 12, rows=300, missing=0.9)
+    for seed in range(20):
+        score = np.random.default_rng(seed).random(12)
+        picked, rows = pick(score, made_of(train), budget=share * THIRD)
+        read = first_rows(made_of(train), picked, rows).train
+        assert len(read) == rows
+        for s in picked:
+            _, labels = read.labels(s)
+            assert len(labels) >= 8
+            assert 0 < labels.mean() < 1
+
+
+def test_images_are_flattened(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3, 4, 4))
+    y = np.stack([x[:, 0, 0, 0] > 0, x[:, 1, 0, 0] > 0, x[:, 0, 0, 0] > 0.1], axis=1)
+    splits = from_arrays(x, y.astype(float), names=("kin", "other", "target"))
+    for at, by in enumerate((ByLinearProbe(), ByGradients(run=RUN))):
+        found = choose_sources(splits, target="target", out=tmp_path / str(at), by=by)
+        assert found.sources[0] == "kin"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("ranking.json", {"score": [1.0, 2.0]}, "ranking.json is damaged: delete it and repeat"),
+        ("ranking.json", {"score": ["NaN"] * 4}, "ranking.json is damaged: delete it and repeat"),
+        ("ranking.json", {"by": None}, r"ranking.json is damaged \(by .*\): delete it and repeat"),
+        ("sources.json", {"rows": 1e9}, r"sources.json is damaged .*: delete it and repeat"),
+        ("sources.json", {"picked": ["twin", "twin"]}, "sources.json is damaged"),
+        ("sources.json", {"cost": [1.0]}, "sources.json is damaged"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, name: str, change: dict[str, Any], message: str) -> None:
+    choose_sources(domains(), target="target", out=tmp_path)
+    path = tmp_path / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    read: dict[str, Callable[[], object]] = {
+        "ranking.json": lambda: choose_sources(domains(), target="target", out=tmp_path),
+        "sources.json": lambda: read_choice(RunFolder(tmp_path)),
+    }
+    with pytest.raises(InputError, match=message):
+        read[name]()
+
+
 def test_shared_rows_are_read_once_and_others_ride_along() -> None:
     train = make_data("bbb", rows=100, missing=0.0)
     assert pick(np.array([1.0, 2, 3]), made_of(train), budget=THIRD) == ((2, 1, 0), 100)
@@ -267,9 +324,11 @@ def test_words_and_picture(tmp_path: Path) -> None:
     found = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.9, most=1)
     text = str(found)
     assert text.startswith(
-        "4 sources ranked for target by representation: score, and cost of 2 passes\n  * twin "
+        "4 sources ranked for target by representation: score (0: nothing found), and compute of 2 "
+        "passes over each alone\n  * twin "
     )
-    assert "chosen (*): 1, with 25 % of the rows; 2 passes take 8 %, measuring took 13 %" in text
+    assert "\nchosen (*): 1, with 25 % of the rows" in text
+    assert "\ncompute: 2 passes 8 %, measuring 13 % (" in text
     assert text.endswith("\nleft out: 3 beyond what is allowed, or of too few labels")
     data = found.figure()["data"]
     assert [trace["name"] for trace in data] == ["chosen", "left out"]

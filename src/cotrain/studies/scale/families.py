@@ -25,14 +25,14 @@ def by_pattern(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dic
     """Name → the group with a pattern that matches it; names that no pattern matches belong to none.
 
     Raises:
-        InputError: If a name belongs to two groups, or a group has no name.
+        InputError: If a name belongs to two groups, or a pattern matches none.
     """
     found: dict[str, str] = {}
     for group, patterns in groups.items():
-        own = [name for name in names if any(fnmatchcase(name, one) for one in patterns)]
-        if not own:
-            raise InputError(f"group {group!r} ({', '.join(patterns)}) matches no task")
-        for name in own:
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise InputError(f"{pattern!r} of group {group!r} matches no task")
+        for name in (n for n in names if any(fnmatchcase(n, one) for one in patterns)):
             if name in found:
                 raise InputError(
                     f"{name!r} is in two groups, {found[name]!r} and {group!r}: a task has one"

@@ -85,5 +85,5 @@ def test_a_grid_that_trains_nothing(field: str, value: object) -> None:
 def test_groups_that_are_none() -> None:
     with pytest.raises(InputError, match="'dvd' is in two groups, 'media' and 'goods'"):
         by_pattern(["dvd", "baby"], {"media": ("dvd",), "goods": ("*",)})
-    with pytest.raises(InputError, match=r"group 'media' \(cd\*\) matches no task"):
+    with pytest.raises(InputError, match=r"'cd\*' of group 'media' matches no task"):
         by_pattern(["dvd", "baby"], {"media": ("cd*",)})
