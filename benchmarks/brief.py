@@ -47,8 +47,8 @@ over targets, three seeds of stage 1 and five of stage 2. On these targets, by v
 passes in batches of 16 at a rate of .003 without dropout (`Pretraining.brief`), no more than .005 behind
 the early stopping of scale (rate .003, dropout × .3) on validation, .001 on test, for a sixth to two fifths
 of the examples; against that of `cotrain pretrain` (dropout × 1) .010 and .007 behind at worst, .003 ahead
-at best, for a sixteenth to a quarter. So were the linear probe of [sources](sources.md), whose variances were
-mended later.
+at best, for a sixteenth to a quarter. So was the linear probe of [sources](sources.md); a reviewer mended
+its variances later.
 """
 PROBLEMS: dict[str, Callable[[], Problem]] = {
     "reviews": lambda: _others(
