@@ -92,9 +92,9 @@ def sources(
         )
     section = Section(
         title=f"Sources for {found.target}",
-        about=f"What {found.by} found of every source for the target; 0 or less is not expected to "
-        "help. Scores of one ranker compare sources, and have no error bars: other rows, or another "
-        "--seed, may exchange neighbours. Rows are read in this order, as far as the budget goes.",
+        about=f"What the ranking by {found.by} found of every source for the target; 0 or less is not "
+        "expected to help. Scores of one ranker compare sources, and have no error bars: other rows, or "
+        "another --seed, may exchange neighbours. Rows are read in this order, as far as the budget goes.",
         text=found.ranking(),
         drawing=found.figure(),
     )

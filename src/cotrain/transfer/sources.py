@@ -104,7 +104,7 @@ class SourceChoice:
         """Scores and costs, the chosen ones marked; all of them unless told."""
         shown = zip(self.sources[:most], self.score, self.cost, strict=False)
         lines = [
-            f"  {'*' if name in self.picked else ' '} {shorten(name, 50):<50} {value:>+9.3g} "
+            f"  {'*' if name in self.picked else ' '} {shorten(name, 50):<50} {value + 0.0:>+9.3g} "
             f"{percent(cost):>6}"
             for name, value, cost in shown
         ]
@@ -125,7 +125,7 @@ class SourceChoice:
             fix = f"use a budget of {wanted:g}" if wanted <= 1 else "rank by linear probes"
             return (
                 f"chosen: none; what measuring leaves of the budget buys too few labels: {fix}\n"
-                f"compute: {measuring}, budget {percent(self.budget)}; {shares}"
+                f"compute: {measuring}, budget {percent(self.budget)}\n  ({shares})"
             )
         ranked = zip(self.sources, self.score, strict=True)
         unused = [value for name, value in ranked if name not in self.picked]
@@ -140,14 +140,17 @@ class SourceChoice:
                 f"chosen (*): {len(self.picked)}, with {percent(self.rows)} of the rows, those of the best "
                 "first; others with the labels that these rows have of them",
                 f"compute: {self.passes} passes {percent(self.pretraining)}, {measuring}, budget "
-                f"{percent(self.budget)}; {shares}",
+                f"{percent(self.budget)}",
+                f"  ({shares})",
                 *([f"left out: {left}"] if left else []),
             ]
         )
 
     def figure(self) -> Figure:
         """Scores by rank, the chosen ones in a colour of their own."""
-        ranked = list(enumerate(zip(self.sources, self.score, strict=True), start=1))
+        named_axis = len(self.sources) <= MOST_LINES
+        first = 0 if named_axis else 1
+        ranked = list(enumerate(zip(self.sources, self.score, strict=True), start=first))
         named = {
             "chosen": [one for one in ranked if one[1][0] in self.picked],
             "left out": [one for one in ranked if one[1][0] not in self.picked],
@@ -163,7 +166,12 @@ class SourceChoice:
             for name, own in named.items()
             if own
         ]
-        return series_figure(series, x_title="rank", y_title=f"score by {self.by}")
+        return series_figure(
+            series,
+            x_title="source, the best first" if named_axis else "rank",
+            y_title=f"score by {self.by}",
+            x_names=self.sources if named_axis else (),
+        )
 
     def save(self, folder: RunFolder) -> None:
         """Write ``sources.json``."""

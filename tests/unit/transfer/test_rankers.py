@@ -332,4 +332,4 @@ def test_words_and_picture(tmp_path: Path) -> None:
     assert text.endswith("\nleft out: 3 beyond what is allowed, or of too few labels")
     data = found.figure()["data"]
     assert [trace["name"] for trace in data] == ["chosen", "left out"]
-    assert data[1]["x"] == [2, 3, 4]
+    assert data[1]["x"] == [1, 2, 3]
