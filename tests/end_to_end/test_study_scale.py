@@ -175,7 +175,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, updates: int) -
         (("--group", "a"), "--group 'a': write NAME=PATTERN,PATTERN"),
         (("--group", "a=a_*", "--group", "a=b_*"), "--group 'a' is given twice"),
         (("--group", "a=a_*,b_*"), "a study of scale needs two groups of sources, found 1"),
-        (("--group", "a=a_*", "--group", "c=c*"), "group 'c' (c*) matches no task"),
+        (("--group", "a=a_*", "--group", "c=c*"), "'c*' of group 'c' matches no task"),
         ((*GROUPS, "--examples", "97"), "97 examples are more than the 96 labels of the smallest"),
         ((*GROUPS, "--examples", "12"), "12 examples are 3 for each of 4 sources, at least 4"),
         ((*GROUPS, "--target", "a_*,b_*"), "a study of scale needs two groups of sources, found 0"),
