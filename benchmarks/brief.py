@@ -22,10 +22,9 @@ from scale import GRID
 from source_sets import Problem, assays, pictures, reviews
 
 from cotrain.artifacts import RunFolder
-from cotrain.choice import Choice
+from cotrain.choice import settled
 from cotrain.contenders import SETTINGS, Setting
 from cotrain.population.member import Recipe
-from cotrain.result import Contender
 from cotrain.transfer import (
     Finetuning,
     Pretraining,
@@ -106,8 +105,7 @@ def measure(problem: Problem) -> dict[str, Any]:
     )
     sizes = source_sizes(own.train)
     mixture = {"all": mixture_weights(sizes, range(len(sizes)))}
-    served = (Contender.JOINT,) * len(tasks)
-    choice = Choice(tasks=tuple(tasks), served_by=served, network=served, valid=())
+    choice = settled(tasks)
     found: dict[str, dict[str, list[Any]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         encoders = {}

@@ -47,7 +47,7 @@ from torch import nn
 from cotrain import Settings, from_table, infer_schema
 from cotrain.artifacts import RunFolder
 from cotrain.budget import recipe_for
-from cotrain.choice import Choice
+from cotrain.choice import settled
 from cotrain.contenders import SETTINGS
 from cotrain.data import DIGITS_TARGETS, StratifiedSplit, digits_table
 from cotrain.data.taskdata import Development, TaskData
@@ -73,7 +73,6 @@ from cotrain.population.engine import Engine
 from cotrain.population.member import Member
 from cotrain.population.sequential import SequentialExecutor
 from cotrain.population.training import TrainingStep, start, train_cohort
-from cotrain.result import Contender
 from cotrain.settings import Encoder
 from cotrain.stages import build_engine
 from cotrain.statistics import interval
@@ -338,7 +337,7 @@ def digits_seed(seed: int) -> tuple[dict[str, Any], Trial]:
     schema = infer_schema(table, targets=DIGITS_TARGETS)
     splits = from_table(table, schema, StratifiedSplit(), seed)
     development = splits.development
-    test = splits.test.open_for(fixed_choice(splits.tasks))
+    test = splits.test.open_for(settled(splits.tasks))
     with engine_for(development, seed=seed) as engine:
         maps = digits_maps(engine)
         found = {
@@ -362,12 +361,6 @@ def digits_seed(seed: int) -> tuple[dict[str, Any], Trial]:
         "epochs": list(maps.epochs),
     }
     return clusters, Trial(truth=test.targets.numpy().T > 0.5, predicted=predicted)
-
-
-def fixed_choice(tasks: tuple[Task, ...]) -> Choice:
-    """All contenders are scored, whatever validation says."""
-    joint = (Contender.JOINT,) * len(tasks)
-    return Choice(tasks=tasks, served_by=joint, network=joint, valid=({},) * len(tasks))
 
 
 def digits_maps(engine: Engine) -> DataMap:

@@ -27,8 +27,7 @@ from scale import GRID
 from source_sets import PROBLEMS, Problem
 
 from cotrain.artifacts import RunFolder
-from cotrain.choice import Choice
-from cotrain.result import Contender
+from cotrain.choice import settled
 from cotrain.studies.scale.families import groups_of
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import NONE, SourceSet
@@ -160,11 +159,9 @@ def score(
     trainer: EngineTrainer, contenders: dict[str, dict[str, SourceSet]], names: list[str]
 ) -> dict[str, dict[str, dict[str, list[float]]]]:
     """Target → contender → scores of the seeds; the test rows come last."""
-    tasks = trainer.splits.tasks
     distinct = {target: list(dict.fromkeys(own.values())) for target, own in contenders.items()}
     valid = {t: trainer.finetune(names.index(t), own) for t, own in distinct.items()}
-    served = (Contender.JOINT,) * len(tasks)
-    choice = Choice(tasks=tuple(tasks), served_by=served, network=served, valid=())
+    choice = settled(trainer.splits.tasks)
     found = {}
     for target, own in distinct.items():
         test = trainer.test(choice, names.index(target), own)

@@ -34,7 +34,7 @@ from tables import SETS
 
 from cotrain.artifacts import RunFolder
 from cotrain.budget import recipe_for
-from cotrain.choice import Choice
+from cotrain.choice import settled
 from cotrain.contenders import Setting, replicas, tuned
 from cotrain.data.taskdata import Splits, TaskData
 from cotrain.models.losses import predictions
@@ -42,7 +42,6 @@ from cotrain.population.engine import Engine
 from cotrain.population.member import Member
 from cotrain.population.trained import Trained, merge
 from cotrain.resample import draw_rows, redraw
-from cotrain.result import Contender
 from cotrain.settings import Settings
 from cotrain.stages import build_engine
 from cotrain.tasks import score
@@ -186,9 +185,7 @@ def judge(name: str) -> dict[str, Any]:
             )
             for contender, own in first.items()
         }
-        joint = (Contender.JOINT,) * len(splits.tasks)
-        choice = Choice(tasks=splits.tasks, served_by=joint, network=joint, valid=())
-        test = splits.test.open_for(choice)
+        test = splits.test.open_for(settled(splits.tasks))
         found = {c: test_predictions(engine, own, test) for c, own in everyone.items()}
     every = np.arange(SEEDS)
     mean = {c: float(np.nanmean(scores(test, own, None, every))) for c, own in found.items()}

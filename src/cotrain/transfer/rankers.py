@@ -1,4 +1,4 @@
-"""Four ways to score sources for a target before any encoder is trained.
+"""Four ways to score sources for a target by a short joint run; ``linear_probe.py`` needs none.
 
 A ranker measures and gives every source a score: higher is better, and 0 or less means that the source is
 not expected to help. What measuring takes is part of the answer, in training examples.

@@ -65,7 +65,7 @@ class SourceChoice:
         passes: Over these rows.
         budget: Share of the compute of pre-finetuning on all sources.
         measuring: Share that measuring took.
-        least: Share that is needed besides, for something to be chosen.
+        least: Share that is needed besides, for something to be chosen; 0 if something was.
         seconds: Of measuring.
     """
 
@@ -271,7 +271,7 @@ def choose_sources(
         passes=PASSES,
         budget=budget,
         measuring=ranking.measuring,
-        least=least_budget(score, train),
+        least=0.0 if picked else least_budget(score, train),
         seconds=ranking.seconds,
     )
     found.save(folder)

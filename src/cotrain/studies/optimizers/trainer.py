@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from cotrain.artifacts import RunFolder
 from cotrain.budget import recipe_for
-from cotrain.choice import Choice
+from cotrain.choice import settled
 from cotrain.data.taskdata import Splits, TaskData
 from cotrain.measuring import Cost
 from cotrain.population.engine import Engine, Update, Watch
 from cotrain.population.member import Member
-from cotrain.result import Contender
 from cotrain.settings import Settings
 from cotrain.stages import build_engine
 from cotrain.studies.optimizers.contestants import OptimizerGrid
@@ -137,10 +136,7 @@ class OptimizerTrainer:
 
     def open_test(self) -> TaskData:
         """The test rows: all rates are chosen, and nothing is chosen afterwards."""
-        tasks = self.splits.tasks
-        joint = (Contender.JOINT,) * len(tasks)
-        choice = Choice(tasks=tasks, served_by=joint, network=joint, valid=())
-        return self.splits.test.open_for(choice)
+        return self.splits.test.open_for(settled(self.splits.tasks))
 
     def test(self, tuned: Tuned, test: TaskData) -> Array:
         """``[1 + R, K, T]`` scores on the test rows, then on R draws of them."""

@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from cotrain.artifacts import RunFolder
-from cotrain.choice import Choice
+from cotrain.choice import Choice, settled
 from cotrain.population.member import Member
-from cotrain.result import Contender
 from cotrain.studies.scalarization.pairs import UNIFORM, Grid, Pair, Size, Vectors
 from cotrain.tasks import Task
 
@@ -119,7 +118,7 @@ def collect(
         trainer.conflicts(size, [members[row] for row in own.rows[uniform].flat], looked)
         for size, own in zip(sizes, tuned, strict=True)
     ]
-    choice = _finished(tasks)
+    choice = settled(tasks)
     test = [
         trainer.test(choice, size, members, own.rows.ravel().tolist())
         for size, own in zip(sizes, tuned, strict=True)
@@ -186,12 +185,6 @@ def _of_pairs(scores: Array, vectors: Vectors, pairs: Sequence[Pair]) -> Array:
     place = np.array(vectors.place)
     columns = [scores[..., place[p], :, :][..., list(pair)] for p, pair in enumerate(pairs)]
     return np.stack(columns, axis=-4)
-
-
-def _finished(tasks: Sequence[Task]) -> Choice:
-    """A study ships nothing: what it judges on the test split, each task alone and in pairs, is settled."""
-    joint = (Contender.JOINT,) * len(tasks)
-    return Choice(tasks=tuple(tasks), served_by=joint, network=joint, valid=())
 
 
 def known_mean(values: Array, axis: int | tuple[int, ...]) -> Array:

@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from cotrain.artifacts import RunFolder
-from cotrain.choice import Choice
-from cotrain.result import Contender
+from cotrain.choice import Choice, settled
 from cotrain.studies.scale.sets import ScalePlan, SourceSet
 from cotrain.tasks import Task
 
@@ -115,7 +114,7 @@ def collect(
     """
     stage_one = trainer.pretrain(plan.sets)
     valid = np.stack([trainer.finetune(target, plan.sets) for target in targets], axis=1)
-    choice = _finished(tasks)
+    choice = settled(tasks)
     test = np.stack([trainer.test(choice, target, plan.sets) for target in targets], axis=1)
     return ScaleScores(
         targets=tuple(tasks[t].name for t in targets),
@@ -131,9 +130,3 @@ def collect(
         seconds=stage_one.seconds,
         epoch_seconds=stage_one.epoch_seconds,
     )
-
-
-def _finished(tasks: Sequence[Task]) -> Choice:
-    """A study ships nothing: all it judges on the test split is settled by now."""
-    joint = (Contender.JOINT,) * len(tasks)
-    return Choice(tasks=tuple(tasks), served_by=joint, network=joint, valid=())
