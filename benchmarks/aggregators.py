@@ -36,17 +36,17 @@ from torch import Tensor, nn
 from torchjd import aggregation as agg
 from torchjd.autojac import jac_to_grad, mtl_backward
 
-from cotrain.models.losses import TaskLosses
-from cotrain.models.mlp import MLP
-from cotrain.models.multitask import Architecture
-from cotrain.population.batches import Batch
-from cotrain.population.fused import FusedMLPExecutor
-from cotrain.population.gradients import StepGradients
-from cotrain.population.member import Member
-from cotrain.population.optimizers import ADAMW
-from cotrain.population.state import Tensors, initial_state, is_shared
-from cotrain.population.step import TrainingStep
-from cotrain.population.weighting import FIXED, LossWeighting
+from cotrain.engine.batches import Batch
+from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.loss_weighting import FIXED, LossWeighting
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.optimizers import ADAMW
+from cotrain.engine.state import Tensors, initial_state, is_shared
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.task_gradients import StepGradients
 from cotrain.tasks import Kind, Task
 from cotrain.weighting import ITMTL, Aggregated, Exact, FirstOrder
 

@@ -21,10 +21,10 @@ import numpy as np
 from scale import GRID
 from source_sets import Problem, assays, pictures, reviews
 
-from cotrain.artifacts import RunFolder
-from cotrain.choice import settled
-from cotrain.contenders import SETTINGS, Setting
-from cotrain.population.member import Recipe
+from cotrain.engine.member import Recipe
+from cotrain.engine.tuning import SETTINGS, Setting
+from cotrain.folder import RunFolder
+from cotrain.run.selection import settled
 from cotrain.transfer import (
     Finetuning,
     Pretraining,

@@ -34,10 +34,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cotrain.measure.confidence import judge
-from cotrain.measure.datamap import DataMap
-from cotrain.measure.recorder import DataMaps
-from cotrain.models.losses import TaskLosses
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.measure.datamaps.confidence import judge
+from cotrain.measure.datamaps.datamap import DataMap
+from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.tasks import Kind, Task
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "mol_toxcast617"

@@ -45,14 +45,17 @@ from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from torch import nn
 
 from cotrain import Settings, from_table, infer_schema
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
-from cotrain.choice import settled
-from cotrain.contenders import SETTINGS
 from cotrain.data import DIGITS_TARGETS, StratifiedSplit, digits_table
-from cotrain.data.taskdata import Development, TaskData
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.engine import Engine
+from cotrain.engine.executors.sequential import SequentialExecutor
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.training import TrainingStep, start, train_cohort
+from cotrain.engine.tuning import SETTINGS
+from cotrain.folder import RunFolder
 from cotrain.grouping import Membership
-from cotrain.grouping.fuzzy import (
+from cotrain.grouping.clusters import (
     Clusters,
     FuzzyCMeans,
     FuzzyPass,
@@ -61,21 +64,18 @@ from cotrain.grouping.fuzzy import (
     cluster_points,
     cluster_tasks,
 )
-from cotrain.measure.datamap import ARRAYS, DataMap
-from cotrain.measure.engine_point import EnginePoint
-from cotrain.measure.gradients import Gradients
+from cotrain.measure.datamaps.datamap import ARRAYS, DataMap
+from cotrain.measure.datamaps.observations import ArrayLike
+from cotrain.measure.datamaps.recorder import DataMaps
+from cotrain.measure.gradients.instrument import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
-from cotrain.measure.lookahead import Lookahead
-from cotrain.measure.observations import ArrayLike
-from cotrain.measure.recorder import DataMaps
-from cotrain.models.losses import TaskLosses
-from cotrain.population.engine import Engine
-from cotrain.population.member import Member
-from cotrain.population.sequential import SequentialExecutor
-from cotrain.population.training import TrainingStep, start, train_cohort
-from cotrain.settings import Encoder
-from cotrain.stages import build_engine
-from cotrain.statistics import interval
+from cotrain.measure.points.engine_point import EnginePoint
+from cotrain.measure.transference.lookahead import Lookahead
+from cotrain.run.bootstrap import interval
+from cotrain.run.budget import recipe_for
+from cotrain.run.selection import settled
+from cotrain.run.settings import Encoder
+from cotrain.run.stages import build_engine
 from cotrain.tasks import Kind, Task
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -23,16 +23,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cotrain.models.losses import TaskLosses
-from cotrain.models.mlp import MLP
-from cotrain.models.multitask import Architecture
-from cotrain.population.batches import Batch
-from cotrain.population.executor import Executor, weighted_gradients
-from cotrain.population.fused import FusedMLPExecutor
-from cotrain.population.member import Member
-from cotrain.population.optimizers import ADAMW
-from cotrain.population.sequential import SequentialExecutor
-from cotrain.population.state import State, initial_state
+from cotrain.engine.batches import Batch
+from cotrain.engine.executors.base import Executor, weighted_gradients
+from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.executors.sequential import SequentialExecutor
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.optimizers import ADAMW
+from cotrain.engine.state import State, initial_state
 from cotrain.tasks import Kind, Task
 
 MEMBERS, ROWS, TASKS = 32, 256, 12

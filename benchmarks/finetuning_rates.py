@@ -21,16 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from transfer import RESULTS, data
 
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
-from cotrain.contenders import SETTINGS, Setting
-from cotrain.data.taskdata import Development
-from cotrain.models.losses import predictions
-from cotrain.population.member import Member
-from cotrain.population.state import Tensors
-from cotrain.result import Interval
-from cotrain.settings import Settings
-from cotrain.stages import architecture_of, build_engine
+from cotrain.data.dataset import Development
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import predictions
+from cotrain.engine.state import Tensors
+from cotrain.engine.tuning import SETTINGS, Setting
+from cotrain.folder import RunFolder
+from cotrain.results import Interval
+from cotrain.run.budget import recipe_for
+from cotrain.run.settings import Settings
+from cotrain.run.stages import architecture_of, build_engine
 from cotrain.tasks import Task, score
 from cotrain.transfer import (
     SCRATCH,

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import SpectralClustering
 
 from cotrain.grouping import Grouping, group_tasks
-from cotrain.grouping.score import all_scores, clean, set_scores
+from cotrain.grouping.objective import all_scores, clean, set_scores
 
 Array = NDArray[np.float64]
 RESULTS = Path(__file__).parent / "results"

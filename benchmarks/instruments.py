@@ -30,24 +30,24 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
-from cotrain.contenders import SETTINGS, member_scores
-from cotrain.data.taskdata import Development, TaskData
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.engine import Engine
+from cotrain.engine.member import Member, indicator
+from cotrain.engine.tuning import SETTINGS, member_scores
+from cotrain.folder import RunFolder
 from cotrain.grouping.exact import best_cover
-from cotrain.grouping.score import all_scores, clean
-from cotrain.measure.gradients import Gradients
+from cotrain.grouping.objective import all_scores, clean
+from cotrain.grouping.subsets.search import SubsetSearch
+from cotrain.measure.datamaps.recorder import DataMaps
+from cotrain.measure.gains.sets import every_set
+from cotrain.measure.gains.surrogate import Surrogate
+from cotrain.measure.gradients.instrument import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
-from cotrain.measure.lookahead import Lookahead
-from cotrain.measure.pool import every_set
 from cotrain.measure.probes import rank_correlation
-from cotrain.measure.recorder import DataMaps
-from cotrain.measure.sampled import SubsetSearch
-from cotrain.measure.surrogate import Surrogate
-from cotrain.population.engine import Engine
-from cotrain.population.member import Member, indicator
-from cotrain.settings import Settings
-from cotrain.stages import build_engine
+from cotrain.measure.transference.lookahead import Lookahead
+from cotrain.run.budget import recipe_for
+from cotrain.run.settings import Settings
+from cotrain.run.stages import build_engine
 from cotrain.tasks import Kind, Task
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

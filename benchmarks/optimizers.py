@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from tables import DATA, MULTITARGET
 
 from cotrain.data import RandomSplit, from_arrays, from_table, infer_schema, read_table
-from cotrain.data.taskdata import Splits
-from cotrain.population.engine import Update
-from cotrain.population.member import Recipe
+from cotrain.data.dataset import Splits
+from cotrain.engine.engine import Update
+from cotrain.engine.member import Recipe
 from cotrain.studies import OptimizerGrid, OptimizerStudy, study_optimizers
 
 RESULTS = Path(__file__).parent / "results"

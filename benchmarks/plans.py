@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sampled_gains import Table, ridge, searches, with_random_sets
 
-from cotrain.grouping.fuzzy import Hard, cluster_tasks
-from cotrain.grouping.score import clean, set_scores
-from cotrain.measure.covers import best_cover
-from cotrain.measure.pool import among, distinct, fixed_sets
-from cotrain.measure.sampled import best_groups, sample_gains
-from cotrain.settings import SAMPLED_SEEDS, Settings
+from cotrain.grouping.clusters import Hard, cluster_tasks
+from cotrain.grouping.objective import clean, set_scores
+from cotrain.grouping.subsets.covers import best_cover
+from cotrain.grouping.subsets.search import best_groups, sample_gains
+from cotrain.measure.gains.sets import among, distinct, fixed_sets
+from cotrain.run.settings import SAMPLED_SEEDS, Settings
 
 FURTHER = (5, 10, 20, 40)
 BATCH = 8  # sets that `--with sampled` trains at once

@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from tables import tox21
 
-from cotrain.budget import recipe_for
-from cotrain.contenders import SETTINGS, member_scores
 from cotrain.data import Development
-from cotrain.models.losses import predictions
-from cotrain.population.fused import FusedMLPExecutor
-from cotrain.population.member import Member
-from cotrain.population.trained import Trained, from_progress
-from cotrain.population.training import start, train_cohort
-from cotrain.stages import architecture_of
+from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import predictions
+from cotrain.engine.trained import Trained, from_progress
+from cotrain.engine.training import start, train_cohort
+from cotrain.engine.tuning import SETTINGS, member_scores
+from cotrain.run.budget import recipe_for
+from cotrain.run.stages import architecture_of
 from cotrain.tasks import score
 
 SEEDS = 5

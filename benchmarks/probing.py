@@ -26,29 +26,29 @@ from torch import Tensor
 from torchjd.autogram import Engine as GramEngine
 
 from cotrain import Settings, from_arrays
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
 from cotrain.data import StratifiedSplit
-from cotrain.data.taskdata import TaskData
-from cotrain.measure.engine_point import EnginePoint
-from cotrain.measure.gradients import Gradients
+from cotrain.data.dataset import TaskData
+from cotrain.engine.batches import Batch, take
+from cotrain.engine.engine import Engine
+from cotrain.engine.executors.base import weighted_gradients
+from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.optimizers import ADAMW
+from cotrain.engine.state import initial_state
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.training import start, train_cohort
+from cotrain.folder import RunFolder
+from cotrain.measure.datamaps.recorder import DataMaps
+from cotrain.measure.gradients.instrument import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run, probe_rows
-from cotrain.measure.lookahead import FirstOrder, Lookahead
+from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.probes import rank_correlation
-from cotrain.measure.recorder import DataMaps
-from cotrain.models.losses import TaskLosses
-from cotrain.models.mlp import MLP
-from cotrain.models.multitask import Architecture
-from cotrain.population.batches import Batch, take
-from cotrain.population.engine import Engine
-from cotrain.population.executor import weighted_gradients
-from cotrain.population.fused import FusedMLPExecutor
-from cotrain.population.member import Member
-from cotrain.population.optimizers import ADAMW
-from cotrain.population.state import initial_state
-from cotrain.population.step import TrainingStep
-from cotrain.population.training import start, train_cohort
-from cotrain.stages import build_engine
+from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
+from cotrain.run.budget import recipe_for
+from cotrain.run.stages import build_engine
 from cotrain.tasks import Kind, Task
 
 INPUTS, WIDTHS, ROWS, STEPS = 1024, (256, 256), 256, 10

@@ -26,21 +26,21 @@ import numpy as np
 import torch
 
 from cotrain import RayCluster
-from cotrain.artifacts import RunFolder
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.models.losses import starting_bias
-from cotrain.models.mlp import MLP
-from cotrain.models.multitask import Architecture
-from cotrain.population import checkpoint
-from cotrain.population.calibration import Calibration
-from cotrain.population.engine import Engine
-from cotrain.population.fused import FusedMLPExecutor
-from cotrain.population.local_workers import HERE
-from cotrain.population.member import Member, Recipe
-from cotrain.population.packing import pack, size
-from cotrain.population.pieces import split
-from cotrain.population.training import Progress, start, train_cohort
-from cotrain.population.workers import Cluster, Cut, Piece, Report, Site, Turn
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.cohorts import checkpoint
+from cotrain.engine.cohorts.local import HERE
+from cotrain.engine.cohorts.packing import pack, size
+from cotrain.engine.cohorts.shards import split
+from cotrain.engine.cohorts.workers import Cluster, Cut, Piece, Report, Site, Turn
+from cotrain.engine.engine import Engine
+from cotrain.engine.executors.calibrate import Calibration
+from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.losses import starting_bias
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.training import Progress, start, train_cohort
+from cotrain.folder import RunFolder
 from cotrain.tasks import Kind, Task
 from cotrain.weighting import PBT, optimize_weights
 

@@ -29,9 +29,9 @@ from regret_page import Found, Verdict, figure, markdown
 from sampled_gains import SEEDS as SEARCHES
 from sampled_gains import TABLES
 
-from cotrain.grouping.score import clean, set_scores
-from cotrain.measure.pool import distinct, every_set
-from cotrain.settings import SAMPLED_SEEDS
+from cotrain.grouping.objective import clean, set_scores
+from cotrain.measure.gains.sets import distinct, every_set
+from cotrain.run.settings import SAMPLED_SEEDS
 
 RESULTS = Path(__file__).parent / "results"
 GROUPS = (2, 3)

@@ -26,10 +26,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.measure.covers import best_cover
-from cotrain.measure.gains import Gains
-from cotrain.measure.sampled import SubsetSearch
-from cotrain.measure.surrogate import Surrogate
+from cotrain.grouping.subsets.covers import best_cover
+from cotrain.grouping.subsets.search import SubsetSearch
+from cotrain.measure.gains.gains import Gains
+from cotrain.measure.gains.surrogate import Surrogate
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent / "results"

@@ -24,9 +24,9 @@ from panels import Panel, Point
 from panels import page as svg_page
 from tables import SETS
 
-from cotrain.artifacts import RunFolder
 from cotrain.data import Splits
-from cotrain.result import Interval
+from cotrain.folder import RunFolder
+from cotrain.results import Interval
 from cotrain.studies import Grid, study_scalarization
 from cotrain.studies.scalarization.estimates import numbers_and_draws, with_intervals
 from cotrain.studies.scalarization.findings import findings, written

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from source_sets import PROBLEMS
 
-from cotrain.artifacts import RunFolder
+from cotrain.folder import RunFolder
 from cotrain.studies import ScaleGrid, study_scale
 from cotrain.transfer import SWEEP
 

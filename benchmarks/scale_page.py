@@ -13,7 +13,7 @@ from panels import Panel, Point
 from panels import page as svg_page
 from pydantic import TypeAdapter
 
-from cotrain.result import Interval
+from cotrain.results import Interval
 from cotrain.studies import ScaleStudy
 
 RESULTS = Path(__file__).parent / "results"

@@ -14,12 +14,12 @@ from pathlib import Path
 from precision import ensemble
 from tables import SETS
 
-from cotrain.budget import recipe_for
-from cotrain.population.fused import FusedMLPExecutor
-from cotrain.population.member import Member
-from cotrain.population.trained import from_progress
-from cotrain.population.training import start, train_cohort
-from cotrain.stages import architecture_of
+from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.member import Member
+from cotrain.engine.trained import from_progress
+from cotrain.engine.training import start, train_cohort
+from cotrain.run.budget import recipe_for
+from cotrain.run.stages import architecture_of
 
 RATES = (1e-3, 3e-3, 5e-3)
 SHARES = (0.0, 0.3, 1.0)

@@ -26,8 +26,8 @@ import numpy as np
 from scale import GRID
 from source_sets import PROBLEMS, Problem
 
-from cotrain.artifacts import RunFolder
-from cotrain.choice import settled
+from cotrain.folder import RunFolder
+from cotrain.run.selection import settled
 from cotrain.studies.scale.families import groups_of
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import NONE, SourceSet

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from cotrain.statistics import interval
+from cotrain.run.bootstrap import interval
 
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("reviews", "pictures", "assays")

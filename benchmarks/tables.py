@@ -23,9 +23,9 @@ import numpy as np
 import polars as pl
 
 from cotrain import Settings, from_arrays, from_table, infer_schema, plan, read_table
-from cotrain.baselines.trees import LightGBMTrees
+from cotrain.baselines.boosted import LightGBMTrees
 from cotrain.data import RandomSplit, Splits, StratifiedSplit
-from cotrain.result import Result
+from cotrain.results import Result
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent / "results"

@@ -28,16 +28,16 @@ import torch
 from numpy.typing import NDArray
 
 from cotrain import from_arrays
-from cotrain.artifacts import RunFolder
-from cotrain.baselines.trees import HistTrees
-from cotrain.choice import Choice
+from cotrain.baselines.boosted import HistTrees
 from cotrain.data import RandomSplit, Splits
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.population.member import Member
-from cotrain.population.training import start, train_cohort
-from cotrain.result import Contender
-from cotrain.settings import Settings
-from cotrain.stages import build_engine
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.member import Member
+from cotrain.engine.training import start, train_cohort
+from cotrain.folder import RunFolder
+from cotrain.results import Contender
+from cotrain.run.selection import Choice
+from cotrain.run.settings import Settings
+from cotrain.run.stages import build_engine
 from cotrain.tasks import score
 from cotrain.transfer import (
     SCRATCH,

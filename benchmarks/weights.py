@@ -32,20 +32,20 @@ from domain_sets import digits, office, reviews
 from numpy.typing import NDArray
 from tables import SETS
 
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
-from cotrain.choice import settled
-from cotrain.contenders import Setting, replicas, tuned
-from cotrain.data.taskdata import Splits, TaskData
-from cotrain.models.losses import predictions
-from cotrain.population.engine import Engine
-from cotrain.population.member import Member
-from cotrain.population.trained import Trained, merge
-from cotrain.resample import draw_rows, redraw
-from cotrain.settings import Settings
-from cotrain.stages import build_engine
+from cotrain.contenders.weighted import INTERVALS, weigh
+from cotrain.data.dataset import Splits, TaskData
+from cotrain.engine.engine import Engine
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import predictions
+from cotrain.engine.trained import Trained, merge
+from cotrain.engine.tuning import Setting, replicas, tuned
+from cotrain.folder import RunFolder
+from cotrain.run.budget import recipe_for
+from cotrain.run.selection import settled
+from cotrain.run.settings import Settings
+from cotrain.run.stages import build_engine
+from cotrain.stats import draw_rows, redraw
 from cotrain.tasks import score
-from cotrain.weighing import INTERVALS, weigh
 from cotrain.weighting import (
     FAMO,
     IMTLL,

@@ -11,28 +11,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cotrain.artifacts import RunFolder
 from cotrain.data import from_domains
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.measure.engine_point import EnginePoint
-from cotrain.measure.lookahead import Lookahead
-from cotrain.measure.point import Point
-from cotrain.measure.steps import PlainStep
-from cotrain.models.losses import TaskLosses, starting_bias
-from cotrain.models.mlp import MLP
-from cotrain.models.multitask import Architecture, MultiTaskNet, shared_rows
-from cotrain.population.batches import Batch, take
-from cotrain.population.calibration import Calibration
-from cotrain.population.engine import Engine
-from cotrain.population.executor import Executor
-from cotrain.population.fused import FusedMLPExecutor
-from cotrain.population.member import Member, Recipe
-from cotrain.population.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
-from cotrain.population.sequential import SequentialExecutor
-from cotrain.population.state import State, Tensors
-from cotrain.population.step import TrainingStep
-from cotrain.population.training import Progress, start, train_cohort
-from cotrain.population.vmapped import VmapExecutor
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.batches import Batch, take
+from cotrain.engine.engine import Engine
+from cotrain.engine.executors.base import Executor
+from cotrain.engine.executors.calibrate import Calibration
+from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.executors.sequential import SequentialExecutor
+from cotrain.engine.executors.vmapped import VmapExecutor
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.losses import TaskLosses, starting_bias
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.multitask import Architecture, MultiTaskNet, shared_rows
+from cotrain.engine.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
+from cotrain.engine.state import State, Tensors
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.training import Progress, start, train_cohort
+from cotrain.folder import RunFolder
+from cotrain.measure.points.engine_point import EnginePoint
+from cotrain.measure.points.point import Point
+from cotrain.measure.transference.lookahead import Lookahead
+from cotrain.measure.transference.steps import PlainStep
 from cotrain.tasks import Kind, Task
 
 KINDS = {"b": Kind.BINARY, "m": Kind.MULTICLASS, "r": Kind.REGRESSION}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from torch import Tensor
 
+from cotrain.engine.loss_weighting import Fixed
+from cotrain.engine.step import TrainingStep
 from cotrain.errors import InputError
-from cotrain.population.step import TrainingStep
-from cotrain.population.weighting import Fixed
 
 
 @dataclass(frozen=True, kw_only=True)

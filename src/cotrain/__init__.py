@@ -11,13 +11,13 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cotrain.data import from_arrays, from_dataset, from_table, infer_schema, read_table
+    from cotrain.engine.cohorts.ray import RayCluster
     from cotrain.errors import InputError
-    from cotrain.measuring import measure_tasks
-    from cotrain.planning import plan
-    from cotrain.population.ray_workers import RayCluster
-    from cotrain.predictor import Predictor, load
-    from cotrain.result import Result
-    from cotrain.settings import Settings
+    from cotrain.results import Result
+    from cotrain.run.measured import measure_tasks
+    from cotrain.run.plan import plan
+    from cotrain.run.predictor import Predictor, load
+    from cotrain.run.settings import Settings
 
 __all__ = [
     "InputError",
@@ -37,17 +37,17 @@ __all__ = [
 
 _HOMES = {
     "InputError": "cotrain.errors",
-    "Predictor": "cotrain.predictor",
-    "RayCluster": "cotrain.population.ray_workers",
-    "Result": "cotrain.result",
-    "Settings": "cotrain.settings",
+    "Predictor": "cotrain.run.predictor",
+    "RayCluster": "cotrain.engine.cohorts.ray",
+    "Result": "cotrain.results",
+    "Settings": "cotrain.run.settings",
     "from_arrays": "cotrain.data",
     "from_dataset": "cotrain.data",
     "from_table": "cotrain.data",
     "infer_schema": "cotrain.data",
-    "load": "cotrain.predictor",
-    "measure_tasks": "cotrain.measuring",
-    "plan": "cotrain.planning",
+    "load": "cotrain.run.predictor",
+    "measure_tasks": "cotrain.run.measured",
+    "plan": "cotrain.run.plan",
     "read_table": "cotrain.data",
 }
 

@@ -61,7 +61,7 @@ def often_saving(arguments: Sequence[str], said: str) -> None:
     """
     import torch
 
-    from cotrain.population.engine import Engine
+    from cotrain.engine.engine import Engine
 
     torch.set_num_threads(1)
     Engine.__init__.__kwdefaults__["checkpoint_seconds"] = 0.05  # type: ignore[index]

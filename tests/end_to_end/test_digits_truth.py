@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 import cotrain
 from cotrain import Settings, from_table, infer_schema
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
 from cotrain.data import DIGITS_TARGETS, StratifiedSplit, digits_table
-from cotrain.measure.affinity import Affinity
-from cotrain.measuring import measure
-from cotrain.population.member import Member
-from cotrain.result import Contender
-from cotrain.stages import build_engine
+from cotrain.engine.member import Member
+from cotrain.folder import RunFolder
+from cotrain.measure.transference.affinity import Affinity
+from cotrain.results import Contender
+from cotrain.run.budget import recipe_for
+from cotrain.run.measured import measure
+from cotrain.run.stages import build_engine
 
 SEEDS = 3
 COIN = DIGITS_TARGETS.index("random")

@@ -15,11 +15,11 @@ from end_to_end.command import Outcome, cotrain, small_table, write_table
 from sklearn.metrics import roc_auc_score
 
 from cotrain import Settings, from_arrays, plan
-from cotrain.choice import Choice, choose
-from cotrain.deciding import Decision
 from cotrain.grouping import Membership
-from cotrain.result import Contender
-from cotrain.settings import Instrument
+from cotrain.results import Contender
+from cotrain.run.decision import Decision
+from cotrain.run.selection import Choice, choose
+from cotrain.run.settings import Instrument
 
 TARGETS = ("--targets", "up,twice,price,coin")
 BY = ("--by", "lookahead")
@@ -88,8 +88,8 @@ def test_soft_clusters_predict_what_was_proven(
         choices.append(dataclasses.replace(choose(*arguments), served_by=both, network=both))
         return choices[0]
 
-    monkeypatch.setattr("cotrain.planning.decide", lambda *_: decision)
-    monkeypatch.setattr("cotrain.planning.choose", by_groups)
+    monkeypatch.setattr("cotrain.run.plan.decide", lambda *_: decision)
+    monkeypatch.setattr("cotrain.run.plan.choose", by_groups)
     x = np.random.default_rng(0).normal(size=(200, 5))
     y = np.stack([x[:, 0] > 0, x[:, 0] + x[:, 1] > 0.3], axis=1).astype(float)
     splits = from_arrays(x, y, names=["a", "b"])

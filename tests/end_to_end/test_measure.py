@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 from end_to_end.command import QUICK, Outcome, cotrain, small_table, write_table
 
-from cotrain.measure.affinity import Affinity
-from cotrain.measure.datamap import DataMap
-from cotrain.measure.gains import Gains
-from cotrain.measure.similarity import GradientSimilarity
+from cotrain.measure.datamaps.datamap import DataMap
+from cotrain.measure.gains.gains import Gains
+from cotrain.measure.gradients.similarity import GradientSimilarity
+from cotrain.measure.transference.affinity import Affinity
 
 NAMES = ["up", "twice", "price"]
 TARGETS = ("--targets", ",".join(NAMES))

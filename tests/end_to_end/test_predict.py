@@ -216,8 +216,8 @@ def test_a_damaged_file_is_named(
 ) -> None:
     folder = tampered(finished, tmp_path, name, content)
     if name == "result.json":
-        from cotrain.artifacts import RunFolder
-        from cotrain.result_file import read_result
+        from cotrain.folder import RunFolder
+        from cotrain.run.result_file import read_result
 
         with pytest.raises(InputError, match=r"result\.json"):
             read_result(RunFolder(folder))
@@ -243,7 +243,7 @@ def test_a_preparation_with_foreign_code_is_not_loaded(finished: Finished, tmp_p
     with zipfile.ZipFile(finished.folder / FILES[3]) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     schema = members["schema.json"].replace(b'"squash"', b'"system"')
-    schema = schema.replace(b'"cotrain.data.encoders"', b'"os"')
+    schema = schema.replace(b'"cotrain.data.features.encoders"', b'"os"')
     assert schema != members["schema.json"]
     with zipfile.ZipFile(folder / FILES[3], "w") as archive:
         for name, content in {**members, "schema.json": schema}.items():

@@ -197,6 +197,6 @@ def test_a_folder_of_other_work_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_public_name_is_the_function_whatever_was_imported_before() -> None:
-    code = "import cotrain.planning, cotrain; assert callable(cotrain.plan), cotrain.plan"
+    code = "import cotrain.run.plan, cotrain; assert callable(cotrain.plan), cotrain.plan"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -18,12 +18,12 @@ from torch import nn
 from traps import Broken, Deadly
 
 from cotrain import InputError, RayCluster
-from cotrain.population.calibration import candidates
-from cotrain.population.engine import Engine, Update
-from cotrain.population.local_workers import HERE
-from cotrain.population.member import Member
-from cotrain.population.trained import Trained
-from cotrain.population.workers import Cut
+from cotrain.engine.cohorts.local import HERE
+from cotrain.engine.cohorts.workers import Cut
+from cotrain.engine.engine import Engine, Update
+from cotrain.engine.executors.calibrate import candidates
+from cotrain.engine.member import Member
+from cotrain.engine.trained import Trained
 from cotrain.weighting import PBT, Uncertainty, optimize_weights
 
 ray = pytest.importorskip("ray")

@@ -20,13 +20,13 @@ import pytest
 from end_to_end.command import cotrain, often_saving, small_table, write_table
 from safetensors.numpy import load_file
 
-from cotrain.artifacts import RunFolder
+from cotrain.folder import RunFolder
 
 TARGETS = ("--targets", "up,twice,price")
 OPTIONS = ("--seeds", "2", "--budget", "8", "--max-groups", "2", "--float32")
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["cotrain.predictor", "cotrain.cli.progress", "cotrain.reporting", "sklearn.ensemble"]
+    ["cotrain.run.predictor", "cotrain.cli.progress", "cotrain.reporting", "sklearn.ensemble"]
 )
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from end_to_end.command import cotrain, write_table
 
-from cotrain.artifacts import RunFolder
+from cotrain.folder import RunFolder
 from cotrain.transfer import load_encoder, read_choice
 
 

@@ -19,8 +19,8 @@ from end_to_end.command import Outcome, cotrain, often_saving, small_table, writ
 from safetensors.numpy import load_file
 
 from cotrain import from_arrays
-from cotrain.artifacts import RunFolder
 from cotrain.data import from_domains
+from cotrain.folder import RunFolder
 from cotrain.studies import Grid, read_scalarization, study_scalarization
 from cotrain.studies.scalarization.scores import PairScores
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from end_to_end.command import cotrain, small_table, write_table
 
-from cotrain.choice import Choice
 from cotrain.data import from_arrays
-from cotrain.data.taskdata import Splits, TaskData
+from cotrain.data.dataset import Splits, TaskData
+from cotrain.engine.engine import Update
+from cotrain.engine.loss_weighting import FIXED
+from cotrain.engine.member import Recipe
+from cotrain.engine.optimizers import SGD, AdamW, TaskAdam
 from cotrain.errors import InputError
-from cotrain.population.engine import Update
-from cotrain.population.member import Recipe
-from cotrain.population.optimizers import SGD, AdamW, TaskAdam
-from cotrain.population.weighting import FIXED
+from cotrain.run.selection import Choice
 from cotrain.studies import Contestant, Method, OptimizerGrid, OptimizerStudy, study_optimizers
 from cotrain.weighting import IMTLL, ITMTL, FirstOrder, Uncertainty
 

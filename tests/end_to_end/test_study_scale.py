@@ -16,10 +16,10 @@ import pytest
 from end_to_end.command import Outcome, cotrain, write_table
 from safetensors.numpy import load_file
 
-from cotrain.artifacts import RunFolder
 from cotrain.data import from_arrays, from_domains
-from cotrain.population.engine import Engine, Update, Watch
-from cotrain.population.member import Recipe
+from cotrain.engine.engine import Engine, Update, Watch
+from cotrain.engine.member import Recipe
+from cotrain.folder import RunFolder
 from cotrain.studies import ScaleGrid, read_scale, study_scale
 from cotrain.transfer import SWEEP
 
@@ -34,7 +34,7 @@ def short_trainings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("pretrain", "finetune"):
             patch.setattr(sys.modules[f"cotrain.transfer.{module}"], "recipe_for", recipe)
-        patch.setattr("cotrain.stages.Engine", partial(Engine, checkpoint_seconds=0.0))
+        patch.setattr("cotrain.run.stages.Engine", partial(Engine, checkpoint_seconds=0.0))
         yield
 
 

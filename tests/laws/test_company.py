@@ -18,11 +18,11 @@ from tiny import (
     train,
 )
 
-from cotrain.population import engine as engine_module
-from cotrain.population.engine import cohort_size
-from cotrain.population.fused import FusedMLPExecutor
-from cotrain.population.member import Member
-from cotrain.population.trained import Trained
+from cotrain.engine import engine as engine_module
+from cotrain.engine.engine import cohort_size
+from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.member import Member
+from cotrain.engine.trained import Trained
 
 KINDS = "brmbmr"
 MEMBERS = [

@@ -24,14 +24,14 @@ from tiny import (
 )
 from torch import Tensor
 
-from cotrain.choice import choose
-from cotrain.data.taskdata import Development, TaskData
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.training import Progress
 from cotrain.grouping import Membership, group_tasks
-from cotrain.models.losses import TaskLosses
-from cotrain.population.member import Member
-from cotrain.population.training import Progress
-from cotrain.prove import prove
-from cotrain.result import Contender
+from cotrain.results import Contender
+from cotrain.run.evaluation import prove
+from cotrain.run.selection import choose
 from cotrain.tasks import output_slices
 
 
@@ -136,8 +136,8 @@ def test_a_batch_without_labels_of_a_task_leaves_its_head_alone(executor: str, s
 
 
 def one_step(development: Development, runner: object, state: object, batch: object) -> None:
-    from cotrain.population.executor import weighted_gradients
-    from cotrain.population.optimizers import ADAMW
+    from cotrain.engine.executors.base import weighted_gradients
+    from cotrain.engine.optimizers import ADAMW
 
     losses = TaskLosses(development.tasks)
     gradients = weighted_gradients(runner, state, batch, losses, torch.ones(1, 3))  # type: ignore[arg-type]
@@ -225,7 +225,7 @@ def one_task_proof(positives: int) -> float:
 
 
 def test_proof_of_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.statistics.REPLICATES", 50)
+    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
     assert np.isfinite(one_task_proof(20))
 
 
@@ -233,5 +233,5 @@ def test_proof_of_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_proof_of_one_task_with_hardly_any_positive(
     positives: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cotrain.statistics.REPLICATES", 50)
+    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
     assert np.isfinite(one_task_proof(positives)) == (positives > 0)

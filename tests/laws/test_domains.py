@@ -20,13 +20,13 @@ from tiny import (
 )
 from torch import Tensor
 
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.models.losses import TaskLosses
-from cotrain.models.multitask import HEAD
-from cotrain.population.batches import draw_rows, feed, take
-from cotrain.population.executor import weighted_gradients
-from cotrain.population.member import Member
-from cotrain.population.state import initial_state
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.batches import draw_rows, feed, take
+from cotrain.engine.executors.base import weighted_gradients
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.models.multitask import HEAD
+from cotrain.engine.state import initial_state
 from cotrain.weighting import IMTLL, ITMTL, Aggregated, Random, Uncertainty
 
 SIZES = (90, 50, 70)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from tiny import first_batch, joint, make_architecture, make_development, on_both, point_of, train
 from torch import Tensor, nn
 
-from cotrain.data.taskdata import TaskData
-from cotrain.measure.affinity import Affinity
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.lookahead import FirstOrder, Lookahead
-from cotrain.measure.model_point import ModelPoint
-from cotrain.measure.steps import OwnStep, PlainStep
-from cotrain.population.state import State
+from cotrain.data.dataset import TaskData
+from cotrain.engine.state import State
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.points.model_point import ModelPoint
+from cotrain.measure.transference.affinity import Affinity
+from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
+from cotrain.measure.transference.steps import OwnStep, PlainStep
 
 Array = NDArray[Any]
 INSTRUMENTS: dict[str, Callable[[Sequence[str]], Any]] = {

@@ -19,10 +19,10 @@ from tiny import (
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import StepLR
 
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.lookahead import FirstOrder, Lookahead
-from cotrain.measure.model_point import ModelPoint
-from cotrain.measure.steps import OwnStep, PlainStep
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.points.model_point import ModelPoint
+from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
+from cotrain.measure.transference.steps import OwnStep, PlainStep
 
 TASKS = "abc"
 OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {

@@ -21,10 +21,10 @@ from tiny import (
     transference,
 )
 
-from cotrain.contenders import member_scores
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.models.losses import starting_bias
-from cotrain.population.trained import from_progress
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.models.losses import starting_bias
+from cotrain.engine.trained import from_progress
+from cotrain.engine.tuning import member_scores
 
 POISONS = [1e30, float("nan"), float("inf"), float("-inf"), -7.0]
 

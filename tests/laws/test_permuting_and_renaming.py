@@ -24,18 +24,18 @@ from tiny import (
     train,
 )
 
-from cotrain.choice import choose
-from cotrain.data.taskdata import Development, TaskData
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import predictions
+from cotrain.engine.training import Progress
 from cotrain.grouping import exact_grouping
-from cotrain.grouping.large import local_search
-from cotrain.measure.affinity import Affinity
-from cotrain.measure.lookahead import Lookahead
-from cotrain.measure.steps import PlainStep
-from cotrain.models.losses import predictions
-from cotrain.population.member import Member
-from cotrain.population.training import Progress
-from cotrain.prove import Proof, prove
-from cotrain.result import Contender
+from cotrain.grouping.local import local_search
+from cotrain.measure.transference.affinity import Affinity
+from cotrain.measure.transference.lookahead import Lookahead
+from cotrain.measure.transference.steps import PlainStep
+from cotrain.results import Contender
+from cotrain.run.evaluation import Proof, prove
+from cotrain.run.selection import choose
 from cotrain.tasks import output_slices
 
 Array = NDArray[np.float64]
@@ -179,7 +179,7 @@ def proof_of(development: Development, order: list[int]) -> tuple[tuple[Contende
 
 
 def test_permuting_tasks_permutes_choice_and_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.statistics.REPLICATES", 60)
+    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 60)
     development = make_development(KINDS)
     served, proof = proof_of(development, list(range(5)))
     served_permuted, permuted = proof_of(development, ORDER)

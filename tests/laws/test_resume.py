@@ -10,14 +10,14 @@ import torch
 from tiny import OPTIMIZERS, RECIPE, make_architecture, make_development, make_executor, same
 from torch import nn
 
-from cotrain.artifacts import RunFolder
+from cotrain.engine.engine import Engine, Update
+from cotrain.engine.executors.base import Executor
+from cotrain.engine.executors.calibrate import Calibration
+from cotrain.engine.member import Member
+from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.trained import Trained
 from cotrain.errors import InputError
-from cotrain.models.multitask import Architecture
-from cotrain.population.calibration import Calibration
-from cotrain.population.engine import Engine, Update
-from cotrain.population.executor import Executor
-from cotrain.population.member import Member
-from cotrain.population.trained import Trained
+from cotrain.folder import RunFolder
 
 KINDS = "brm"
 DEVELOPMENT = make_development(KINDS)
@@ -118,7 +118,7 @@ def test_killed_in_every_round(tmp_path: Path) -> None:
 
 
 def test_finished_cohorts_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.population.engine.MOST_MEMBERS", 2)
+    monkeypatch.setattr("cotrain.engine.engine.MOST_MEMBERS", 2)
     expected = engine(tmp_path / "whole", "fused").train("tune", MEMBERS)
     first = int(expected.rounds_run[:2].max())  # rounds of the first cohort
     with pytest.raises(KilledError):

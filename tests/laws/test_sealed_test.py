@@ -9,23 +9,23 @@ import pytest
 from mypy import api
 from tiny import make_data, make_development
 
-from cotrain.choice import Choice
-from cotrain.data.taskdata import SealedTest, Splits
-from cotrain.result import Contender
+from cotrain.data.dataset import SealedTest, Splits
+from cotrain.results import Contender
+from cotrain.run.selection import Choice
 
 PROLOGUE = """
 from collections.abc import Sequence
 import torch
-from cotrain.baselines.trees import tree_data
-from cotrain.choice import Choice, choose
-from cotrain.contenders import member_scores, tuned
-from cotrain.data.taskdata import Development, SealedTest, Splits, TaskData
+from cotrain.baselines.boosted import tree_data
+from cotrain.run.selection import Choice, choose
+from cotrain.engine.tuning import member_scores, tuned
+from cotrain.data.dataset import Development, SealedTest, Splits, TaskData
 from cotrain.grouping import exact_grouping, group_tasks
-from cotrain.population.engine import Engine
-from cotrain.population.trained import Trained
-from cotrain.population.training import start, train_cohort
-from cotrain.prove import prove
-from cotrain.stages import architecture_of, fit_trees, tree_predictions
+from cotrain.engine.engine import Engine
+from cotrain.engine.trained import Trained
+from cotrain.engine.training import start, train_cohort
+from cotrain.run.evaluation import prove
+from cotrain.run.stages import architecture_of, fit_trees, tree_predictions
 from cotrain.studies.scalarization.trainer import EngineTrainer
 from cotrain.studies.scalarization.pairs import Size
 """

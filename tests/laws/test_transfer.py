@@ -13,11 +13,11 @@ import pytest
 import torch
 from tiny import distance, make_data, make_development, make_domains, only_tasks, same
 
-from cotrain.artifacts import RunFolder
-from cotrain.contenders import Setting
 from cotrain.data import RandomSplit, from_table, infer_schema
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.population.engine import Engine, Update
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.engine import Engine, Update
+from cotrain.engine.tuning import Setting
+from cotrain.folder import RunFolder
 from cotrain.transfer import (
     Finetuned,
     Finetuning,
@@ -49,7 +49,7 @@ STARTS = {  # the second says nothing
 
 @pytest.fixture(autouse=True)
 def every_round_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.stages.Engine", partial(Engine, checkpoint_seconds=0.0))
+    monkeypatch.setattr("cotrain.run.stages.Engine", partial(Engine, checkpoint_seconds=0.0))
 
 
 def encoders(

@@ -25,13 +25,13 @@ from tiny import (
     train,
 )
 
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.models.losses import TaskLosses
-from cotrain.models.multitask import ENCODER
-from cotrain.population.executor import weighted_gradients
-from cotrain.population.member import Member
-from cotrain.population.state import Tensors
-from cotrain.population.training import Progress
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.executors.base import weighted_gradients
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.models.multitask import ENCODER
+from cotrain.engine.state import Tensors
+from cotrain.engine.training import Progress
 from cotrain.tasks import output_slices
 
 KINDS = "brmb"

@@ -13,14 +13,14 @@ from tiny import make_architecture, make_development, train
 from torch import Tensor
 from torchjd import scalarization
 
-from cotrain.data.taskdata import Development
-from cotrain.models.losses import TaskLosses
-from cotrain.population.batches import Batch, batches
-from cotrain.population.member import Member, Recipe
-from cotrain.population.optimizers import SGD, Optimizer, SignSGD, TaskAdam, learning_rate_share
-from cotrain.population.state import State, Tensors
-from cotrain.population.step import TrainingStep
-from cotrain.population.weighting import Fixed, LossWeighting
+from cotrain.data.dataset import Development
+from cotrain.engine.batches import Batch, batches
+from cotrain.engine.loss_weighting import Fixed, LossWeighting
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.optimizers import SGD, Optimizer, SignSGD, TaskAdam, learning_rate_share
+from cotrain.engine.state import State, Tensors
+from cotrain.engine.step import TrainingStep
 from cotrain.weighting import (
     FAMO,
     IMTLL,

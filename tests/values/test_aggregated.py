@@ -22,16 +22,16 @@ from torch import Tensor, nn
 from torchjd import aggregation as agg
 from torchjd.autojac import jac_to_grad, mtl_backward
 
-from cotrain.data.taskdata import Development
+from cotrain.data.dataset import Development
+from cotrain.engine.batches import batches
+from cotrain.engine.loss_weighting import Fixed, LossWeighting
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.optimizers import learning_rate_share
+from cotrain.engine.state import State, Tensors, initial_state, is_shared
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.task_gradients import StepGradients
 from cotrain.errors import InputError
-from cotrain.models.losses import TaskLosses
-from cotrain.population.batches import batches
-from cotrain.population.gradients import StepGradients
-from cotrain.population.member import Member, Recipe
-from cotrain.population.optimizers import learning_rate_share
-from cotrain.population.state import State, Tensors, initial_state, is_shared
-from cotrain.population.step import TrainingStep
-from cotrain.population.weighting import Fixed, LossWeighting
 from cotrain.weighting import ITMTL, Aggregated, OptimalUncertainty
 
 KINDS = "brmb"

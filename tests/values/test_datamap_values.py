@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cotrain.measure.confidence import judge, judge_binary
-from cotrain.measure.datamap import DataMap
-from cotrain.measure.recorder import DataMaps
-from cotrain.models.losses import TaskLosses
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.measure.datamaps.confidence import judge, judge_binary
+from cotrain.measure.datamaps.datamap import DataMap
+from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.tasks import Kind, Task
 
 Array = NDArray[Any]

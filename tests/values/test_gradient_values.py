@@ -15,19 +15,19 @@ from tiny import first_batch, joint, make_architecture, make_data, make_developm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cotrain.data.taskdata import TaskData
-from cotrain.measure.backward import vector_jacobian_products
-from cotrain.measure.directions import Dense, Factored
-from cotrain.measure.engine_point import EnginePoint
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.lookahead import FirstOrder, Lookahead
-from cotrain.measure.model_point import ModelPoint
-from cotrain.measure.steps import OwnStep, PlainStep
-from cotrain.models.losses import TaskLosses
-from cotrain.models.mlp import MLP
-from cotrain.models.multitask import MultiTaskNet
-from cotrain.population.optimizers import ADAMW
-from cotrain.population.state import State
+from cotrain.data.dataset import TaskData
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.multitask import MultiTaskNet
+from cotrain.engine.optimizers import ADAMW
+from cotrain.engine.state import State
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.points.backward import vector_jacobian_products
+from cotrain.measure.points.directions import Dense, Factored
+from cotrain.measure.points.engine_point import EnginePoint
+from cotrain.measure.points.model_point import ModelPoint
+from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
+from cotrain.measure.transference.steps import OwnStep, PlainStep
 from cotrain.tasks import Kind, output_slices
 
 Array = NDArray[np.float64]
@@ -345,7 +345,7 @@ def test_many_moves_go_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert whole.shape == (7, 4)
     size = sum(t[0].numel() * 4 for t in moves.dense().tensors.values())
     for chunk in (1, 2 * size, 7 * size + 1):
-        monkeypatch.setattr("cotrain.measure.encoders.CHUNK_BYTES", chunk)
+        monkeypatch.setattr("cotrain.measure.points.encoders.CHUNK_BYTES", chunk)
         torch.testing.assert_close(at.point.losses_after(moves), whole, rtol=1e-6, atol=1e-7)
 
 

@@ -13,14 +13,14 @@ from tiny import EXECUTORS, make_architecture, make_development, only_tasks, tra
 from torch import Tensor, nn
 from torchjd import aggregation as agg
 
-from cotrain.data.taskdata import Development
+from cotrain.data.dataset import Development
+from cotrain.engine.batches import Batch, batches
+from cotrain.engine.loss_weighting import FIXED
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.optimizers import learning_rate_share
+from cotrain.engine.state import Tensors, is_shared
 from cotrain.errors import InputError
-from cotrain.models.losses import TaskLosses
-from cotrain.population.batches import Batch, batches
-from cotrain.population.member import Member, Recipe
-from cotrain.population.optimizers import learning_rate_share
-from cotrain.population.state import Tensors, is_shared
-from cotrain.population.weighting import FIXED
 from cotrain.weighting import (
     ITMTL,
     Aggregated,

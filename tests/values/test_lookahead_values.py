@@ -26,12 +26,12 @@ from tiny import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cotrain.data.taskdata import TaskData
-from cotrain.measure.engine_point import EnginePoint
-from cotrain.measure.lookahead import Lookahead
-from cotrain.measure.steps import PlainStep
-from cotrain.models.multitask import Architecture, MultiTaskNet
-from cotrain.population.state import initial_state
+from cotrain.data.dataset import TaskData
+from cotrain.engine.models.multitask import Architecture, MultiTaskNet
+from cotrain.engine.state import initial_state
+from cotrain.measure.points.engine_point import EnginePoint
+from cotrain.measure.transference.lookahead import Lookahead
+from cotrain.measure.transference.steps import PlainStep
 from cotrain.tasks import Kind, output_slices
 
 

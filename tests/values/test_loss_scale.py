@@ -16,13 +16,13 @@ import torch
 from tiny import RECIPE, distance, make_architecture, make_development, same, train
 from torch import Tensor, nn
 
-from cotrain.models.losses import TaskLosses
-from cotrain.models.mlp import MLP
-from cotrain.population.gradients import StepGradients
-from cotrain.population.member import Member
-from cotrain.population.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
-from cotrain.population.state import Tensors, is_shared
-from cotrain.population.weighting import FIXED, Fixed, LossWeighting
+from cotrain.engine.loss_weighting import FIXED, Fixed, LossWeighting
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
+from cotrain.engine.state import Tensors, is_shared
+from cotrain.engine.task_gradients import StepGradients
 from cotrain.weighting import ITMTL, FirstOrder, GeometricMean, OptimalUncertainty
 
 KINDS, SCALED = "brmb", 1  # the regression's loss
@@ -47,7 +47,7 @@ def scale(monkeypatch: pytest.MonkeyPatch) -> Scaling:
                 found[..., self.task_of_output == SCALED, :] *= factor
                 return found
 
-        monkeypatch.setattr("cotrain.population.training.TaskLosses", Scaled)
+        monkeypatch.setattr("cotrain.engine.training.TaskLosses", Scaled)
 
     return by
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.lookahead import FirstOrder, Lookahead
-from cotrain.measure.model_point import ModelPoint
-from cotrain.measure.steps import OwnStep, PlainStep
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.points.model_point import ModelPoint
+from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
+from cotrain.measure.transference.steps import OwnStep, PlainStep
 
 NAMES = ["a", "b", "c"]
 

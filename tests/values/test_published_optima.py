@@ -20,8 +20,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from cotrain.grouping import exact_grouping
-from cotrain.grouping.large import local_search
-from cotrain.grouping.score import group_score
+from cotrain.grouping.local import local_search
+from cotrain.grouping.objective import group_score
 
 Array = NDArray[np.float64]
 TABLES = Path(__file__).parents[2].parent / "shared/data/gt_tag_affinity/tag_tables.json"

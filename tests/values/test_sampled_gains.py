@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cotrain.measure.covers import best_cover
-from cotrain.measure.sampled import SubsetSearch
+from cotrain.grouping.subsets.covers import best_cover
+from cotrain.grouping.subsets.search import SubsetSearch
 
 Array = NDArray[np.float64]
 Sets = NDArray[np.bool_]

@@ -11,13 +11,13 @@ import torch
 from tiny import RECIPE, make_architecture, make_data, make_development, make_executor, train
 from torch import Tensor, nn
 
-from cotrain.data.taskdata import Development
+from cotrain.data.dataset import Development
+from cotrain.engine.executors.base import Executor
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.training import Progress
 from cotrain.errors import InputError
-from cotrain.models.mlp import MLP
-from cotrain.models.multitask import Architecture
-from cotrain.population.executor import Executor
-from cotrain.population.member import Member, Recipe
-from cotrain.population.training import Progress
 from cotrain.transfer import UNIFORM, mixture_weights, source_sizes, unions
 
 

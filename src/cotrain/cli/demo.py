@@ -17,7 +17,7 @@ def demo(
 ) -> None:
     """Run on bundled data: ten one-vs-rest digits, four attributes and a random-label control."""
     from cotrain.data import DIGITS_TARGETS, RandomSplit, digits_table, infer_schema
-    from cotrain.population.local_workers import HERE
+    from cotrain.engine.cohorts.local import HERE
 
     folder = claim_folder(out, resume=resume)
     frame = digits_table()

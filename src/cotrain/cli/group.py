@@ -40,13 +40,13 @@ def group(
     """Decide the groups again under other demands, in seconds, without training."""
     from dataclasses import asdict
 
-    from cotrain.artifacts import RunFolder
-    from cotrain.deciding import decided_by, propose, steadiness
+    from cotrain.folder import RunFolder
     from cotrain.grouping import Constraints
-    from cotrain.measuring import read_measured
     from cotrain.reporting import print_grouping, render_grouping
-    from cotrain.settings import Instrument
-    from cotrain.summary import grouping_summary
+    from cotrain.run.decision import decided_by, propose, steadiness
+    from cotrain.run.measured import read_measured
+    from cotrain.run.settings import Instrument
+    from cotrain.run.summary import grouping_summary
 
     folder, console = RunFolder(run), session.make_console()
     measured = read_measured(folder)

@@ -27,13 +27,13 @@ from cotrain.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from cotrain.artifacts import RunFolder
+    from cotrain.folder import RunFolder
 
 
 def costs(folder: RunFolder) -> list[str]:
     """What measuring took, and what computed it."""
     from cotrain.figures.text import compact, duration
-    from cotrain.measuring import read_measured
+    from cotrain.run.measured import read_measured
 
     measured = read_measured(folder)
     named = (("joint run", measured.joint_run), ("task sets", measured.sampling))
@@ -67,9 +67,9 @@ def measure(
     resume: Resume = False,
 ) -> None:
     """Measure how the targets relate: one joint training with instruments looking on."""
-    from cotrain.artifacts import RunFolder
-    from cotrain.measuring import measure_tasks
+    from cotrain.folder import RunFolder
     from cotrain.reporting import render_measurements
+    from cotrain.run.measured import measure_tasks
 
     folder = options.claim_folder(out or options.folder_name(data), resume=resume)
     frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split, domain)

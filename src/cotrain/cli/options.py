@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cotrain.data import Schema, Split
-    from cotrain.population.workers import Cluster
-    from cotrain.settings import Instrument, Settings
+    from cotrain.engine.cohorts.workers import Cluster
+    from cotrain.run.settings import Instrument, Settings
     from cotrain.weighting import PBT, LossWeighting, WeightSchedule
 
 
@@ -183,7 +183,7 @@ def read(
 
 def instruments(given: list[str]) -> tuple[Instrument, ...]:
     """The instruments of ``--with``, each once, in their own order."""
-    from cotrain.settings import Instrument
+    from cotrain.run.settings import Instrument
 
     asked = {name.strip().lower() for text in given for name in text.split(",") if name.strip()}
     known = [instrument.value for instrument in Instrument]
@@ -194,7 +194,7 @@ def instruments(given: list[str]) -> tuple[Instrument, ...]:
 
 def instrument(name: str | None, option: str) -> Instrument | None:
     """The instrument that an option names."""
-    from cotrain.settings import Instrument
+    from cotrain.run.settings import Instrument
 
     known = [instrument.value for instrument in Instrument]
     if name is not None and name.strip().lower() not in known:
@@ -237,8 +237,8 @@ def _aggregated(name: str, options: dict[str, float]) -> LossWeighting:
 
 def cluster(executor: Executor, address: str | None) -> Cluster:
     """Where ``--executor`` trains; a cluster is reached before anything is written."""
-    from cotrain.population.local_workers import HERE
-    from cotrain.population.ray_workers import AUTO, RayCluster
+    from cotrain.engine.cohorts.local import HERE
+    from cotrain.engine.cohorts.ray import AUTO, RayCluster
 
     if executor is Executor.LOCAL and address is not None:
         raise InputError("--address is the address of a Ray cluster: add --executor ray")
@@ -276,8 +276,8 @@ def few_rows(text: str) -> tuple[int, ...]:
 
 def make_settings(*, trees: Trees = Trees.HIST, float32: bool = False, **given: Any) -> Settings:
     """Settings from the command line's options."""
-    from cotrain.baselines.trees import HistTrees, LightGBMTrees
-    from cotrain.settings import Settings
+    from cotrain.baselines.boosted import HistTrees, LightGBMTrees
+    from cotrain.run.settings import Settings
 
     learner = HistTrees() if trees is Trees.HIST else LightGBMTrees()
     return Settings(trees=learner, low_precision=not float32, **given)
@@ -295,7 +295,7 @@ def title(data: Path) -> str:
 
 def claim_folder(folder: Path, *, resume: bool) -> Path:
     """Refuse a run folder that holds something else or cannot be written; create nothing yet."""
-    from cotrain.artifacts import RunFolder
+    from cotrain.folder import RunFolder
 
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder} is a file: choose a folder")

@@ -53,7 +53,7 @@ def predict(
 
 def _write(found: pl.DataFrame, output: Path) -> None:
     """Write the whole file or none: a full disk leaves what was there before."""
-    from cotrain.artifacts import write_whole
+    from cotrain.folder import write_whole
 
     content = io.BytesIO()
     if output.suffix == ".parquet":

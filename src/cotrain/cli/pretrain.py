@@ -71,9 +71,9 @@ def pretrain(
     resume: Resume = False,
 ) -> None:
     """Pre-finetune one encoder on all targets, for `cotrain run --encoder` or any PyTorch program."""
-    from cotrain.artifacts import RunFolder
     from cotrain.data import from_table, read_table
     from cotrain.data.without import without_rows_of
+    from cotrain.folder import RunFolder
     from cotrain.transfer import Pretraining, build_encoder, read_choice
     from cotrain.transfer.sources import follow
 

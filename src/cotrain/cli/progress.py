@@ -19,7 +19,7 @@ from rich.progress import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cotrain.population.engine import Update
+    from cotrain.engine.engine import Update
 
 
 class Display:

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cotrain.data import Schema, Split
-    from cotrain.population.workers import Cluster
-    from cotrain.settings import Settings
+    from cotrain.engine.cohorts.workers import Cluster
+    from cotrain.run.settings import Settings
     from cotrain.transfer import EncoderFile
 
 
@@ -123,12 +123,12 @@ def run_table(
 ) -> None:
     """Run on a table that has been read, printing what happens, and write the report."""
     from cotrain import plan
-    from cotrain.artifacts import RunFolder
-    from cotrain.deciding import read_stability
-    from cotrain.measuring import read_measured
+    from cotrain.contenders.weighted import read_search
+    from cotrain.folder import RunFolder
     from cotrain.reporting import print_result, render_html
+    from cotrain.run.decision import read_stability
+    from cotrain.run.measured import read_measured
     from cotrain.transfer.few_shot import read_few_shot
-    from cotrain.weighing import read_search
 
     console = session.make_console()
     like = None if pretrained is None else pretrained.preparation

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cotrain.data import Preparation, Schema, Split
-    from cotrain.data.taskdata import Splits
-    from cotrain.population.engine import Watch
+    from cotrain.data.dataset import Splits
+    from cotrain.engine.engine import Watch
     from cotrain.studies.finding import Section
 
 
@@ -64,7 +64,7 @@ def present(
     console: Console, page: Path, title: str, subject: str, answer: str, sections: Sequence[Section]
 ) -> None:
     """Print an answer, and write it with its pictures as a page of the run folder."""
-    from cotrain.artifacts import RunFolder
+    from cotrain.folder import RunFolder
     from cotrain.reporting import render_study
 
     say(console, f"\n{answer}")

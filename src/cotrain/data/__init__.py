@@ -19,20 +19,20 @@ dtype('float32')
 """
 
 from cotrain.data.arrays import from_arrays, from_dataset
-from cotrain.data.assemble import from_table
+from cotrain.data.build import from_table
 from cotrain.data.check import check_split
+from cotrain.data.columns.infer import infer_schema
+from cotrain.data.dataset import Development, SealedTest, Splits, TaskData
 from cotrain.data.digits import DIGITS_TARGETS, digits_table
 from cotrain.data.domains import from_domains, infer_domains
-from cotrain.data.group_split import GroupSplit
-from cotrain.data.infer import infer_schema
-from cotrain.data.parse_split import parse_split
-from cotrain.data.prepare import Preparation
+from cotrain.data.features.prepare import Preparation
+from cotrain.data.readers.table import read_table
 from cotrain.data.schema import InputColumn, LabelCount, Role, Schema
-from cotrain.data.split import SPLIT_NAMES, RandomSplit, Split, StratifiedSplit
-from cotrain.data.table import read_table
+from cotrain.data.splits.by_group import GroupSplit
+from cotrain.data.splits.by_time import TimeSplit
+from cotrain.data.splits.parse import parse_split
+from cotrain.data.splits.split import SPLIT_NAMES, RandomSplit, Split, StratifiedSplit
 from cotrain.data.targets import encode_targets
-from cotrain.data.taskdata import Development, SealedTest, Splits, TaskData
-from cotrain.data.time_split import TimeSplit
 
 __all__ = [
     "DIGITS_TARGETS",

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cotrain.data.assemble import assign_rows, cut, labelled_rows, standardised
-from cotrain.data.delimited import check_names
-from cotrain.data.infer import kinds_by_name
-from cotrain.data.kinds import infer_task
-from cotrain.data.split import RandomSplit, Split
+from cotrain.data.build import assign_rows, cut, labelled_rows, standardised
+from cotrain.data.columns.infer import kinds_by_name
+from cotrain.data.columns.kinds import infer_task
+from cotrain.data.dataset import Splits, TaskData
+from cotrain.data.readers.delimited import check_names
+from cotrain.data.splits.split import RandomSplit, Split
 from cotrain.data.targets import encode_targets, encode_values
-from cotrain.data.taskdata import Splits, TaskData
 from cotrain.data.tidy import tidy
 from cotrain.errors import InputError
 from cotrain.tasks import Task
@@ -46,10 +46,10 @@ def from_arrays(
         targets: ``[N, T]`` class codes or values; NaN where there is no label.
         names: Names of the T tasks; ``task_0``, ``task_1``, … by default.
         kinds: Kind of a task, by name or pattern, where the inferred one is wrong; see
-            :func:`~cotrain.data.kinds.infer_task`.
+            :func:`~cotrain.data.columns.kinds.infer_task`.
         split: How rows are assigned; it has no columns to read.
         seed: Seed of the split.
-        test: Keep test rows; see :func:`~cotrain.data.assemble.from_table`.
+        test: Keep test rows; see :func:`~cotrain.data.build.from_table`.
 
     >>> generator = np.random.default_rng(0)
     >>> x = generator.normal(size=(200, 3, 8, 8))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.data.split import SPLIT_NAMES
+from cotrain.data.splits.split import SPLIT_NAMES
 from cotrain.errors import InputError, refuse_all
 from cotrain.tasks import Kind, Task
 

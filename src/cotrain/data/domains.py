@@ -22,12 +22,12 @@ import polars as pl
 import torch
 
 from cotrain.data.arrays import as_floats, assemble
-from cotrain.data.infer import infer_schema
-from cotrain.data.kinds import infer_task, sort_naturally
+from cotrain.data.columns.infer import infer_schema
+from cotrain.data.columns.kinds import infer_task, sort_naturally
+from cotrain.data.dataset import Splits
 from cotrain.data.sampling import sampled_by_domain
 from cotrain.data.schema import LabelCount, Schema
-from cotrain.data.split import Split, StratifiedSplit
-from cotrain.data.taskdata import Splits
+from cotrain.data.splits.split import Split, StratifiedSplit
 from cotrain.data.tidy import as_text, tidy
 from cotrain.errors import InputError, nearest
 from cotrain.tasks import Task
@@ -61,7 +61,7 @@ def from_domains(
             fewer than 20 labels a class: say ``multiclass``.
         split: How rows are assigned; it has no columns to read.
         seed: Seed of the split.
-        test: Keep test rows; see :func:`~cotrain.data.assemble.from_table`.
+        test: Keep test rows; see :func:`~cotrain.data.build.from_table`.
 
     Raises:
         InputError: If a domain has no rows or labels, or another width.
@@ -132,7 +132,7 @@ def infer_domains(
         target: The column to predict.
         domain: The column that names each row's domain; rows without are left out.
         kind: Of the target, where the inferred one is wrong.
-        ignore: Domains to leave out, and columns as for :func:`~cotrain.data.infer.infer_schema`; likewise
+        ignore: Domains to leave out, and columns as for :func:`~cotrain.data.columns.infer.infer_schema`; likewise
             below.
         smiles: The input column that holds molecules.
         reserved: Columns of the split.

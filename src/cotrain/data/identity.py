@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from cotrain.data.taskdata import TaskData
+    from cotrain.data.dataset import TaskData
 
 
 def row_keys(inputs: Tensor) -> NDArray[np.int64]:

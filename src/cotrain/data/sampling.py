@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from dataclasses import replace
 
-from cotrain.data.taskdata import Splits, TaskData
+from cotrain.data.dataset import Splits, TaskData
 from cotrain.errors import InputError
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from cotrain.data.expand import expand
-from cotrain.data.roles import looks_like_smiles
+from cotrain.data.columns.roles import looks_like_smiles
+from cotrain.data.features.expand import expand
 from cotrain.data.schema import InputColumn, Role
 from cotrain.errors import InputError
 

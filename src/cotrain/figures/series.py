@@ -9,7 +9,7 @@ from math import ceil, floor, isfinite, log10
 from cotrain.figures.plotly_text import finite, hover, label, thinned
 from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
 from cotrain.figures.text import compact
-from cotrain.result import Interval
+from cotrain.results import Interval
 
 ROOM = 1.0  # beyond the values, in multiples of their range
 _COLOURS = (BLUE, RED, GREY, "#e0a53b", "#5b8c5a", "#7b5ea7")

@@ -3,7 +3,7 @@
 import math
 import unicodedata
 
-from cotrain.result import Interval
+from cotrain.results import Interval
 
 MISSING = "–"
 _UNSAFE_CATEGORIES = {"Cc", "Cs"}  # control characters (terminal escapes), lone surrogates

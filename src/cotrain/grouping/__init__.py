@@ -7,15 +7,15 @@
 ((0, 1), (2,))
 """
 
+from cotrain.grouping.clusters import Clusters, cluster_points, cluster_tasks
 from cotrain.grouping.constraints import Constraints
 from cotrain.grouping.exact import exact_grouping
-from cotrain.grouping.fuzzy import Clusters, cluster_points, cluster_tasks
-from cotrain.grouping.grouping import Grouping
+from cotrain.grouping.groups import Grouping
 from cotrain.grouping.membership import Membership
 from cotrain.grouping.milp import group_table
 from cotrain.grouping.solve import group_tasks
+from cotrain.grouping.stability import Stability, robust, stability
 from cotrain.grouping.table import ScoreTable
-from cotrain.grouping.uncertainty import Stability, robust, stability
 
 __all__ = [
     "Clusters",

@@ -7,7 +7,7 @@ numbers with bit t for task t. Letters: T tasks, M candidate groups, k groups.
 import numpy as np
 
 from cotrain.grouping.constraints import Constraints
-from cotrain.grouping.score import Matrix, Numbers, Sets, all_sets
+from cotrain.grouping.objective import Matrix, Numbers, Sets, all_sets
 
 LEAST = 1e-12  # relative difference that counts
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from cotrain.grouping.constraints import Constraints
-from cotrain.grouping.score import Matrix, Sets, set_scores
+from cotrain.grouping.objective import Matrix, Sets, set_scores
 
 STEPS = 300
 

@@ -22,10 +22,10 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from cotrain.errors import InputError
+from cotrain.grouping.local_state import Problem
 from cotrain.grouping.milp import group_table
+from cotrain.grouping.objective import Matrix, Sets
 from cotrain.grouping.pricing import Pricing, worths
-from cotrain.grouping.score import Matrix, Sets
-from cotrain.grouping.state import Problem
 from cotrain.grouping.table import ScoreTable
 
 LEAST = 1e-7  # relative worth of a column that counts

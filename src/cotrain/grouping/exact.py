@@ -17,8 +17,8 @@ from cotrain.grouping.blocks import (
     table_values,
 )
 from cotrain.grouping.constraints import Constraints, infeasible
-from cotrain.grouping.grouping import Grouping
-from cotrain.grouping.score import Matrix, Sets, clean, set_scores
+from cotrain.grouping.groups import Grouping
+from cotrain.grouping.objective import Matrix, Sets, clean, set_scores
 from cotrain.grouping.table import ScoreTable
 
 MOST_TASKS = 15

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from cotrain.grouping.grouping import Grouping
+from cotrain.grouping.groups import Grouping
 
 Row = tuple[float, ...]
 

@@ -14,8 +14,8 @@ from scipy.sparse import coo_array, csr_array, eye_array, hstack
 
 from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.exact import MOST_TASKS, table_grouping
-from cotrain.grouping.grouping import Grouping
-from cotrain.grouping.score import Matrix, Numbers
+from cotrain.grouping.groups import Grouping
+from cotrain.grouping.objective import Matrix, Numbers
 from cotrain.grouping.table import ScoreTable
 
 SECONDS = 60.0

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cotrain.grouping.score import Matrix, Numbers, Sets
-from cotrain.grouping.state import Problem
+from cotrain.grouping.local_state import Problem
+from cotrain.grouping.objective import Matrix, Numbers, Sets
 
 BATCH = 4096  # nodes at once: what fits a cache
 

@@ -7,9 +7,9 @@ import numpy as np
 from cotrain.errors import InputError
 from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.exact import MOST_TASKS, exact_grouping, grouping_of, reference
-from cotrain.grouping.grouping import Grouping
-from cotrain.grouping.large import SECONDS, local_search, narrowed
-from cotrain.grouping.score import Matrix, clean
+from cotrain.grouping.groups import Grouping
+from cotrain.grouping.local import SECONDS, local_search, narrowed
+from cotrain.grouping.objective import Matrix, clean
 
 MOST_NARROWED = 30  # tasks; beyond, closing the gap on noise takes hours
 

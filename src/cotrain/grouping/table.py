@@ -13,10 +13,10 @@ import numpy as np
 
 from cotrain.errors import InputError
 from cotrain.grouping.constraints import Constraints
-from cotrain.grouping.score import Matrix, Numbers, Sets, all_sets, clean, set_scores
+from cotrain.grouping.objective import Matrix, Numbers, Sets, all_sets, clean, set_scores
 
 if TYPE_CHECKING:
-    from cotrain.measure.gains import Gains
+    from cotrain.measure.gains.gains import Gains
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,19 +36,19 @@ Every result is typed, prints itself, has standard errors, ``save``, ``load`` an
 True
 """
 
-from cotrain.measure.affinity import Affinity, GroupTransference
-from cotrain.measure.confidence import judge_binary, judge_classes, judge_values, stacked
-from cotrain.measure.datamap import DataMap
-from cotrain.measure.exhaustive import exhaustive_gains
-from cotrain.measure.gains import Gains
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.lookahead import FirstOrder, Lookahead
-from cotrain.measure.model_point import ModelPoint
-from cotrain.measure.recorder import DataMaps
-from cotrain.measure.sampled import SubsetSearch, best_groups, sample_gains
-from cotrain.measure.similarity import GradientSimilarity
-from cotrain.measure.steps import OwnStep, PlainStep
-from cotrain.measure.surrogate import Surrogate
+from cotrain.grouping.subsets.search import SubsetSearch, best_groups, sample_gains
+from cotrain.measure.datamaps.confidence import judge_binary, judge_classes, judge_values, stacked
+from cotrain.measure.datamaps.datamap import DataMap
+from cotrain.measure.datamaps.recorder import DataMaps
+from cotrain.measure.gains.exhaustive import exhaustive_gains
+from cotrain.measure.gains.gains import Gains
+from cotrain.measure.gains.surrogate import Surrogate
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.similarity import GradientSimilarity
+from cotrain.measure.points.model_point import ModelPoint
+from cotrain.measure.transference.affinity import Affinity, GroupTransference
+from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
+from cotrain.measure.transference.steps import OwnStep, PlainStep
 
 __all__ = [
     "Affinity",

@@ -9,13 +9,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from cotrain.engine.cohorts import checkpoint
+from cotrain.engine.engine import Engine, Update
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.state import Tensors
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.training import Progress, start, train_cohort
 from cotrain.errors import InputError
-from cotrain.measure.confidence import judge
-from cotrain.measure.engine_point import EnginePoint
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.lookahead import Lookahead
-from cotrain.measure.point import Point
-from cotrain.measure.recorder import DataMaps
+from cotrain.measure.datamaps.confidence import judge
+from cotrain.measure.datamaps.recorder import DataMaps
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.points.engine_point import EnginePoint
+from cotrain.measure.points.point import Point
 from cotrain.measure.schedule import (
     PROBE_EVERY,
     comparing_cost,
@@ -23,13 +29,7 @@ from cotrain.measure.schedule import (
     probe_interval,
     probe_rows,
 )
-from cotrain.models.losses import TaskLosses
-from cotrain.population import checkpoint
-from cotrain.population.engine import Engine, Update
-from cotrain.population.member import Member
-from cotrain.population.state import Tensors
-from cotrain.population.step import TrainingStep
-from cotrain.population.training import Progress, start, train_cohort
+from cotrain.measure.transference.lookahead import Lookahead
 
 CHECKPOINT = "population/measure.checkpoint.safetensors"
 

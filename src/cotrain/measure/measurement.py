@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from cotrain.artifacts import RunFolder
 from cotrain.errors import InputError
 from cotrain.figures.style import Figure, as_plotly
+from cotrain.folder import RunFolder
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure

@@ -1,6 +1,6 @@
-"""From a :class:`cotrain.result.Result` to what a person reads: a terminal table, one HTML file.
+"""From a :class:`cotrain.results.Result` to what a person reads: a terminal table, one HTML file.
 
-Reports only render. Every number was computed by :mod:`cotrain.prove` and is printed as it is
+Reports only render. Every number was computed by :mod:`cotrain.run.evaluation` and is printed as it is
 stored; the only arithmetic here is adding up the cost ledger. Names of tasks come from people's
 files and are treated as hostile text in both renderings.
 

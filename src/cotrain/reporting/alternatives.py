@@ -2,7 +2,7 @@
 
 from cotrain.figures.plotly_text import finite
 from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, Figure
-from cotrain.result import GroupingSummary
+from cotrain.results import GroupingSummary
 
 
 def alternatives_figure(grouping: GroupingSummary) -> Figure:

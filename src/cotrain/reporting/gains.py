@@ -7,7 +7,7 @@ from cotrain.figures.plotly_text import finite, hover, label, thinned
 from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
 from cotrain.figures.text import limits, readable, score, signed
 from cotrain.reporting.ranking import by_gain, verdict
-from cotrain.result import Interval, TaskResult
+from cotrain.results import Interval, TaskResult
 
 _LOOKS = {
     "gain": ("significant gain", BLUE),

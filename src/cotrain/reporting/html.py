@@ -30,7 +30,7 @@ from cotrain.reporting import ledger
 from cotrain.reporting.alternatives import alternatives_figure
 from cotrain.reporting.gains import gains_figure
 from cotrain.reporting.ranking import UNDEFINED, best, by_gain, contenders, verdict
-from cotrain.result import GroupingSummary, Result
+from cotrain.results import GroupingSummary, Result
 
 _WIDE_HEATMAP = 24  # tasks; from here on the heatmap takes the whole width
 
@@ -39,7 +39,7 @@ def render_html(result: Result, measurements: Sequence[Measurement] = ()) -> str
     """Render the whole report.
 
     Args:
-        result: What :mod:`cotrain.prove` found.
+        result: What :mod:`cotrain.run.evaluation` found.
         measurements: Further measurements to show.
 
     Returns:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cotrain.result import CostLine
+from cotrain.results import CostLine
 
 PURPOSES = ("deciding", "baseline", "shipping")
 

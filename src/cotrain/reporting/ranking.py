@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from cotrain.figures.text import MISSING, score
-from cotrain.result import Contender, Interval, TaskResult
+from cotrain.results import Contender, Interval, TaskResult
 
 UNDEFINED = Interval(value=math.nan, low=math.nan, high=math.nan)
 

@@ -22,7 +22,7 @@ from cotrain.figures.text import (
 )
 from cotrain.reporting import ledger
 from cotrain.reporting.ranking import UNDEFINED, best, contenders, extremes, verdict
-from cotrain.result import Contender, Group, GroupingSummary, Interval, Result, TaskResult
+from cotrain.results import Contender, Group, GroupingSummary, Interval, Result, TaskResult
 
 _WHOLE = 0.9995  # a weight that is printed as 100 %
 _MOST_ROWS, _EXTREMES, _MOST_NAMES, _LEAST_NAME = 40, 15, 12, 8

@@ -9,7 +9,7 @@ from textwrap import wrap
 
 from cotrain.figures.style import Figure
 from cotrain.figures.text import MISSING, limits, signed
-from cotrain.result import Interval
+from cotrain.results import Interval
 
 NO_INTERVAL = "(no interval)"
 WIDTH = 92  # characters in a printed line

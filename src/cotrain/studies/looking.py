@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from cotrain.measure.engine_point import EnginePoint
-from cotrain.models.multitask import MultiTaskNet
-from cotrain.population.engine import Engine
-from cotrain.population.step import TrainingStep
-from cotrain.population.training import Progress
+from cotrain.engine.engine import Engine
+from cotrain.engine.models.multitask import MultiTaskNet
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.training import Progress
+from cotrain.measure.points.engine_point import EnginePoint
 
 
 @dataclass(frozen=True, kw_only=True)

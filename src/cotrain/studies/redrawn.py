@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.data.taskdata import TaskData
-from cotrain.models.losses import predictions
-from cotrain.resample import draw_rows, redraw
+from cotrain.data.dataset import TaskData
+from cotrain.engine.models.losses import predictions
+from cotrain.stats import draw_rows, redraw
 from cotrain.tasks import score
 
 Array = NDArray[np.float64]

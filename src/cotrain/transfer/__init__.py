@@ -6,7 +6,7 @@ settings of a target.
 >>> import tempfile
 >>> from pathlib import Path
 >>> import numpy as np
->>> from cotrain.artifacts import RunFolder
+>>> from cotrain.folder import RunFolder
 >>> from cotrain.data import from_arrays
 >>> from cotrain.transfer import (
 ...     SWEEP, Finetuning, Pretraining, finetune, mixture_weights, of_target, pretrain, source_sizes

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.data.taskdata import TaskData
-from cotrain.models.losses import predictions
+from cotrain.data.dataset import TaskData
+from cotrain.engine.models.losses import predictions
 from cotrain.tasks import Kind, Task
 
 Array = NDArray[np.float64]

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cotrain import __version__
-from cotrain.artifacts import RunFolder
-from cotrain.data.taskdata import Splits
-from cotrain.population.engine import Watch
-from cotrain.settings import Encoder
-from cotrain.stages import claim_for
+from cotrain.data.dataset import Splits
+from cotrain.engine.engine import Watch
+from cotrain.folder import RunFolder
+from cotrain.run.settings import Encoder
+from cotrain.run.stages import claim_for
 from cotrain.transfer.encoder_file import (
     FACTS,
     EncoderFacts,

@@ -21,15 +21,15 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from cotrain.artifacts import RunFolder
+from cotrain.data.dataset import Splits
 from cotrain.data.identity import row_keys
-from cotrain.data.taskdata import Splits
+from cotrain.engine.state import Tensors
 from cotrain.errors import InputError
 from cotrain.figures.text import duration
-from cotrain.population.state import Tensors
+from cotrain.folder import RunFolder
 
 if TYPE_CHECKING:
-    from cotrain.data.prepare import Preparation
+    from cotrain.data.features.prepare import Preparation
 
 FACTS, WEIGHTS, ROWS, PREPARATION = (
     "encoder.json",
@@ -218,7 +218,7 @@ def load_encoder(path: str | Path) -> EncoderFile:
         )
     preparation = None
     if folder.has(PREPARATION):
-        from cotrain.data.prepare import Preparation
+        from cotrain.data.features.prepare import Preparation
 
         preparation = Preparation.load(folder.path(PREPARATION))
         made = (int(preparation.network_kept.sum()),)

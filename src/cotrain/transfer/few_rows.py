@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.baselines.trees import Model, TreeLearner, tree_data
-from cotrain.budget import recipe_for
-from cotrain.contenders import SETTINGS
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.population.engine import Engine, Update, Watch
-from cotrain.population.member import Recipe
-from cotrain.resample import draw_rows
-from cotrain.result import Contender
-from cotrain.settings import Encoder, Settings
+from cotrain.baselines.boosted import Model, TreeLearner, tree_data
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.engine import Engine, Update, Watch
+from cotrain.engine.member import Recipe
+from cotrain.engine.tuning import SETTINGS
+from cotrain.folder import RunFolder
+from cotrain.results import Contender
+from cotrain.run.budget import recipe_for
+from cotrain.run.settings import Encoder, Settings
+from cotrain.stats import draw_rows
 from cotrain.tasks import score
 from cotrain.transfer.few_shot import FewShot, mean_over_targets
 from cotrain.transfer.finetune import Finetuning, finetune

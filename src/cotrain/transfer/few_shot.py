@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cotrain.artifacts import RunFolder
-from cotrain.contenders import START
+from cotrain.engine.tuning import START
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.text import duration, multiple
+from cotrain.folder import RunFolder
 from cotrain.measure.measurement import Measurement
-from cotrain.result import Interval
+from cotrain.results import Interval
 from cotrain.transfer.finetune import SCRATCH
 
 if TYPE_CHECKING:

@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for, shortened
-from cotrain.contenders import SETTINGS, Setting
-from cotrain.data.taskdata import Development, TaskData
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.engine import Engine, Watch
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.losses import predictions
+from cotrain.engine.trained import Trained, merge
+from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError
-from cotrain.models.losses import predictions
-from cotrain.population.engine import Engine, Watch
-from cotrain.population.member import Member, Recipe
-from cotrain.population.trained import Trained, merge
-from cotrain.settings import Encoder, Settings
-from cotrain.stages import architecture_of, build_engine
+from cotrain.folder import RunFolder
+from cotrain.run.budget import recipe_for, shortened
+from cotrain.run.settings import Encoder, Settings
+from cotrain.run.stages import architecture_of, build_engine
 from cotrain.tasks import score
 from cotrain.transfer.targets import with_rows
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.population.engine import flops_per_example
-from cotrain.stages import architecture_of
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.engine import flops_per_example
+from cotrain.folder import RunFolder
+from cotrain.run.stages import architecture_of
 from cotrain.transfer.alignment import above_chance, indicators
 from cotrain.transfer.ranked import Ranked
 

@@ -13,22 +13,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from cotrain.artifacts import RunFolder
-from cotrain.contenders import SETTINGS
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.measure.directions import Dense
-from cotrain.measure.engine_point import EnginePoint
-from cotrain.models.losses import TaskLosses
-from cotrain.models.multitask import HEAD, MultiTaskNet
-from cotrain.population.batches import Batch, take
-from cotrain.population.engine import Engine
-from cotrain.population.executor import Executor
-from cotrain.population.member import Member, Recipe
-from cotrain.population.state import State
-from cotrain.population.step import TrainingStep
-from cotrain.population.training import Progress, start, train_cohort
-from cotrain.settings import Settings
-from cotrain.stages import build_engine
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.batches import Batch, take
+from cotrain.engine.engine import Engine
+from cotrain.engine.executors.base import Executor
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.models.multitask import HEAD, MultiTaskNet
+from cotrain.engine.state import State
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.training import Progress, start, train_cohort
+from cotrain.engine.tuning import SETTINGS
+from cotrain.folder import RunFolder
+from cotrain.measure.points.directions import Dense
+from cotrain.measure.points.engine_point import EnginePoint
+from cotrain.run.settings import Settings
+from cotrain.run.stages import build_engine
 from cotrain.tasks import Task
 from cotrain.transfer.targets import only_target
 

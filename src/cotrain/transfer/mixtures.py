@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
-from cotrain.data.taskdata import TaskData
+from cotrain.data.dataset import TaskData
 from cotrain.errors import InputError
 
 Weights = tuple[float, ...]

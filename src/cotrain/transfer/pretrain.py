@@ -18,18 +18,18 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
-from cotrain.contenders import SETTINGS, Setting
-from cotrain.data.taskdata import Development
+from cotrain.data.dataset import Development
+from cotrain.engine.engine import Engine, Watch, flops_per_example
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.multitask import ENCODER
+from cotrain.engine.state import Tensors
+from cotrain.engine.trained import Trained
+from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError, refuse_all
-from cotrain.models.multitask import ENCODER
-from cotrain.population.engine import Engine, Watch, flops_per_example
-from cotrain.population.member import Member, Recipe
-from cotrain.population.state import Tensors
-from cotrain.population.trained import Trained
-from cotrain.settings import Encoder, Settings
-from cotrain.stages import build_engine
+from cotrain.folder import RunFolder
+from cotrain.run.budget import recipe_for
+from cotrain.run.settings import Encoder, Settings
+from cotrain.run.stages import build_engine
 from cotrain.transfer.mixtures import Weights
 from cotrain.transfer.source_data import rows_of
 

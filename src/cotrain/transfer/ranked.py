@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.data.taskdata import Development
+from cotrain.data.dataset import Development
+from cotrain.folder import RunFolder
 
 Array = NDArray[np.float64]
 

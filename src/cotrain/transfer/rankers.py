@@ -15,16 +15,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
+from cotrain.data.dataset import Development, TaskData
 from cotrain.data.identity import label_key
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.measure.directions import join
-from cotrain.measure.gains import Gains, Sets
+from cotrain.engine.member import Member
+from cotrain.folder import RunFolder
+from cotrain.measure.gains.gains import Gains, Sets
+from cotrain.measure.gains.surrogate import Surrogate
+from cotrain.measure.gradients.similarity import compared
+from cotrain.measure.points.directions import join
 from cotrain.measure.probes import finite_mean
 from cotrain.measure.schedule import FORWARD
-from cotrain.measure.similarity import compared
-from cotrain.measure.surrogate import Surrogate
-from cotrain.population.member import Member
 from cotrain.transfer.alignment import aligned
 from cotrain.transfer.linear_probe import ByLinearProbe
 from cotrain.transfer.looking import SETTING, ShortRun, View, train_looking

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from cotrain.data.taskdata import Development, TaskData
+from cotrain.data.dataset import Development, TaskData
 from cotrain.errors import InputError
 from cotrain.transfer.targets import draw, only_tasks
 

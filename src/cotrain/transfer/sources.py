@@ -25,14 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from cotrain.artifacts import RunFolder
-from cotrain.data.infer import match
-from cotrain.data.taskdata import Development, Splits, TaskData
+from cotrain.data.columns.infer import match
+from cotrain.data.dataset import Development, Splits, TaskData
 from cotrain.errors import InputError
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import duration, percent, shorten
-from cotrain.stages import claim_for
+from cotrain.folder import RunFolder
+from cotrain.run.stages import claim_for
 from cotrain.transfer.linear_probe import ByLinearProbe
 from cotrain.transfer.pretrain import check_sources
 from cotrain.transfer.rankers import AnyRanker, own_heads

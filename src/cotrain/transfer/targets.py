@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.data.taskdata import Development, TaskData
+from cotrain.data.dataset import Development, TaskData
 from cotrain.errors import InputError
 from cotrain.tasks import Kind, Task
 

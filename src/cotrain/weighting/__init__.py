@@ -1,11 +1,11 @@
 """How tasks are weighted: fixed, adaptive, by their gradients, searched.
 
->>> from cotrain.population.member import Member
+>>> from cotrain.engine.member import Member
 >>> Member(name="uncertain", weights=(1.0, 1.0), weighting=Uncertainty()).weighting
 Uncertainty()
 """
 
-from cotrain.population.weighting import Fixed, LossWeighting
+from cotrain.engine.loss_weighting import Fixed, LossWeighting
 from cotrain.weighting.adaptive import (
     FAMO,
     IMTLL,

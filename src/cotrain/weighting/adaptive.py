@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cotrain.models.dropout import mix
-from cotrain.models.multitask import HEAD
-from cotrain.population.optimizers import BETA_1, BETA_2, EPSILON, Adam
-from cotrain.population.state import State, Tensors
-from cotrain.population.step import TrainingStep
-from cotrain.population.weighting import Fixed
+from cotrain.engine.loss_weighting import Fixed
+from cotrain.engine.models.dropout import mix
+from cotrain.engine.models.multitask import HEAD
+from cotrain.engine.optimizers import BETA_1, BETA_2, EPSILON, Adam
+from cotrain.engine.state import State, Tensors
+from cotrain.engine.step import TrainingStep
 
 _LEAST = 1e-8  # keeps logarithms and divisions of losses finite, as FAMO's reference code does
 
@@ -37,7 +37,7 @@ class Random(Fixed):
     """
 
     def weigh(self, step: TrainingStep) -> Tensor:
-        """See :class:`~cotrain.population.weighting.LossWeighting`; likewise below."""
+        """See :class:`~cotrain.engine.loss_weighting.LossWeighting`; likewise below."""
         return step.weights * _softmax(_normal(step), step.counted)
 
 

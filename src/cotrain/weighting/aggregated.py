@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from cotrain.engine.models.dropout import mix
+from cotrain.engine.state import Tensors
+from cotrain.engine.task_gradients import StepGradients, TaskGradients
 from cotrain.errors import InputError
-from cotrain.models.dropout import mix
-from cotrain.population.gradients import StepGradients, TaskGradients
-from cotrain.population.state import Tensors
 from cotrain.weighting.directed import Directed
 
 if TYPE_CHECKING:

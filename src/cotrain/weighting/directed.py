@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from cotrain.engine.loss_weighting import FIXED, LossWeighting
+from cotrain.engine.state import State, Tensors
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.task_gradients import StepGradients
 from cotrain.errors import InputError
-from cotrain.population.gradients import StepGradients
-from cotrain.population.state import State, Tensors
-from cotrain.population.step import TrainingStep
-from cotrain.population.weighting import FIXED, LossWeighting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Directed(ABC):
             )
 
     def start(self, members: int, tasks: int) -> Tensors:
-        """See :class:`~cotrain.population.weighting.LossWeighting`; likewise below."""
+        """See :class:`~cotrain.engine.loss_weighting.LossWeighting`; likewise below."""
         return self.weighting.start(members, tasks)
 
     def weigh(self, step: TrainingStep) -> Tensor:

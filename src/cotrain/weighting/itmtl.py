@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cotrain.engine.state import State, Tensors, is_shared
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.task_gradients import StepGradients, TaskGradients, shared_parts
 from cotrain.errors import InputError
-from cotrain.population.gradients import StepGradients, TaskGradients, shared_parts
-from cotrain.population.state import State, Tensors, is_shared
-from cotrain.population.step import TrainingStep
 from cotrain.weighting.aggregated import Aggregated
 from cotrain.weighting.directed import Directed
 

@@ -15,14 +15,14 @@ from itertools import accumulate
 import numpy as np
 import torch
 
-from cotrain.population import checkpoint
-from cotrain.population.engine import Engine, Update
-from cotrain.population.member import Member, indicator
-from cotrain.population.optimizers import ADAMW, Optimizer
-from cotrain.population.stage import SPARED
-from cotrain.population.trained import Trained, from_progress
-from cotrain.population.training import Progress
-from cotrain.population.workers import Piece, Report, Turn, advance, repeated
+from cotrain.engine.cohorts import checkpoint
+from cotrain.engine.cohorts.stage import SPARED
+from cotrain.engine.cohorts.workers import Piece, Report, Turn, advance, repeated
+from cotrain.engine.engine import Engine, Update
+from cotrain.engine.member import Member, indicator
+from cotrain.engine.optimizers import ADAMW, Optimizer
+from cotrain.engine.trained import Trained, from_progress
+from cotrain.engine.training import Progress
 from cotrain.weighting.search import (
     Array,
     Move,

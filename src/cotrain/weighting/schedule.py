@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from cotrain.artifacts import RunFolder
+from cotrain.engine.member import Change, Member
 from cotrain.errors import InputError, nearest
-from cotrain.population.member import Change, Member
+from cotrain.folder import RunFolder
 
 PLAIN_RATE = 3e-3  # learning rate of weights that come without one
 

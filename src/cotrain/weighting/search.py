@@ -14,12 +14,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.engine.member import Change
 from cotrain.errors import InputError
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.figures.timeline import steps_figure
 from cotrain.measure.measurement import Measurement
-from cotrain.population.member import Change
 from cotrain.weighting.schedule import WeightSchedule
 
 Array = NDArray[np.float64]

@@ -14,7 +14,7 @@ import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
 from tiny import make_development, make_tasks
 
-from cotrain.baselines.trees import (
+from cotrain.baselines.boosted import (
     HistTrees,
     LightGBMTrees,
     TreeData,

@@ -9,9 +9,9 @@ import torch
 
 from cotrain.data import Schema, StratifiedSplit, from_domains, from_table, infer_domains
 from cotrain.data.sampling import sampled_by_domain
+from cotrain.engine.models.losses import starting_bias
+from cotrain.engine.models.multitask import shared_rows
 from cotrain.errors import InputError
-from cotrain.models.losses import starting_bias
-from cotrain.models.multitask import shared_rows
 from cotrain.tasks import Kind
 
 DRAW = np.random.default_rng(0)

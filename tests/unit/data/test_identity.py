@@ -7,8 +7,8 @@ import torch
 from tiny import make_data
 
 from cotrain.data import InputColumn, Role
+from cotrain.data.dataset import SealedTest
 from cotrain.data.identity import row_keys
-from cotrain.data.taskdata import SealedTest
 from cotrain.data.without import without_rows_of
 from cotrain.errors import InputError
 

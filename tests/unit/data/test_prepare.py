@@ -12,9 +12,9 @@ import skops.io
 from numpy.typing import NDArray
 
 from cotrain.data import InputColumn, Preparation, Role, infer_schema
-from cotrain.data import smiles as smiles_module
-from cotrain.data.encoders import TRUSTED
-from cotrain.data.prepare import renamed
+from cotrain.data.features import molecules as smiles_module
+from cotrain.data.features.encoders import TRUSTED
+from cotrain.data.features.prepare import renamed
 from cotrain.errors import InputError
 
 TRAIN = np.arange(150)

@@ -143,7 +143,7 @@ def test_tox21(shared: Path) -> None:
 
 def test_tox21_fingerprints_are_the_published_ones(shared: Path) -> None:
     pytest.importorskip("rdkit")
-    from cotrain.data.smiles import fingerprints
+    from cotrain.data.features.molecules import fingerprints
 
     published = np.load(shared / "mol_tox21" / "ecfp4_1024.npz")
     frame = read_table(shared / "mol_tox21" / "tox21.csv.gz")[published["row"][:500]]

@@ -20,7 +20,7 @@ from cotrain.data import (
     check_split,
     parse_split,
 )
-from cotrain.data.stratify import label_strata, stratify
+from cotrain.data.splits.stratify import label_strata, stratify
 from cotrain.errors import InputError
 from cotrain.tasks import Kind, Task
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cotrain.figures.series import Series, series_figure
-from cotrain.result import Interval
+from cotrain.results import Interval
 
 
 def test_no_two_of_many_series_look_alike() -> None:

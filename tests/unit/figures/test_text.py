@@ -17,7 +17,7 @@ from cotrain.figures.text import (
     shorten,
     signed,
 )
-from cotrain.result import Interval
+from cotrain.results import Interval
 
 
 @pytest.mark.parametrize("module", [text, plotly_text])

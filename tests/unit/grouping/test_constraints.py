@@ -12,7 +12,7 @@ from unit.grouping.brute import brute_force, check
 
 from cotrain.errors import InputError
 from cotrain.grouping import Constraints, Grouping, ScoreTable, exact_grouping, group_table
-from cotrain.grouping.large import local_search, narrowed
+from cotrain.grouping.local import local_search, narrowed
 from cotrain.grouping.milp import _solve
 
 

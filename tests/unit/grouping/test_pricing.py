@@ -14,10 +14,10 @@ from unit.grouping.test_constraints import problems
 from cotrain.errors import InputError
 from cotrain.grouping import Constraints
 from cotrain.grouping import pricing as module
-from cotrain.grouping.large import Search
+from cotrain.grouping.local import Search
+from cotrain.grouping.local_state import Problem
+from cotrain.grouping.objective import all_sets
 from cotrain.grouping.pricing import Pricing, worths
-from cotrain.grouping.score import all_sets
-from cotrain.grouping.state import Problem
 
 Array = NDArray[np.float64]
 

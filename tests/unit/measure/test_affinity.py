@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cotrain.measure.affinity import Affinity
+from cotrain.measure.transference.affinity import Affinity
 
 
 def affinity(samples: NDArray[Any]) -> Affinity:

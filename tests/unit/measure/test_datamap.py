@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from cotrain.errors import InputError
-from cotrain.measure.affinity import Affinity
-from cotrain.measure.datamap import ARRAYS, DataMap, from_levels, to_levels
-from cotrain.measure.difficulty import extremes
-from cotrain.measure.recorder import DataMaps
+from cotrain.measure.datamaps.datamap import ARRAYS, DataMap, from_levels, to_levels
+from cotrain.measure.datamaps.difficulty import extremes
+from cotrain.measure.datamaps.recorder import DataMaps
+from cotrain.measure.transference.affinity import Affinity
 
 Array = NDArray[Any]
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from tiny import make_tasks
 
-from cotrain.measure.confidence import (
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.measure.datamaps.confidence import (
     Judged,
     confidence,
     judge,
@@ -16,7 +17,6 @@ from cotrain.measure.confidence import (
     judge_values,
     stacked,
 )
-from cotrain.models.losses import TaskLosses
 from cotrain.tasks import Kind, Task
 
 KINDS = "brmbr"

@@ -11,10 +11,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
 from cotrain.errors import InputError
-from cotrain.measure.datamap import ARRAYS, DataMap
-from cotrain.measure.recorder import DataMaps
+from cotrain.folder import RunFolder
+from cotrain.measure.datamaps.datamap import ARRAYS, DataMap
+from cotrain.measure.datamaps.recorder import DataMaps
 
 Array = NDArray[Any]
 TASKS, ROWS, EPOCHS, BATCH = 5, 40, 6, 8

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cotrain.measure.directions import Dense, Directions, Factored, join, row_products
+from cotrain.measure.points.directions import Dense, Directions, Factored, join, row_products
 
 
 def draws(*shape: int, seed: int = 0) -> Tensor:

@@ -9,10 +9,10 @@ import torch
 from tiny import joint, make_architecture, make_development, make_executor, train
 from torch import Tensor, nn
 
-from cotrain.measure.directions import Dense, Factored
-from cotrain.measure.encoders import AutogradEncoder, MLPEncoder, shared_part
-from cotrain.models.mlp import MLP
-from cotrain.population.state import State
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.state import State
+from cotrain.measure.points.directions import Dense, Factored
+from cotrain.measure.points.encoders import AutogradEncoder, MLPEncoder, shared_part
 
 
 class OtherMLP(MLP):

@@ -22,15 +22,15 @@ from tiny import (
 )
 from torch import Tensor, nn
 
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.state import State, initial_state
+from cotrain.engine.step import TrainingStep
 from cotrain.errors import InputError
-from cotrain.measure.engine_point import EnginePoint
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.lookahead import FirstOrder, Lookahead
-from cotrain.measure.steps import OwnStep, PlainStep
-from cotrain.models.losses import TaskLosses
-from cotrain.models.mlp import MLP
-from cotrain.population.state import State, initial_state
-from cotrain.population.step import TrainingStep
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.points.engine_point import EnginePoint
+from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
+from cotrain.measure.transference.steps import OwnStep, PlainStep
 
 INSTRUMENTS: dict[str, Callable[..., Any]] = {
     "lookahead": Lookahead,

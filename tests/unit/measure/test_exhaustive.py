@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from tiny import make_development, small_engine
 
-from cotrain.contenders import Setting, member_scores
-from cotrain.engine_objective import EngineObjective
+from cotrain.engine.engine_objective import EngineObjective
+from cotrain.engine.member import Member
+from cotrain.engine.tuning import Setting, member_scores
 from cotrain.errors import InputError
-from cotrain.measure.exhaustive import exhaustive_gains
-from cotrain.measure.pool import every_set
-from cotrain.measure.sampled import sample_gains
-from cotrain.population.member import Member
+from cotrain.grouping.subsets.search import sample_gains
+from cotrain.measure.gains.exhaustive import exhaustive_gains
+from cotrain.measure.gains.sets import every_set
 
 Array = NDArray[np.float64]
 NAN = float("nan")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cotrain.errors import InputError
-from cotrain.measure.gains import Gains
+from cotrain.measure.gains.gains import Gains
 
 NAN = float("nan")
 

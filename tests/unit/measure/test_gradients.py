@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cotrain.errors import InputError
-from cotrain.measure.directions import Dense, Directions
-from cotrain.measure.gradients import Gradients
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.points.directions import Dense, Directions
 
 NAN = float("nan")
 

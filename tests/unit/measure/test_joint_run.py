@@ -15,15 +15,15 @@ from tiny import (
     train,
 )
 
-from cotrain.artifacts import RunFolder
+from cotrain.engine.cohorts import checkpoint
+from cotrain.engine.engine import Engine, Update
 from cotrain.errors import InputError
-from cotrain.measure.gradients import Gradients
+from cotrain.folder import RunFolder
+from cotrain.measure.datamaps.recorder import DataMaps
+from cotrain.measure.gradients.instrument import Gradients
 from cotrain.measure.joint_run import CHECKPOINT, Watchers, measure_joint_run
-from cotrain.measure.lookahead import Lookahead
-from cotrain.measure.point import Point
-from cotrain.measure.recorder import DataMaps
-from cotrain.population import checkpoint
-from cotrain.population.engine import Engine, Update
+from cotrain.measure.points.point import Point
+from cotrain.measure.transference.lookahead import Lookahead
 
 TASKS = ("b0", "r1", "m2")
 DEVELOPMENT = make_development("brm")

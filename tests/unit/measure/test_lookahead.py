@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from cotrain.errors import InputError
-from cotrain.measure.directions import Dense, Directions
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.lookahead import FirstOrder, Lookahead, known_pairs
-from cotrain.measure.steps import OwnStep, PlainStep
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.points.directions import Dense, Directions
+from cotrain.measure.transference.lookahead import FirstOrder, Lookahead, known_pairs
+from cotrain.measure.transference.steps import OwnStep, PlainStep
 
 NAN = float("nan")
 

@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import save_file
 
 from cotrain.errors import InputError
-from cotrain.measure.affinity import Affinity, GroupTransference
-from cotrain.measure.gradients import Gradients
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.similarity import GradientSimilarity
 from cotrain.measure.measurement import Measurement
-from cotrain.measure.similarity import GradientSimilarity
+from cotrain.measure.transference.affinity import Affinity, GroupTransference
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from cotrain.errors import InputError
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.lookahead import FirstOrder, Lookahead
-from cotrain.measure.model_point import ModelPoint
-from cotrain.measure.steps import OwnStep
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.points.model_point import ModelPoint
+from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
+from cotrain.measure.transference.steps import OwnStep
 
 INSTRUMENTS: dict[str, Callable[..., Any]] = {
     "lookahead": Lookahead,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cotrain.measure.gradients import Gradients
-from cotrain.measure.similarity import (
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.similarity import (
     CONFLICT,
     COSINE,
     HIGH,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from cotrain.measure.directions import Dense
-from cotrain.measure.steps import OwnStep, PlainStep
+from cotrain.measure.points.directions import Dense
+from cotrain.measure.transference.steps import OwnStep, PlainStep
 
 
 class Point:

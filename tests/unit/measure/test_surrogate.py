@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from cotrain.errors import InputError
-from cotrain.measure.gains import Gains
-from cotrain.measure.pool import every_set, random_sets
-from cotrain.measure.surrogate import Surrogate
+from cotrain.measure.gains.gains import Gains
+from cotrain.measure.gains.sets import every_set, random_sets
+from cotrain.measure.gains.surrogate import Surrogate
 
 Array = NDArray[np.float64]
 Sets = NDArray[np.bool_]

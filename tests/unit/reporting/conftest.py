@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cotrain.result import (
+from cotrain.results import (
     AffinitySummary,
     Alternative,
     Contender,

@@ -14,14 +14,14 @@ import pytest
 from plotly.offline import get_plotlyjs
 from unit.reporting.test_report_browser import CHROMIUM, dom
 
-from cotrain.measure.affinity import Affinity, GroupTransference
-from cotrain.measure.datamap import DataMap
-from cotrain.measure.gains import Gains
+from cotrain.measure.datamaps.datamap import DataMap
+from cotrain.measure.datamaps.recorder import DataMaps
+from cotrain.measure.gains.gains import Gains
+from cotrain.measure.gradients.similarity import GradientSimilarity
 from cotrain.measure.measurement import Measurement
-from cotrain.measure.recorder import DataMaps
-from cotrain.measure.similarity import GradientSimilarity
+from cotrain.measure.transference.affinity import Affinity, GroupTransference
 from cotrain.reporting import render_html, render_measurements
-from cotrain.result import Result
+from cotrain.results import Result
 
 PLAIN = ["mass", "charge", "colour"]
 POLICY = re.compile('<meta http-equiv="Content-Security-Policy" content="([^"]*)">')

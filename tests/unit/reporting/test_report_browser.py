@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cotrain.reporting import render_html
-from cotrain.result import Result
+from cotrain.results import Result
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""

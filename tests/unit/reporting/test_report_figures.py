@@ -12,7 +12,7 @@ import pytest
 from cotrain.figures.heatmap import cluster_order, colour_limit, matrix_figure
 from cotrain.reporting.gains import gains_figure
 from cotrain.reporting.ranking import UNDEFINED
-from cotrain.result import Result
+from cotrain.results import Result
 
 RESULTS = ["tox21", "one_task", "sixty_tasks", "hostile"]
 

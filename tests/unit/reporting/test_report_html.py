@@ -13,7 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from cotrain.reporting import render_html
 from cotrain.reporting.ranking import UNDEFINED
-from cotrain.result import Contender, Result
+from cotrain.results import Contender, Result
 
 RESULTS = ["tox21", "one_task", "sixty_tasks", "hostile"]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cotrain.reporting import ledger
-from cotrain.result import Result
+from cotrain.results import Result
 
 
 def test_purposes_are_summed_in_order(tox21: Result) -> None:

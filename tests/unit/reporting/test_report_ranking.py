@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cotrain.reporting.ranking import UNDEFINED, best, by_gain, contenders, extremes, verdict
-from cotrain.result import Contender, Interval, Result
+from cotrain.results import Contender, Interval, Result
 
 
 def test_columns_are_the_tested_contenders_in_order(tox21: Result) -> None:

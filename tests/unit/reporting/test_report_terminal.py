@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cotrain.reporting import print_result
 from cotrain.reporting.ranking import UNDEFINED
-from cotrain.result import Contender, Result
+from cotrain.results import Contender, Result
 
 
 def printed(result: Result, width: int = 100) -> str:

@@ -7,9 +7,9 @@ import math
 import re
 
 from cotrain.figures.series import Series, series_figure
-from cotrain.measuring import Cost
 from cotrain.reporting import render_study
-from cotrain.result import Interval
+from cotrain.results import Interval
+from cotrain.run.measured import Cost
 from cotrain.studies.finding import Finding, Section, Verdict
 from cotrain.studies.scalarization.estimates import Estimates
 from cotrain.studies.scalarization.study import ScalarizationStudy

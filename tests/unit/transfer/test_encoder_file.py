@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import nn
 
-from cotrain.artifacts import RunFolder
 from cotrain.data import RandomSplit, from_arrays
-from cotrain.data.taskdata import Splits
+from cotrain.data.dataset import Splits
+from cotrain.engine.models.mlp import MLP
 from cotrain.errors import InputError
-from cotrain.models.mlp import MLP
+from cotrain.folder import RunFolder
 from cotrain.transfer import (
     EncoderFile,
     Finetuning,

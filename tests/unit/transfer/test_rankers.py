@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from tiny import make_data
 
-from cotrain.artifacts import RunFolder
 from cotrain.data import Splits, from_arrays, from_domains
-from cotrain.data.taskdata import Development
+from cotrain.data.dataset import Development
 from cotrain.errors import InputError
+from cotrain.folder import RunFolder
 from cotrain.transfer import (
     AnyRanker,
     ByGradients,

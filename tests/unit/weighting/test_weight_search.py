@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from tiny import OPTIMIZERS, make_development, small_engine, train
 
 from cotrain import InputError
+from cotrain.engine.engine import Engine
+from cotrain.engine.member import Change, Member, Recipe
 from cotrain.measure.measurement import Measurement
-from cotrain.population.engine import Engine
-from cotrain.population.member import Change, Member, Recipe
 from cotrain.weighting import (
     PB2,
     PBT,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from cotrain.engine.loss_weighting import FIXED, LossWeighting
+from cotrain.engine.member import Member, Recipe, one_hot
+from cotrain.engine.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
 from cotrain.errors import InputError
-from cotrain.population.member import Member, Recipe, one_hot
-from cotrain.population.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
-from cotrain.population.weighting import FIXED, LossWeighting
 from cotrain.studies.ranges import check_between, check_least
 
 UNIFORM = "uniform"
@@ -23,7 +23,7 @@ class Contestant:
         name: For people.
         optimizer: Makes the updates.
         learning_rates: ``[L]`` by growing rate.
-        weight_decay: As the optimizer has it, see :class:`~cotrain.population.member.Recipe`.
+        weight_decay: As the optimizer has it, see :class:`~cotrain.engine.member.Recipe`.
     """
 
     name: str

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import sem, t
 
-from cotrain.result import Interval
-from cotrain.statistics import LEVEL, interval
+from cotrain.results import Interval
+from cotrain.run.bootstrap import LEVEL, interval
 from cotrain.studies.optimizers.pareto import pareto_optimal
 
 Array = NDArray[np.float64]

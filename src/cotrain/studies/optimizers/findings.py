@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.engine.optimizers import SGD, Adam
 from cotrain.figures.text import MISSING, percent
-from cotrain.population.optimizers import SGD, Adam
-from cotrain.result import Interval
+from cotrain.results import Interval
 from cotrain.studies.finding import Finding, Verdict
 from cotrain.studies.optimizers import estimates as numbers
 from cotrain.studies.optimizers.pareto import pareto_optimal

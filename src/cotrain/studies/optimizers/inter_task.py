@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.measure.gradients import Gradients
+from cotrain.engine.engine import Engine
+from cotrain.engine.member import Member
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.training import Progress, start, train_cohort
+from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.similarity import CONFLICT, COSINE, MAGNITUDE, MEAN
 from cotrain.measure.probes import finite_mean
-from cotrain.measure.similarity import CONFLICT, COSINE, MAGNITUDE, MEAN
-from cotrain.measuring import Cost
-from cotrain.population.engine import Engine
-from cotrain.population.member import Member
-from cotrain.population.step import TrainingStep
-from cotrain.population.training import Progress, start, train_cohort
+from cotrain.run.measured import Cost
 from cotrain.studies.looking import Looking
 
 Array = NDArray[np.float64]

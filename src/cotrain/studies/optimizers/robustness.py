@@ -18,11 +18,11 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.func import functional_call
 
-from cotrain.data.taskdata import TaskData
+from cotrain.data.dataset import TaskData
+from cotrain.engine.models.multitask import ENCODER, MultiTaskNet
+from cotrain.engine.state import Tensors, is_shared
 from cotrain.errors import InputError
-from cotrain.models.multitask import ENCODER, MultiTaskNet
-from cotrain.population.state import Tensors, is_shared
-from cotrain.resample import redraw
+from cotrain.stats import redraw
 from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from cotrain.studies.optimizers.tuning import Tuned
 from cotrain.studies.redrawn import row_draws

@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.data.taskdata import Splits
+from cotrain.data.dataset import Splits
+from cotrain.engine.engine import Watch
 from cotrain.errors import InputError
 from cotrain.figures.style import Figure
+from cotrain.folder import RunFolder
 from cotrain.measure.measurement import Measurement
-from cotrain.population.engine import Watch
-from cotrain.result import Interval
-from cotrain.result_file import drop_working_files
-from cotrain.stages import claim_for
+from cotrain.results import Interval
+from cotrain.run.result_file import drop_working_files
+from cotrain.run.stages import claim_for
 from cotrain.studies.finding import Finding, Section
 from cotrain.studies.optimizers import estimates as numbers
 from cotrain.studies.optimizers import sections

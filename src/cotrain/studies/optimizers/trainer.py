@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
-from cotrain.choice import settled
-from cotrain.data.taskdata import Splits, TaskData
-from cotrain.measuring import Cost
-from cotrain.population.engine import Engine, Update, Watch
-from cotrain.population.member import Member
-from cotrain.settings import Settings
-from cotrain.stages import build_engine
+from cotrain.data.dataset import Splits, TaskData
+from cotrain.engine.engine import Engine, Update, Watch
+from cotrain.engine.member import Member
+from cotrain.folder import RunFolder
+from cotrain.run.budget import recipe_for
+from cotrain.run.measured import Cost
+from cotrain.run.selection import settled
+from cotrain.run.settings import Settings
+from cotrain.run.stages import build_engine
 from cotrain.studies.optimizers.contestants import OptimizerGrid
 from cotrain.studies.optimizers.inter_task import compare_gradients
 from cotrain.studies.optimizers.pareto import relative_loss

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.contenders import member_scores
-from cotrain.measuring import Cost
-from cotrain.population.checkpoint import split_models
-from cotrain.population.engine import Engine, Update
-from cotrain.population.member import Member
-from cotrain.population.trained import Models, predict
+from cotrain.engine.cohorts.checkpoint import split_models
+from cotrain.engine.engine import Engine, Update
+from cotrain.engine.member import Member
+from cotrain.engine.trained import Models, predict
+from cotrain.engine.tuning import member_scores
+from cotrain.run.measured import Cost
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]

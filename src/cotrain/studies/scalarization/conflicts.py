@@ -1,7 +1,7 @@
 """How often the gradients of a pair of tasks conflict while both are trained.
 
 Members are trained as the engine trains them, and every few steps each is held still as a
-:class:`~cotrain.measure.engine_point.EnginePoint`: a conflict is a negative cosine between the two tasks'
+:class:`~cotrain.measure.points.engine_point.EnginePoint`: a conflict is a negative cosine between the two tasks'
 gradients of the shared parameters, on the step's own batch and without dropout.
 """
 
@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.measure.similarity import COSINE, compared, conflicts
-from cotrain.measuring import Cost
-from cotrain.population.engine import Engine, cohort_size
-from cotrain.population.member import Member
-from cotrain.population.step import TrainingStep
-from cotrain.population.training import start, train_cohort
+from cotrain.engine.engine import Engine, cohort_size
+from cotrain.engine.member import Member
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.training import start, train_cohort
+from cotrain.measure.gradients.similarity import COSINE, compared, conflicts
+from cotrain.run.measured import Cost
 from cotrain.studies.looking import Looking
 from cotrain.studies.scalarization.pairs import Pair
 

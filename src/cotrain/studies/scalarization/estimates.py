@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from cotrain.result import Interval
-from cotrain.statistics import interval
+from cotrain.results import Interval
+from cotrain.run.bootstrap import interval
 from cotrain.studies.scalarization.pairs import UNIFORM
 from cotrain.studies.scalarization.scores import PairScores, known_mean
 

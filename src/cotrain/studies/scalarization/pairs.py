@@ -11,10 +11,10 @@ from itertools import combinations
 
 import numpy as np
 
+from cotrain.data.dataset import TaskData
 from cotrain.data.identity import label_key
-from cotrain.data.taskdata import TaskData
+from cotrain.engine.member import Member
 from cotrain.errors import InputError
-from cotrain.population.member import Member
 from cotrain.studies.ranges import check_between, check_least
 
 Pair = tuple[int, int]

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.choice import Choice, settled
-from cotrain.population.member import Member
+from cotrain.engine.member import Member
+from cotrain.folder import RunFolder
+from cotrain.run.selection import Choice, settled
 from cotrain.studies.scalarization.pairs import UNIFORM, Grid, Pair, Size, Vectors
 from cotrain.tasks import Task
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from cotrain.artifacts import RunFolder
-from cotrain.data.taskdata import Splits
+from cotrain.data.dataset import Splits
+from cotrain.engine.engine import Watch
 from cotrain.errors import InputError
-from cotrain.measuring import Cost
-from cotrain.population.engine import Watch
-from cotrain.result_file import drop_working_files
-from cotrain.stages import claim_for
+from cotrain.folder import RunFolder
+from cotrain.run.measured import Cost
+from cotrain.run.result_file import drop_working_files
+from cotrain.run.stages import claim_for
 from cotrain.studies.finding import Finding, Section
 from cotrain.studies.scalarization import sections
 from cotrain.studies.scalarization.estimates import (

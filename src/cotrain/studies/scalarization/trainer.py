@@ -10,17 +10,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.budget import recipe_for
-from cotrain.choice import Choice
-from cotrain.contenders import member_scores
-from cotrain.data.taskdata import Splits
-from cotrain.measuring import Cost
-from cotrain.population.engine import Engine, Update, Watch, cohort_size
-from cotrain.population.member import Member
-from cotrain.population.trained import Trained
-from cotrain.settings import Settings
-from cotrain.stages import build_engine
+from cotrain.data.dataset import Splits
+from cotrain.engine.engine import Engine, Update, Watch, cohort_size
+from cotrain.engine.member import Member
+from cotrain.engine.trained import Trained
+from cotrain.engine.tuning import member_scores
+from cotrain.folder import RunFolder
+from cotrain.run.budget import recipe_for
+from cotrain.run.measured import Cost
+from cotrain.run.selection import Choice
+from cotrain.run.settings import Settings
+from cotrain.run.stages import build_engine
 from cotrain.studies.redrawn import redrawn_scores
 from cotrain.studies.scalarization.conflicts import conflict_shares
 from cotrain.studies.scalarization.pairs import Grid, Pair, Size

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.result import Interval
-from cotrain.statistics import interval
+from cotrain.results import Interval
+from cotrain.run.bootstrap import interval
 from cotrain.studies.scale.scores import BY_VALIDATION, ScaleScores
 
 Array = NDArray[np.float64]

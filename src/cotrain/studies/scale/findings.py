@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cotrain.figures.text import percent
-from cotrain.result import Interval
+from cotrain.results import Interval
 from cotrain.studies.finding import Finding, Verdict, level, written
 from cotrain.studies.scale.estimates import ScaleEstimates
 

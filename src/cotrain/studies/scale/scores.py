@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.choice import Choice, settled
+from cotrain.folder import RunFolder
+from cotrain.run.selection import Choice, settled
 from cotrain.studies.scale.sets import ScalePlan, SourceSet
 from cotrain.tasks import Task
 

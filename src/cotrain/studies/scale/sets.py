@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cotrain.contenders import Setting
+from cotrain.engine.tuning import Setting
 from cotrain.errors import InputError
 from cotrain.transfer import SWEEP, unions
 

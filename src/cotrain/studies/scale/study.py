@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from cotrain.artifacts import RunFolder
+from cotrain.data.columns.infer import match
+from cotrain.data.dataset import Splits
 from cotrain.data.identity import label_key, row_keys
-from cotrain.data.infer import match
-from cotrain.data.taskdata import Splits
+from cotrain.engine.engine import Watch
 from cotrain.errors import InputError
-from cotrain.population.engine import Watch
-from cotrain.result_file import drop_working_files
-from cotrain.stages import claim_for
+from cotrain.folder import RunFolder
+from cotrain.run.result_file import drop_working_files
+from cotrain.run.stages import claim_for
 from cotrain.studies.finding import Finding, Section
 from cotrain.studies.scale import findings, sections
 from cotrain.studies.scale.estimates import ScaleEstimates, estimates, related_groups

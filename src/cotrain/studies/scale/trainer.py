@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.artifacts import RunFolder
-from cotrain.choice import Choice
-from cotrain.data.taskdata import Splits
-from cotrain.population.engine import Update, Watch
-from cotrain.population.state import Tensors
+from cotrain.data.dataset import Splits
+from cotrain.engine.engine import Update, Watch
+from cotrain.engine.state import Tensors
+from cotrain.folder import RunFolder
+from cotrain.run.selection import Choice
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import ScaleGrid, SourceSet
 from cotrain.transfer import (

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from cotrain.engine.loss_weighting import FIXED
+from cotrain.engine.optimizers import SGD
 from cotrain.errors import InputError
-from cotrain.population.optimizers import SGD
-from cotrain.population.weighting import FIXED
 from cotrain.studies.optimizers.contestants import Contestant, Method, OptimizerGrid
 
 METHODS = (Method(name="uniform", weighting=FIXED),)

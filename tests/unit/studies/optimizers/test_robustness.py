@@ -10,10 +10,10 @@ import torch
 from tiny import make_architecture, make_data, make_development
 from torch import nn
 
+from cotrain.engine.member import Member
+from cotrain.engine.state import initial_state
 from cotrain.errors import InputError
-from cotrain.measuring import Cost
-from cotrain.population.member import Member
-from cotrain.population.state import initial_state
+from cotrain.run.measured import Cost
 from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES
 from cotrain.studies.optimizers.robustness import check_images, image_sets, refitted_scores
 from cotrain.studies.optimizers.tuning import Tuned

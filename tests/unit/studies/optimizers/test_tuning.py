@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tiny import RECIPE, make_development, small_engine
 
-from cotrain.population.member import Member
-from cotrain.population.optimizers import SGD
+from cotrain.engine.member import Member
+from cotrain.engine.optimizers import SGD
 from cotrain.studies.optimizers import inter_task
 from cotrain.studies.optimizers.inter_task import compare_gradients
 from cotrain.studies.optimizers.tuning import tune

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.choice import Choice
-from cotrain.population.member import Member
+from cotrain.engine.member import Member
+from cotrain.run.selection import Choice
 from cotrain.studies.scalarization.pairs import Pair, Size
 
 Array = NDArray[np.float64]

@@ -13,11 +13,11 @@ from tiny import RECIPE, make_architecture, make_development, on_both, small_eng
 from torch import Tensor
 from torch.func import functional_call
 
-from cotrain.data.taskdata import Development, TaskData
-from cotrain.models.losses import TaskLosses
-from cotrain.population.member import Member
-from cotrain.population.step import TrainingStep
-from cotrain.population.training import Progress, train_cohort
+from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.member import Member
+from cotrain.engine.models.losses import TaskLosses
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.training import Progress, train_cohort
 from cotrain.studies.scalarization import conflicts
 from cotrain.studies.scalarization.conflicts import conflict_shares
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tiny import make_data, make_tasks
 
-from cotrain.data.taskdata import TaskData
+from cotrain.data.dataset import TaskData
 from cotrain.errors import InputError
 from cotrain.studies.scalarization.pairs import Grid, Vectors, draw_pairs
 

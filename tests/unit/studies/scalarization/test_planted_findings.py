@@ -11,8 +11,8 @@ import pytest
 from tiny import make_tasks
 from unit.studies.scalarization.planted import RATES, Planted
 
-from cotrain.artifacts import RunFolder
-from cotrain.result import Interval
+from cotrain.folder import RunFolder
+from cotrain.results import Interval
 from cotrain.studies.finding import Verdict
 from cotrain.studies.scalarization.estimates import (
     Estimates,

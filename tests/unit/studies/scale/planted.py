@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.choice import Choice
+from cotrain.run.selection import Choice
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import SourceSet
 

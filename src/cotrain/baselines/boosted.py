@@ -1,0 +1,248 @@
+"""Independent gradient-boosted trees, one model a task: the honest alternative to every network.
+
+Each task is tuned over as many candidates as a network is, on the same validation rows (which also stop
+the boosting early), and then trained from as many seeds; the seeds' predictions are averaged.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from cotrain.data.dataset import Development
+from cotrain.tasks import Kind, Task, score
+
+Array = NDArray[np.float64]
+Model = Any  # a fitted model of the library behind the learner
+
+PATIENCE = 25  # boosting rounds without improvement on validation
+MOST_ROUNDS = 500
+CELLS_PER_THREAD = 2_000_000  # below, a second thread waits longer than it works
+
+
+class TreeLearner(Protocol):
+    """A gradient-boosting library."""
+
+    @property
+    def name(self) -> str:
+        """Shown in the report."""
+        ...
+
+    @property
+    def candidates(self) -> tuple[dict[str, Any], ...]:
+        """Settings to tune over."""
+        ...
+
+    def fit(self, data: TreeData, candidate: dict[str, Any], seed: int) -> Model:
+        """Train one model with early stopping on the validation rows."""
+        ...
+
+    def predict(self, task: Task, model: Model, columns: Array) -> Array:
+        """``[n]`` probabilities or values, or ``[n, classes]`` probabilities."""
+        ...
+
+    def save(self, models: list[Model], path: Path) -> None:
+        """Write models without pickle."""
+        ...
+
+    def load(self, path: Path) -> list[Model]:
+        """Read what :meth:`save` wrote, refusing anything else."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeData:
+    """One task's labelled rows.
+
+    Args:
+        task: The task.
+        columns: ``[n, F]`` training columns, NaN where missing.
+        labels: ``[n]`` codes or standardised values.
+        valid_columns: ``[m, F]`` validation columns.
+        valid_labels: ``[m]``.
+        categorical: ``[F]`` which columns hold category codes.
+    """
+
+    task: Task
+    columns: Array
+    labels: Array
+    valid_columns: Array
+    valid_labels: Array
+    categorical: NDArray[np.bool_]
+
+
+def tree_data(development: Development, task: int) -> TreeData:
+    """The labelled rows of a task."""
+    rows, labels = development.train.labels(task)
+    valid_rows, valid_labels = development.valid.labels(task)
+    return TreeData(
+        task=development.tasks[task],
+        columns=development.train.columns[rows],
+        labels=labels,
+        valid_columns=development.valid.columns[valid_rows],
+        valid_labels=valid_labels,
+        categorical=development.train.categorical,
+    )
+
+
+def fit_task(learner: TreeLearner, data: TreeData, *, candidates: int, seeds: int) -> list[Model]:
+    """Tune on seed 0, then train the best candidate from the other seeds too."""
+    tried = [
+        (learner.fit(data, candidate, 0), candidate)
+        for candidate in learner.candidates[:candidates]
+    ]
+
+    def quality(model: Model) -> float:
+        return score(
+            data.task, learner.predict(data.task, model, data.valid_columns), data.valid_labels
+        )
+
+    first, best = max(tried, key=lambda pair: quality(pair[0]))
+    return [first, *(learner.fit(data, best, seed) for seed in range(1, seeds))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistTrees:
+    """scikit-learn's ``HistGradientBoosting``. Random feature subsets make the seeds differ."""
+
+    name: str = "HistGradientBoosting"
+    candidates: tuple[dict[str, Any], ...] = (
+        {"learning_rate": 0.1, "max_leaf_nodes": 31, "max_features": 0.5},
+        {"learning_rate": 0.05, "max_leaf_nodes": 15, "max_features": 0.3},
+        {"learning_rate": 0.1, "max_leaf_nodes": 8, "max_features": 0.5, "min_samples_leaf": 5},
+    )
+
+    def fit(self, data: TreeData, candidate: dict[str, Any], seed: int) -> Model:
+        """See :class:`TreeLearner`."""
+        from sklearn import ensemble
+
+        regression = data.task.kind is Kind.REGRESSION
+        seen = np.isin(data.valid_labels, data.labels) | regression  # it refuses unseen classes
+        kind = (
+            ensemble.HistGradientBoostingRegressor
+            if regression
+            else ensemble.HistGradientBoostingClassifier
+        )
+        model = kind(
+            **candidate,
+            max_iter=MOST_ROUNDS,
+            max_bins=_bins(data),
+            early_stopping=True,
+            n_iter_no_change=PATIENCE,
+            categorical_features=data.categorical,
+            random_state=seed,
+        )
+        with threadpool_limits(_threads(data.columns), "openmp"):
+            return model.fit(
+                data.columns,
+                data.labels,
+                X_val=data.valid_columns[seen],
+                y_val=data.valid_labels[seen],
+            )
+
+    def predict(self, task: Task, model: Model, columns: Array) -> Array:
+        """See :class:`TreeLearner`."""
+        with threadpool_limits(_threads(columns), "openmp"):
+            if task.kind is Kind.REGRESSION:
+                return np.asarray(model.predict(columns), dtype=np.float64)
+            return _all_classes(task, model.classes_, model.predict_proba(columns))
+
+    def save(self, models: list[Model], path: Path) -> None:
+        """See :class:`TreeLearner`."""
+        import skops.io
+
+        skops.io.dump(models, path)
+
+    def load(self, path: Path) -> list[Model]:
+        """See :class:`TreeLearner`."""
+        import skops.io
+        from sklearn import ensemble
+
+        kinds = (
+            ensemble.HistGradientBoostingClassifier,
+            ensemble.HistGradientBoostingRegressor,
+        )
+        models = skops.io.load(path, trusted=_TRUSTED)
+        if not (isinstance(models, list) and all(isinstance(model, kinds) for model in models)):
+            raise ValueError("the file holds something else than boosted trees")
+        return models
+
+
+_TRUSTED = [
+    "functools.partial",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.utils.validation.check_array",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightGBMTrees:
+    """LightGBM (extra ``gbm``). Random feature subsets make the seeds differ."""
+
+    name: str = "LightGBM"
+    candidates: tuple[dict[str, Any], ...] = (
+        {"learning_rate": 0.05, "num_leaves": 31, "feature_fraction": 0.3},
+        {"learning_rate": 0.1, "num_leaves": 15, "feature_fraction": 0.5},
+        {"learning_rate": 0.05, "num_leaves": 8, "feature_fraction": 0.5, "min_data_in_leaf": 5},
+    )
+
+    def fit(self, data: TreeData, candidate: dict[str, Any], seed: int) -> Model:
+        """See :class:`TreeLearner`."""
+        import lightgbm
+
+        settings = candidate | _objective(data.task) | {"seed": seed, "verbose": -1}
+        settings["num_threads"] = _threads(data.columns)
+        categories = data.categorical.nonzero()[0].tolist()
+        train = lightgbm.Dataset(data.columns, data.labels, categorical_feature=categories)
+        valid = lightgbm.Dataset(data.valid_columns, data.valid_labels, reference=train)
+        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
+        return lightgbm.train(settings, train, MOST_ROUNDS, valid_sets=[valid], callbacks=[stop])
+
+    def predict(self, task: Task, model: Model, columns: Array) -> Array:
+        """See :class:`TreeLearner`."""
+        return np.asarray(model.predict(columns), dtype=np.float64)
+
+    def save(self, models: list[Model], path: Path) -> None:
+        """See :class:`TreeLearner`."""
+        import json
+
+        path.write_text(json.dumps([model.model_to_string() for model in models]))
+
+    def load(self, path: Path) -> list[Model]:
+        """See :class:`TreeLearner`."""
+        import json
+
+        import lightgbm
+
+        return [lightgbm.Booster(model_str=text) for text in json.loads(path.read_text())]
+
+
+def _objective(task: Task) -> dict[str, Any]:
+    if task.kind is Kind.MULTICLASS:
+        return {"objective": "multiclass", "num_class": len(task.classes)}
+    return {"objective": "binary" if task.kind is Kind.BINARY else "regression"}
+
+
+def _threads(columns: Array) -> int:
+    return int(np.clip(columns.size // CELLS_PER_THREAD, 1, os.cpu_count() or 1))
+
+
+def _bins(data: TreeData) -> int:
+    """Bins that lose nothing: fingerprints need two, and a histogram's cost is its bins."""
+    most = max(
+        (len(np.unique(column[np.isfinite(column)])) for column in data.columns.T), default=2
+    )
+    return int(np.clip(most, 2, 255))
+
+
+def _all_classes(task: Task, present: NDArray[np.float64], probabilities: Array) -> Array:
+    """Probabilities over the task's classes, from those over the classes seen in training."""
+    full = np.zeros((len(probabilities), len(task.classes)))
+    full[:, present.astype(int)] = probabilities
+    return full[:, 1] if task.kind is Kind.BINARY else full

@@ -1,0 +1,157 @@
+"""The data every stage works on: inputs, targets, the label mask — and a test split under seal.
+
+Letters: N rows, T tasks, D inputs, F columns the trees see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cotrain.data.identity import row_keys
+from cotrain.errors import InputError
+from cotrain.tasks import Task
+
+if TYPE_CHECKING:
+    from cotrain.data.features.prepare import Preparation
+    from cotrain.run.selection import Choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskData:
+    """Rows with inputs and partially labelled targets.
+
+    Args:
+        inputs: ``[N, ...]`` float32, what the network reads; finite.
+        targets: ``[N, T]`` float32: class codes, or standardised values. Cells without a label hold 0,
+            whatever stood there, so a missing label can have no influence.
+        mask: ``[N, T]`` bool, true where a label is present.
+        tasks: The ordered task list.
+        columns: ``[N, F]`` float64, what the trees read: NaN where missing, categories as codes.
+        categorical: ``[F]`` bool, which of ``columns`` are category codes.
+        domains: ``[T]`` if tasks are domains, so that every row is labelled for one of them and weights
+            are the rates at which batches sample them: what seeds the draws of each domain's rows. Else
+            empty.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    mask: Tensor
+    tasks: tuple[Task, ...]
+    columns: NDArray[np.float64]
+    categorical: NDArray[np.bool_]
+    domains: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that do not fit and inputs that are not finite; blank unlabelled cells."""
+        shape = (len(self.inputs), len(self.tasks))
+        if self.targets.shape != shape or self.mask.shape != shape:
+            raise InputError(
+                f"targets {tuple(self.targets.shape)} and mask {tuple(self.mask.shape)} must both be "
+                f"[rows, tasks] = {shape}"
+            )
+        if not bool(torch.isfinite(self.inputs).all()):
+            raise InputError("inputs hold NaN or infinity: fill or drop these cells first")
+        blanked = torch.where(self.mask, self.targets, 0.0).to(torch.float32)
+        if not bool(torch.isfinite(blanked).all()):
+            raise InputError("a labelled target is NaN or infinite: mask the cell or correct it")
+        object.__setattr__(self, "targets", blanked)
+
+    def __len__(self) -> int:
+        """Number of rows N."""
+        return len(self.inputs)
+
+    def rows(self, index: NDArray[np.intp] | Tensor) -> TaskData:
+        """The same data at the given rows."""
+        at = torch.as_tensor(index)
+        return replace(
+            self,
+            inputs=self.inputs[at],
+            targets=self.targets[at],
+            mask=self.mask[at],
+            columns=self.columns[at.numpy()],
+        )
+
+    def labels(self, task: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Row numbers that carry a label of the task, and these labels."""
+        at = self.mask[:, task].numpy().nonzero()[0]
+        return at, self.targets[:, task].numpy()[at].astype(np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Development:
+    """What measuring, tuning and deciding may see: the training and the validation split.
+
+    Args:
+        train: Training rows.
+        valid: Validation rows.
+        train_rows: ``[N]`` places of the training rows in the user's table, from 0; their own order if
+            None.
+    """
+
+    train: TaskData
+    valid: TaskData
+    train_rows: NDArray[np.int64] | None = None
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The ordered task list."""
+        return self.train.tasks
+
+
+class SealedTest:
+    """The test split. It opens only for a finished :class:`~cotrain.run.selection.Choice`.
+
+    No stage before the proof has a ``Choice`` to show, so choosing on test data does not type-check.
+    """
+
+    def __init__(self, data: TaskData) -> None:
+        self.__data = data
+
+    def __len__(self) -> int:
+        """Number of test rows."""
+        return len(self.__data)
+
+    def __repr__(self) -> str:
+        """Rows only."""
+        return f"SealedTest(rows={len(self)})"
+
+    def count_known(self, keys: NDArray[np.int64]) -> int:
+        """How many of its rows have the inputs of known rows, by their keys; not which."""
+        return int(np.isin(row_keys(self.__data.inputs), keys).sum())
+
+    def open_for(self, choice: Choice) -> TaskData:
+        """The test rows, in exchange for the choice that was made without them."""
+        choice.check(self.__data.tasks)
+        return self.__data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """A data set cut in three, the third part under seal.
+
+    Args:
+        development: Training and validation rows.
+        test: The sealed test rows.
+        notes: What the user should know about the cut: rows without labels, columns left out, …
+        preparation: How table rows become inputs; None for data given as arrays.
+        unlabelled: Rows that were dropped because they carry no label.
+        digest: SHA-256 over inputs, targets, mask and row assignment; resuming checks it.
+    """
+
+    development: Development
+    test: SealedTest
+    digest: str
+    notes: tuple[str, ...] = ()
+    unlabelled: int = 0
+    preparation: Preparation | None = None
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The ordered task list."""
+        return self.development.tasks

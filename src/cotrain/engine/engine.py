@@ -1,0 +1,153 @@
+"""The engine: trains any number of members in cohorts that fit in memory, and survives being killed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from cotrain.data.dataset import Development
+from cotrain.engine.batches import batch_count
+from cotrain.engine.cohorts.local import ThisProcess
+from cotrain.engine.cohorts.memory import gradients_kept, member_bytes
+from cotrain.engine.cohorts.stage import Cohort, Stage, Update, Watch
+from cotrain.engine.cohorts.workers import Cluster, Cut, Site, Workers, repeated
+from cotrain.engine.executors.base import Executor
+from cotrain.engine.executors.calibrate import Calibration
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.trained import Trained
+from cotrain.folder import RunFolder
+
+__all__ = ["Engine", "Update", "Watch", "cohort_size", "flops_per_example"]
+
+COHORT_BYTES = 1 << 30  # stacked parameters, moments and activations of a cohort
+MOST_MEMBERS = 64
+CHECKPOINT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Everything that is the same for all populations of a run.
+
+    Args:
+        architecture: Builds a fresh network for a seed.
+        development: Training and validation rows.
+        recipe: How members are trained.
+        executor: Who computes.
+        calibration: Why this executor.
+        folder: Where finished cohorts and checkpoints go; the run resumes from it.
+        watch: Called after every round.
+        checkpoint_seconds: Time between checkpoints of an unfinished cohort.
+        cluster: Where cohorts are trained.
+        cut: How populations are cut into cohorts.
+    """
+
+    architecture: Architecture
+    development: Development
+    recipe: Recipe
+    executor: Executor
+    calibration: Calibration
+    folder: RunFolder
+    watch: Watch = field(default=lambda _: None)
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    cluster: Cluster = field(default_factory=ThisProcess)
+    cut: Cut = field(default_factory=Cut)
+
+    def train(self, stage: str, members: Sequence[Member]) -> Trained:
+        """Train all members. Finished cohorts of the same stage are read back instead.
+
+        Args:
+            stage: Names the files; each stage of a run has its own.
+            members: Any number; a member's result does not depend on the others.
+
+        Raises:
+            LostError: If workers keep dying; the run folder keeps what is done.
+        """
+        run = Stage(
+            name=stage,
+            cohorts=[
+                Cohort(folder=self.folder, name=f"population/{stage}-{at}", members=tuple(cohort))
+                for at, cohort in enumerate(self.cohorts(members))
+            ],
+            recipe=self.recipe,
+            workers=self.workers,
+            watch=self.watch,
+            checkpoint_seconds=self.checkpoint_seconds,
+        )
+        return repeated(run.train)
+
+    @cached_property
+    def workers(self) -> Workers:
+        """Who trains cohorts."""
+        site = Site(
+            architecture=self.architecture, development=self.development, executor=self.executor
+        )
+        return self.cluster.workers(site)
+
+    def cohorts(self, members: Sequence[Member]) -> list[list[Member]]:
+        """Members that stand together and share weighting and optimizer, as many as fit in memory.
+
+        Several workers share them out evenly.
+        """
+        alike = groupby(members, key=lambda member: (member.weighting, member.optimizer))
+        found = []
+        for _, group in alike:
+            run = list(group)
+            most = cohort_size(
+                self.architecture, self.recipe, self.cut.room, gradients=gradients_kept(run[0])
+            )
+            size = min(most, -(-len(run) // self.cut.parts))
+            found += [run[at : at + size] for at in range(0, len(run), size)]
+        return found
+
+    def forget(self, stage: str, members: Sequence[Member]) -> None:
+        """Delete the files of a stage whose result is kept elsewhere."""
+        for cohort in range(len(self.cohorts(members))):
+            self.folder.remove(f"population/{stage}-{cohort}.safetensors")
+
+    def predict(self, trained: Trained, inputs: Tensor) -> Tensor:
+        """``[P, O, N]`` outputs of each member on other rows, each task's from its best round."""
+        return trained.predict(self.executor, inputs, self.development.tasks)
+
+    def examples(self, trained: Trained) -> int:
+        """Training examples the population has processed, summed over members."""
+        return int(trained.rounds_run.sum()) * self.examples_in_round
+
+    @property
+    def examples_in_round(self) -> int:
+        """Training examples that one member sees in a round."""
+        rows, batches = len(self.development.train), self.batches_in_round
+        return batches * (rows // batches)
+
+    @property
+    def batches_in_round(self) -> int:
+        """Optimizer steps in one round."""
+        return batch_count(len(self.development.train), self.recipe.batch_size)
+
+
+def cohort_size(
+    architecture: Architecture, recipe: Recipe, room: int | None = None, *, gradients: int = 1
+) -> int:
+    """Members that train side by side: as many as fit in a room, at most 64.
+
+    Args:
+        architecture: Of every member.
+        recipe: Of every member.
+        room: Bytes; ``COHORT_BYTES`` if None. See :func:`~cotrain.engine.cohorts.memory.member_bytes`.
+        gradients: See :func:`~cotrain.engine.cohorts.memory.gradients_kept`.
+    """
+    room = COHORT_BYTES if room is None else room
+    return max(1, min(MOST_MEMBERS, room // member_bytes(architecture, recipe, gradients)))
+
+
+def flops_per_example(architecture: Architecture) -> float:
+    """Floating-point operations of one training example, forward and backward."""
+    net = architecture.build(seed=0)
+    with FlopCounterMode(display=False) as counter:
+        net(architecture.sample.repeat_interleave(2, 0)).sum().backward()
+    return float(counter.get_total_flops()) / 2

@@ -1,0 +1,70 @@
+"""The seam for methods that decide, from losses or gradients, what a step minimises.
+
+A method sees a training step between its forward and its backward pass. Most turn the losses into weights;
+who needs the tasks' gradients asks for them (see :class:`~cotrain.engine.task_gradients.StepGradients`).
+Whatever a method remembers stands in the state, so it is copied, selected and saved with the members.
+Letters: P members, T tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cotrain.engine.state import State, Tensors
+    from cotrain.engine.step import TrainingStep
+    from cotrain.engine.task_gradients import StepGradients
+
+
+class LossWeighting(Protocol):
+    """From losses to the weights of a step, or on to its gradients."""
+
+    def start(self, members: int, tasks: int) -> Tensors:
+        """What the method remembers before the first step: name → ``[P, ...]``."""
+        ...
+
+    def weigh(self, step: TrainingStep) -> Tensor:
+        """``[P, T]`` weights of this step, 0 where the member's own weight is 0."""
+        ...
+
+    def gradients(self, possible: StepGradients) -> Tensors:
+        """What the optimizer is given, like ``state.params``; of the weights, if nothing else is said."""
+        ...
+
+    def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
+        """After the update: ``losses_after`` gives ``[P, T]`` losses of the same batch."""
+        ...
+
+    def end_round(self, state: State) -> None:
+        """After the last step of a round."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed:
+    """The member's own weights in every step: scalarization."""
+
+    def start(self, members: int, tasks: int) -> Tensors:
+        """See :class:`LossWeighting`; likewise below."""
+        return {}
+
+    def weigh(self, step: TrainingStep) -> Tensor:
+        """The weights as they are."""
+        return step.weights
+
+    def gradients(self, possible: StepGradients) -> Tensors:
+        """Of the weighted losses."""
+        return possible.weighted(self.weigh(possible.step))
+
+    def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
+        """Nothing to learn."""
+
+    def end_round(self, state: State) -> None:
+        """Nothing to end."""
+
+
+FIXED = Fixed()

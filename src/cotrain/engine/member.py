@@ -1,0 +1,130 @@
+"""Who is trained (members) and how (the recipe)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from cotrain.engine.loss_weighting import FIXED, LossWeighting
+from cotrain.engine.optimizers import ADAMW, Optimizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a member trains with from a round on.
+
+    Args:
+        round: Rounds completed before.
+        weights: ``[T]``.
+        learning_rate: Peak learning rate.
+        weight_decay: Multiplies the recipe's.
+    """
+
+    round: int
+    weights: tuple[float, ...]
+    learning_rate: float
+    weight_decay: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One weight vector over the tasks, or a schedule of them, trained from one seed.
+
+    Args:
+        name: What the member stands for, for instance ``joint`` or ``single/3``; shown in the ledger.
+        weights: ``[T]`` loss weights, non-negative and not all zero.
+        seed: Seeds the initial parameters and the dropout masks.
+        learning_rate: Peak learning rate.
+        dropout: Multiplies the network's dropout rates; 1 leaves them as they are.
+        weight_decay: Multiplies the recipe's weight decay.
+        weighting: Makes the weights of every step from these and the losses.
+        optimizer: Makes the updates.
+        start: Which of the architecture's starts its encoder begins from; a fresh one if empty.
+        changes: Later weights, by growing rounds.
+    """
+
+    name: str
+    weights: tuple[float, ...]
+    seed: int = 0
+    learning_rate: float = 1e-3
+    dropout: float = 1.0
+    weight_decay: float = 1.0
+    weighting: LossWeighting = FIXED
+    optimizer: Optimizer = ADAMW
+    start: str = ""
+    changes: tuple[Change, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse weights that train nothing or train away from a task."""
+        for weights in (self.weights, *(change.weights for change in self.changes)):
+            if not all(0 <= w < float("inf") for w in weights) or not any(weights):
+                raise ValueError(
+                    f"member {self.name!r}: weights must be finite, >= 0 and not all 0, got {weights}"
+                )
+
+    @property
+    def kind(self) -> tuple[tuple[float, ...], LossWeighting, tuple[Change, ...], str]:
+        """What it is trained for, and from: the same for all seeds and settings that are tried."""
+        return self.weights, self.weighting, self.changes, self.start
+
+    def at(self, round: int) -> Member:
+        """The member as it trains after so many completed rounds.
+
+        >>> later = Change(round=3, weights=(0.0, 1.0), learning_rate=1e-3)
+        >>> member = Member(name="m", weights=(1.0, 0.0), changes=(later,))
+        >>> member.at(2).weights, member.at(3).weights
+        ((1.0, 0.0), (0.0, 1.0))
+        """
+        past = [change for change in self.changes if change.round <= round]
+        if not past:
+            return self
+        now = past[-1]
+        return replace(
+            self,
+            weights=now.weights,
+            learning_rate=now.learning_rate,
+            weight_decay=now.weight_decay,
+        )
+
+
+def one_hot(task: int, tasks: int) -> tuple[float, ...]:
+    """Weights of single-task learning.
+
+    >>> one_hot(1, 3)
+    (0.0, 1.0, 0.0)
+    """
+    return indicator({task}, tasks)
+
+
+def indicator(group: set[int] | frozenset[int] | tuple[int, ...], tasks: int) -> tuple[float, ...]:
+    """Weights of a task group: one for members of the group, zero for the others.
+
+    >>> indicator({0, 2}, 3)
+    (1.0, 0.0, 1.0)
+    """
+    return tuple(float(t in group) for t in range(tasks))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How every member is trained. The defaults serve tables of 10² to 10⁵ rows.
+
+    Args:
+        rounds: Passes over the training rows at most.
+        batch_size: Rows in a batch at most; batches of a run all have the same size.
+        patience: A member stops when none of its tasks' validation losses improved for this many
+            rounds.
+        one_model: A member's tasks all speak from the round with the best unweighted mean of their
+            validation losses, and ``patience`` waits for that mean; else each from its own best round.
+        weight_decay: Decoupled from the gradient or L2 within it, as the optimizer has it.
+        warmup: Share of the steps over which the learning rate rises linearly; it then falls to zero
+            along a cosine.
+        data_seed: Orders the rows; the same for all members, so a batch is read once for all.
+    """
+
+    rounds: int = 40
+    batch_size: int = 256
+    patience: int = 12
+    one_model: bool = False
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    data_seed: int = 0

@@ -1,0 +1,158 @@
+"""The proof: the test split, opened once for the finished choice, scores every contender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.data.dataset import TaskData
+from cotrain.grouping import Membership
+from cotrain.results import Contender, Interval, TaskResult
+from cotrain.run.bootstrap import bootstrap, contender_scores, interval
+from cotrain.run.selection import Choice
+from cotrain.tasks import score
+
+Array = NDArray[np.float64]
+SHIPPED = "shipped"
+NETWORKS = "networks"  # each task by the network that validation chose, without trees
+BASELINES = (Contender.SINGLE, Contender.JOINT, Contender.TREES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Scores of the contenders and of what is shipped, for every task.
+
+    Args:
+        value: Contender, ``shipped`` or ``networks`` → ``[T]`` test scores.
+        drawn: The same → ``[R, T]`` scores in R bootstrap replicates.
+    """
+
+    value: dict[str, Array]
+    drawn: dict[str, Array]
+
+    def gain(self, task: int, a: str, b: str) -> Interval:
+        """Difference of two columns on one task."""
+        value = float(self.value[a][task] - self.value[b][task])
+        return interval(value, self.drawn[a][:, task] - self.drawn[b][:, task])
+
+    def mean_gain(self, a: str, b: str) -> Interval:
+        """Difference of two columns averaged over the tasks on which the metric is defined."""
+        value = float(_mean(self.value[a] - self.value[b]))
+        return interval(value, _mean(self.drawn[a] - self.drawn[b]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Test scores with paired intervals.
+
+    Args:
+        tasks: One row a task.
+        mean_test: Contender (and ``shipped``) → mean test score over tasks.
+        overall: ``a - b`` → difference of the mean test scores with its interval.
+    """
+
+    tasks: tuple[TaskResult, ...]
+    mean_test: dict[str, float]
+    overall: dict[str, Interval]
+
+
+def prove(
+    choice: Choice,
+    test: TaskData,
+    predictions: Sequence[Mapping[Contender, Array]],
+    membership: Membership,
+    train_labels: Sequence[int],
+    seed: int,
+) -> Proof:
+    """Score all contenders on the test rows, with a paired bootstrap over rows and seeds.
+
+    Args:
+        choice: Who serves which task, decided without the test split.
+        test: The opened test split, N rows.
+        predictions: For each task, contender → ``[S, N, ...]`` predictions of S seeds.
+        membership: For naming each task's partners.
+        train_labels: ``[T]`` training labels of each task.
+        seed: Seeds the bootstrap.
+    """
+    table = _score_all(choice, test, predictions, seed)
+    rows = tuple(
+        _row(t, table, choice, test, predictions[t], membership, train_labels[t])
+        for t in range(len(test.tasks))
+    )
+    pairs = [(NETWORKS, Contender.SINGLE), *((SHIPPED, base) for base in BASELINES)]
+    pairs += [(Contender.JOINT, Contender.SINGLE), (Contender.JOINT, Contender.TREES)]
+    pairs += [(Contender.GROUPS, Contender.JOINT)]
+    pairs += [(Contender.GROUPS, Contender.SINGLE), (Contender.TREES, Contender.SINGLE)]
+    if Contender.PRETRAINED in predictions[0]:
+        pairs += [(Contender.PRETRAINED, base) for base in (Contender.SINGLE, Contender.TREES)]
+    if Contender.WEIGHTED in predictions[0]:
+        pairs.append((Contender.WEIGHTED, Contender.JOINT))
+    return Proof(
+        tasks=rows,
+        mean_test={name: float(_mean(column)) for name, column in table.value.items()},
+        overall={f"{a} - {b}": table.mean_gain(a, b) for a, b in pairs},
+    )
+
+
+def _score_all(
+    choice: Choice, test: TaskData, predictions: Sequence[Mapping[Contender, Array]], seed: int
+) -> Table:
+    labels = [test.labels(t) for t in range(len(test.tasks))]
+    scores = [
+        contender_scores(task, predictions[t], choice.network[t], labels[t])
+        for t, task in enumerate(test.tasks)
+    ]
+    value: dict[str, Array] = {c: np.array([own[c] for own in scores]) for c in scores[0]}
+    drawn: dict[str, Array] = dict(
+        bootstrap(test.tasks, predictions, choice, labels, len(test), seed).items()
+    )
+    for columns in (value, drawn):
+        for name, chosen in ((SHIPPED, choice.served_by), (NETWORKS, choice.network)):
+            picked = [columns[server][..., t] for t, server in enumerate(chosen)]
+            columns[name] = np.stack(picked, axis=-1)
+    return Table(value=value, drawn=drawn)
+
+
+def _row(
+    t: int,
+    table: Table,
+    choice: Choice,
+    test: TaskData,
+    predictions: Mapping[Contender, Array],
+    membership: Membership,
+    train_labels: int,
+) -> TaskResult:
+    task = test.tasks[t]
+    rows, target = test.labels(t)
+    return TaskResult(
+        name=task.name,
+        kind=task.kind,
+        metric=task.metric_name,
+        train_labels=train_labels,
+        test_labels=len(rows),
+        served_by=choice.served_by[t],
+        blends=choice.network[t],
+        partners=tuple(test.tasks[b].name for b in membership.group_of(t)),
+        valid=choice.valid[t],
+        test={Contender(c): float(v[t]) for c, v in table.value.items() if c in set(Contender)},
+        seed_std={
+            c: float(np.std([score(task, one[rows], target) for one in p], ddof=1))
+            for c, p in predictions.items()
+        },
+        shipped=float(table.value[SHIPPED][t]),
+        gain_over_single=table.gain(t, SHIPPED, Contender.SINGLE),
+        gain_over_joint=table.gain(t, SHIPPED, Contender.JOINT),
+        gain_over_trees=table.gain(t, SHIPPED, Contender.TREES),
+    )
+
+
+def _mean(values: Array) -> Array:
+    """Mean over tasks (the last axis) where the metric is defined; NaN where it nowhere is."""
+    defined = np.isfinite(values)
+    count = defined.sum(axis=-1)
+    total = np.where(defined, values, 0.0).sum(axis=-1)
+    empty = np.full(np.shape(total), np.nan)
+    return np.asarray(np.divide(total, count, out=empty, where=count > 0))

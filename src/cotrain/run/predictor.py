@@ -1,0 +1,252 @@
+"""The shipped model: networks in safetensors, trees without pickle, and what is needed to read new rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cotrain.baselines.boosted import HistTrees, LightGBMTrees, Model, TreeLearner
+from cotrain.engine.cohorts.checkpoint import split_models
+from cotrain.engine.engine import Engine
+from cotrain.engine.executors.base import Executor
+from cotrain.engine.executors.sequential import SequentialExecutor
+from cotrain.engine.models.losses import predictions
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.multitask import Architecture, shared_rows
+from cotrain.engine.trained import Models, Trained, mixed, predict
+from cotrain.engine.tuning import Cast
+from cotrain.errors import InputError
+from cotrain.folder import RunFolder
+from cotrain.results import Contender
+from cotrain.run.result_file import is_finished
+from cotrain.run.selection import Choice, blend
+from cotrain.run.settings import Encoder, Settings
+from cotrain.tasks import Kind, Task, head_rows, output_slices
+
+if TYPE_CHECKING:
+    from cotrain.data import Preparation
+
+Array = NDArray[np.float64]
+LEARNERS: tuple[TreeLearner, ...] = (HistTrees(), LightGBMTrees())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """Predicts every task by the contender that was chosen for it.
+
+    Args:
+        tasks: The T tasks.
+        served_by: ``[T]`` who serves each task.
+        models: Networks by (member row, round).
+        best_round: ``[P, T]`` which network of each member speaks for a task; 0 = not used.
+        shares: ``[P, T]`` of each member in a task's prediction by its seed's members.
+        seeds: ``[P]`` seed of each member.
+        input_shape: Shape of one row of inputs.
+        executor: Runs the networks.
+        learner: The trees' library.
+        forest: Task → its tree models, for tasks served by trees or a blend.
+        preparation: Turns a table into inputs; None if the run was given arrays.
+    """
+
+    tasks: tuple[Task, ...]
+    served_by: tuple[Contender, ...]
+    models: Models
+    best_round: Tensor
+    shares: Tensor
+    seeds: tuple[int, ...]
+    input_shape: tuple[int, ...]
+    executor: Executor
+    learner: TreeLearner
+    forest: dict[int, list[Model]]
+    preparation: Preparation | None
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """The columns that a table must have; empty if the run was given arrays."""
+        if self.preparation is None:
+            return ()
+        columns = (*self.preparation.schema.inputs, *self.preparation.network_reads)
+        return tuple(dict.fromkeys(column.name for column in columns))
+
+    def predict(self, rows: pl.DataFrame | Array | Tensor) -> pl.DataFrame:
+        """One column a task: probability of the positive class, predicted class, or value.
+
+        A multi-class task has further columns ``task=class`` with the probabilities. The columns that a
+        table had in training are looked up by name; others are ignored.
+
+        Args:
+            rows: A table with the training table's input columns, or ``[N, ...]`` inputs if the run was
+                given arrays.
+
+        Raises:
+            InputError: If a column is missing or holds what it did not hold in training.
+        """
+        columns: dict[str, Any] = {}
+        for task, values in zip(self.tasks, self.probabilities(rows), strict=True):
+            if task.kind is Kind.MULTICLASS:
+                columns[task.name] = np.array(task.classes)[values.argmax(axis=1)]
+                columns |= {f"{task.name}={c}": values[:, k] for k, c in enumerate(task.classes)}
+            else:
+                columns[task.name] = values
+        return pl.DataFrame(columns)
+
+    def probabilities(self, rows: pl.DataFrame | Array | Tensor) -> list[Array]:
+        """Per task ``[N]`` or ``[N, classes]`` probabilities, or ``[N]`` values in the user's units."""
+        inputs, columns = self._read(rows)
+        outputs = predict(self.models, self.best_round, self.executor, inputs, self.tasks)
+        slices = output_slices(self.tasks)
+        return [self._task(t, outputs[:, slices[t]], columns) for t in range(len(self.tasks))]
+
+    def _task(self, t: int, outputs: Tensor, columns: Array) -> Array:
+        task, share = self.tasks[t], self.shares[:, t] * (self.best_round[:, t] > 0)
+        parts = []
+        if share.any():
+            network = predictions([task], mixed(outputs, share, self.seeds))[0]
+            parts.append(network.mean(axis=0))
+        if t in self.forest:
+            trees = [self.learner.predict(task, model, columns) for model in self.forest[t]]
+            parts.append(np.mean(trees, axis=0))
+        found = parts[0] if len(parts) == 1 else blend(*parts)
+        return np.asarray(found * task.scale + task.mean) if task.kind is Kind.REGRESSION else found
+
+    def _read(self, rows: pl.DataFrame | Array | Tensor) -> tuple[Tensor, Array]:
+        if self.preparation is None:
+            if isinstance(rows, pl.DataFrame):
+                raise InputError("this run was trained on arrays: predict from an array")
+            inputs = torch.as_tensor(np.asarray(rows), dtype=torch.float32)
+            if tuple(inputs.shape[1:]) != self.input_shape or not bool(inputs.isfinite().all()):
+                raise InputError(
+                    f"inputs {tuple(inputs.shape)} must be finite, [rows, {self.input_shape}]"
+                )
+            return inputs, inputs.flatten(1).double().numpy()
+        if not isinstance(rows, pl.DataFrame):
+            raise InputError("this run was trained on a table: predict from a polars DataFrame")
+        inputs = torch.from_numpy(self.preparation.network_inputs(rows))
+        return inputs, self.preparation.tree_columns(rows)
+
+
+def ship(
+    folder: RunFolder,
+    engine: Engine,
+    trained: Trained,
+    forest: Sequence[Sequence[Model]],
+    choice: Choice,
+    cast: Cast,
+    settings: Settings,
+    preparation: Preparation | None,
+    encoder: Encoder | None,
+) -> None:
+    """Write what :func:`load` needs: the networks, trees and preparation that serve some task."""
+    tasks = engine.development.tasks
+    shares = _shares(trained, choice, cast)
+    best_round, models = trained.serving(shares > 0)
+    tensors = {"best_round": best_round, "shares": shares}
+    for (row, round), model in models.items():
+        tensors |= {f"{row}/{round}/{name}": tensor for name, tensor in model.items()}
+    description = {
+        "tasks": [dataclasses.asdict(task) for task in tasks],
+        "served_by": list(choice.served_by),
+        "seeds": [member.seed for member in trained.members],
+        "trees": settings.trees.name,
+        "input_shape": list(engine.architecture.sample.shape[1:]),
+        "widths": list(settings.widths) if encoder is None else None,
+    }
+    folder.write_tensors("model/networks.safetensors", tensors, description)
+    for t, server in enumerate(choice.served_by):
+        if server in (Contender.TREES, Contender.BLEND):
+            folder.write(
+                f"model/trees-{t}.model",
+                lambda path, models=forest[t]: settings.trees.save(list(models), path),  # type: ignore[misc]
+            )
+    if preparation is not None:
+        folder.path("preparation").mkdir(exist_ok=True)
+        preparation.save(folder.path("preparation"))
+
+
+def _shares(trained: Trained, choice: Choice, cast: Cast) -> Tensor:
+    """``[P, T]`` share of each member in what is shipped for a task."""
+    shares = torch.zeros(len(trained.members), len(choice.tasks))
+    for t, (server, network) in enumerate(zip(choice.served_by, choice.network, strict=True)):
+        if server is not Contender.TREES:
+            speaker = network if server is Contender.BLEND else server
+            shares[:, t] = cast.shares(trained.members, speaker, t)
+    return shares
+
+
+def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
+    """The predictor of a finished run.
+
+    Args:
+        path: The run folder.
+        encoder: The encoder the run was given, if it was given one: weights are stored, code is not.
+
+    Raises:
+        InputError: If the folder holds no finished run, or the run needs its encoder.
+    """
+    folder = RunFolder(Path(path))
+    if not is_finished(folder):
+        raise InputError(f"{path} holds no finished run: give the --out folder of cotrain run")
+    tensors, facts = folder.read_tensors("model/networks.safetensors")
+    if facts["widths"] is None and encoder is None:
+        raise InputError(f"the run in {path} was trained with your own encoder: pass encoder=...")
+    tasks = tuple(_task(fields) for fields in facts["tasks"])
+    best_round, shares = tensors.pop("best_round"), tensors.pop("shares")
+    learner = next(learner for learner in LEARNERS if learner.name == facts["trees"])
+    return Predictor(
+        tasks=tasks,
+        served_by=tuple(Contender(server) for server in facts["served_by"]),
+        models=split_models(tensors),
+        best_round=best_round,
+        shares=shares,
+        seeds=tuple(facts["seeds"]),
+        input_shape=tuple(facts["input_shape"]),
+        executor=_executor(facts, tasks, encoder),
+        learner=learner,
+        forest={
+            t: _load_trees(learner, folder.path(f"model/trees-{t}.model"))
+            for t, server in enumerate(facts["served_by"])
+            if server in (Contender.TREES, Contender.BLEND)
+        },
+        preparation=_preparation(folder),
+    )
+
+
+def _load_trees(learner: TreeLearner, path: Path) -> list[Model]:
+    try:
+        return learner.load(path)
+    except ImportError as error:
+        raise InputError(f"{path} needs {error.name}: pip install 'cotrain[gbm]'") from error
+    except Exception as error:  # whatever a damaged or foreign file makes the library raise
+        raise InputError(f"{path} is damaged or not what cotrain wrote: {error}") from error
+
+
+def _executor(facts: dict[str, Any], tasks: Sequence[Task], encoder: Encoder | None) -> Executor:
+    shape = facts["input_shape"]
+    architecture = Architecture(
+        encoder=encoder or (lambda: MLP(int(np.prod(shape)), widths=facts["widths"])),
+        sample=torch.zeros(1, *shape),
+        bias=torch.zeros(max(head_rows(tasks)) + 1),
+        rows=shared_rows(tasks),
+    )
+    return SequentialExecutor(architecture.build(seed=0))
+
+
+def _task(fields: dict[str, Any]) -> Task:
+    return Task(**fields | {"kind": Kind(fields["kind"]), "classes": tuple(fields["classes"])})
+
+
+def _preparation(folder: RunFolder) -> Preparation | None:
+    if not folder.has("preparation"):
+        return None
+    from cotrain.data import Preparation
+
+    return Preparation.load(folder.path("preparation"))

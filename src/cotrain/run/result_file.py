@@ -1,0 +1,44 @@
+"""``result.json``: written last, so a folder that holds it is a finished run."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+from pydantic import TypeAdapter, ValidationError
+
+from cotrain.errors import InputError
+from cotrain.folder import RunFolder
+from cotrain.results import Result
+
+NAME = "result.json"
+WORKING_FOLDERS = ("population", "trees", "scores")
+
+
+def is_finished(folder: RunFolder) -> bool:
+    """Whether the run came to its end."""
+    return folder.has(NAME)
+
+
+def write_result(folder: RunFolder, result: Result) -> None:
+    """Finish the run: write the result, then drop the working files."""
+    folder.write_json(NAME, dataclasses.asdict(result))
+    drop_working_files(folder)
+
+
+def drop_working_files(folder: RunFolder) -> None:
+    """Delete what only training needed."""
+    for name in WORKING_FOLDERS:
+        shutil.rmtree(folder.path(name), ignore_errors=True)
+
+
+def read_result(folder: RunFolder) -> Result:
+    """The result of a finished run.
+
+    Raises:
+        InputError: If there is none, or the file is not what cotrain wrote.
+    """
+    try:
+        return TypeAdapter(Result).validate_python(folder.read_json(NAME))
+    except ValidationError as error:
+        raise InputError(f"{folder.path(NAME)} is damaged: {error.errors()[0]['msg']}") from error

@@ -1,0 +1,95 @@
+"""What a user may set for a run; the defaults are written here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from cotrain.baselines.boosted import HistTrees, LightGBMTrees
+from cotrain.engine.loss_weighting import LossWeighting
+from cotrain.errors import InputError
+from cotrain.measure.schedule import PROBE_EVERY
+from cotrain.weighting import PBT, WeightSchedule
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+SAMPLED_SEEDS = 2  # of every sampled task set: two, for standard errors
+
+
+class Instrument(StrEnum):
+    """What can be measured of how tasks relate."""
+
+    LOOKAHEAD = "lookahead"  # transference, exact and to first order
+    GRADIENTS = "gradients"  # similarity and conflict, between tasks and between samples
+    DATAMAP = "datamap"  # confidence and variability of every label
+    SAMPLED = "sampled"  # gains of task subsets that are trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of :func:`cotrain.plan`.
+
+    Args:
+        max_groups: At most so many groups.
+        budget: Total compute of the networks as a multiple of one joint run; None grants what the full
+            protocol needs: (tasks + 1 + groups) · (settings + seeds − 1), and the measuring (2 to 4
+            joint runs, and as many as there are sampled task sets).
+        seeds: Seeds of every contender, at least 2 (5 or more for intervals worth reading).
+        seed: Seeds the order of the rows and the bootstrap.
+        trees: The gradient-boosting baseline.
+        low_precision: Let calibration choose bfloat16 products where they are faster and agree.
+        widths: Hidden widths of the built-in encoder.
+        probe_every: Steps between lookahead probes.
+        probe_step: Step size of a lookahead probe.
+        instruments: What to measure; the lookahead always is.
+        trainings: Task sets that ``sampled`` trains (from two seeds each), besides each task alone and
+            all together.
+        group_by: The instrument that decides the groups; unless given, trained task sets where there are
+            some, else transference. It is measured, whatever ``instruments`` says.
+        together: Pairs of task names: a group has both or neither.
+        apart: Pairs that no group may have both of.
+        few_rows: Training rows on which networks from a pre-finetuned encoder, fresh ones and trees
+            are compared besides all rows (of the ten largest tasks); none: no such curves.
+        weights: A further contender: one network for all tasks whose weights adapt, are searched, or given.
+    """
+
+    max_groups: int = 3
+    budget: float | None = None
+    seeds: int = 5
+    seed: int = 0
+    trees: HistTrees | LightGBMTrees = field(default_factory=HistTrees)
+    low_precision: bool = True
+    widths: tuple[int, ...] = (256, 256)
+    probe_every: int = PROBE_EVERY
+    probe_step: float = 0.1
+    instruments: tuple[Instrument, ...] = (Instrument.LOOKAHEAD,)
+    trainings: int = 10
+    group_by: Instrument | None = None
+    together: tuple[tuple[str, str], ...] = ()
+    apart: tuple[tuple[str, str], ...] = ()
+    few_rows: tuple[int, ...] = (16, 64, 256)
+    weights: LossWeighting | PBT | WeightSchedule | None = None
+
+    def measures(self, instrument: Instrument) -> bool:
+        """Whether an instrument is asked for, or needed to decide."""
+        return instrument in (Instrument.LOOKAHEAD, *self.instruments, self.group_by)
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail only after hours of training."""
+        for name, least in (("max_groups", 1), ("seeds", 2), ("probe_every", 1), ("trainings", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if any(rows < 2 for rows in self.few_rows):
+            raise InputError(f"few_rows must be at least 2 each, got {self.few_rows}")
+        if not 0 < self.probe_step < float("inf"):
+            raise InputError(f"probe_step must be above 0, got {self.probe_step}")
+        if isinstance(self.trees, LightGBMTrees) and find_spec("lightgbm") is None:
+            raise InputError("LightGBM is not installed: pip install 'cotrain[gbm]'")
+
+
+Encoder = Callable[[], "nn.Module"]

@@ -1,0 +1,114 @@
+"""The parts of a result that restate what the stages decided, for readers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cotrain.data.dataset import Splits
+from cotrain.engine.engine import Engine
+from cotrain.engine.member import Member
+from cotrain.measure.transference.affinity import Affinity
+from cotrain.results import AffinitySummary, Group, GroupingSummary
+from cotrain.run.budget import Allowance
+from cotrain.run.decision import Decision
+from cotrain.run.settings import Instrument, Settings
+
+WORDS = {
+    Instrument.LOOKAHEAD: ("transference", "mean transference in a group"),
+    Instrument.GRADIENTS: ("gradient cosine", "mean cosine in a group"),
+    Instrument.SAMPLED: ("sampled gains", "predicted mean gain over training alone"),
+    Instrument.DATAMAP: ("data maps", "mean silhouette of the clusters"),
+}
+
+
+def grouping_summary(decision: Decision, tasks: Sequence[str]) -> GroupingSummary:
+    """Groups by task names."""
+
+    def names(at: Sequence[int]) -> tuple[str, ...]:
+        return tuple(tasks[t] for t in at)
+
+    membership = decision.membership
+    return GroupingSummary(
+        groups=tuple(
+            Group(
+                tasks=names(group),
+                serves=names(membership.serves(g)),
+                weights=tuple(membership.weights[g][t] for t in group),
+            )
+            for g, group in enumerate(membership.groups)
+        ),
+        decided_by=WORDS[decision.by][0],
+        unit=WORDS[decision.by][1],
+        objective=decision.objective,
+        bound=decision.bound,
+        exact=decision.exact,
+        alternatives=decision.alternatives,
+    )
+
+
+def affinity_summary(affinity: Affinity) -> AffinitySummary:
+    """The matrices as nested tuples."""
+    mean, error = (
+        tuple(tuple(float(v) for v in row) for row in np.asarray(matrix))
+        for matrix in (affinity.mean, affinity.standard_error)
+    )
+    return AffinitySummary(
+        tasks=affinity.tasks,
+        mean=mean,
+        standard_error=error,
+        probes=affinity.probes,
+        method=affinity.method,
+        agreement=affinity.agreement,
+        reliability=affinity.reliability,
+    )
+
+
+def row_counts(splits: Splits) -> dict[str, int]:
+    """Rows of each split."""
+    development = splits.development
+    return {
+        "train": len(development.train),
+        "valid": len(development.valid),
+        "test": len(splits.test),
+        "unlabelled": splits.unlabelled,
+    }
+
+
+def budget_notes(allowance: Allowance) -> tuple[str, ...]:
+    """A warning if the budget shortened trainings: single-task networks suffer most."""
+    rounds = allowance.recipe.rounds
+    if rounds == allowance.full_rounds:
+        return ()
+    return (
+        f"The budget of {allowance.budget:g} joint runs cut every training to {rounds} of "
+        f"{allowance.full_rounds} rounds with one setting tried: networks may be under-trained, "
+        "and gains over them flattering.",
+    )
+
+
+def settings_summary(
+    settings: Settings, allowance: Allowance, engine: Engine, best: Sequence[Member]
+) -> dict[str, str]:
+    """What a reader needs to repeat the run, and what tuning picked."""
+    recipe = allowance.recipe
+    picks = {m.name: f"{m.learning_rate:g} / {m.dropout:g}" for m in best}
+    domains = engine.development.train.domains
+    return {
+        **({"weights": "the rates at which batches sample the domains"} if domains else {}),
+        "max groups": str(settings.max_groups),
+        "budget (joint runs)": f"{allowance.budget:g}",
+        "settings tried per contender": str(allowance.candidates),
+        "seeds": str(settings.seeds),
+        "seed": str(settings.seed),
+        "trees": settings.trees.name,
+        "instruments": ", ".join(i for i in Instrument if settings.measures(i)),
+        "lookahead": f"a step of {settings.probe_step:g} every {settings.probe_every} steps",
+        "rounds at most": f"{recipe.rounds} of {allowance.full_rounds}",
+        "batch size": str(recipe.batch_size),
+        "patience (rounds)": str(recipe.patience),
+        "weight decay": f"{recipe.weight_decay:g}",
+        "engine": str(engine.calibration).removeprefix("engine: "),
+        "joint: learning rate / dropout share": picks["joint"],
+    }

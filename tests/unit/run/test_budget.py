@@ -1,0 +1,141 @@
+"""What a budget in joint runs pays for."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cotrain.engine.member import Recipe
+from cotrain.errors import InputError
+from cotrain.run.budget import (
+    FEWEST_ROUNDS,
+    Allowance,
+    allot,
+    full_cost,
+    measuring_cost,
+    recipe_for,
+)
+from cotrain.run.settings import Instrument, Settings
+
+RECIPE = Recipe(rounds=100, patience=33)
+
+
+def spend(budget: float | None, **changes: float) -> Allowance:
+    wishes = {
+        "tasks": 12,
+        "max_groups": 3,
+        "candidates": 3,
+        "seeds": 5,
+        "measuring": lambda _: 3,
+    } | changes
+    return allot(budget, recipe=RECIPE, **wishes)  # type: ignore[arg-type]
+
+
+def test_no_budget_pays_for_everything() -> None:
+    found = spend(None)
+    assert found == Allowance(budget=16 * 7 + 3, candidates=3, recipe=RECIPE, full_rounds=100)
+
+
+def test_one_task_is_one_weight_vector() -> None:
+    assert spend(None, tasks=1).budget == 1 * 7 + 3
+
+
+def test_curves_over_few_rows_are_paid_for() -> None:
+    assert spend(None, curves=0.5).budget == 16.5 * 7 + 3
+    assert spend(115, curves=0.5).candidates == 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "candidates"), [(115, 3), (114.9, 2), (99, 2), (98.9, 1), (83, 1), (1e6, 3)]
+)
+def test_fewer_candidates_come_first(budget: float, candidates: int) -> None:
+    found = spend(budget)
+    assert found == Allowance(budget=budget, candidates=candidates, recipe=RECIPE, full_rounds=100)
+
+
+@pytest.mark.parametrize(("budget", "rounds"), [(82.9, 99), (41.5, 50), (8.3, 10), (4.2, 5)])
+def test_then_trainings_get_shorter(budget: float, rounds: int) -> None:
+    found = spend(budget)
+    assert (found.candidates, found.recipe.rounds, found.full_rounds) == (1, rounds, 100)
+    assert found.recipe.patience == max(3, rounds // 3)
+    assert (found.recipe.batch_size, found.recipe.data_seed) == (256, 0)
+
+
+def test_too_small_a_budget_says_what_is_needed() -> None:
+    with pytest.raises(InputError) as caught:
+        spend(2)
+    assert re.fullmatch(
+        r"--budget 2 is too small for 12 tasks and 5 seeds: "
+        r"the least is 5 joint runs, the full protocol takes 115",
+        str(caught.value),
+    )
+
+
+@pytest.mark.parametrize("budget", [0, -3, float("nan"), float("-inf")])
+def test_a_budget_is_a_positive_number(budget: float) -> None:
+    with pytest.raises(
+        InputError, match=rf"--budget {budget:g}: give a number of joint runs above 0"
+    ):
+        spend(budget)
+
+
+def test_the_least_budget_named_is_enough() -> None:
+    for tasks in range(1, 30):
+        with pytest.raises(InputError) as caught:
+            spend(0.001, tasks=tasks)
+        named = re.search(r"the least is (\d+) joint runs?,", str(caught.value))
+        assert named
+        assert spend(float(named[1]), tasks=tasks).recipe.rounds >= FEWEST_ROUNDS
+
+
+@given(
+    st.floats(0, 2000), st.integers(1, 40), st.integers(1, 6), st.integers(1, 3), st.integers(2, 9)
+)
+def test_never_more_than_the_budget(
+    budget: float, tasks: int, groups: int, candidates: int, seeds: int
+) -> None:
+    try:
+        found = spend(budget, tasks=tasks, max_groups=groups, candidates=candidates, seeds=seeds)
+    except InputError:
+        return
+    vectors = tasks + 1 + groups if tasks > 1 else 1
+    share = found.recipe.rounds / RECIPE.rounds
+    assert full_cost(vectors, found.candidates, seeds, 3) * share <= budget + 1e-9
+    assert 1 <= found.candidates <= candidates
+    assert found.recipe.rounds >= FEWEST_ROUNDS
+    assert found.candidates == 1 or share == 1  # candidates go before rounds
+
+
+@given(st.integers(1, 10**6))
+def test_recipes_are_about_1200_steps(rows: int) -> None:
+    recipe = recipe_for(rows, seed=4)
+    steps = -(-rows // recipe.batch_size)
+    assert recipe.batch_size in (16, 32, 64, 128, 256)
+    assert 16 <= recipe.rounds <= 100
+    assert recipe.rounds * steps <= 1200 or recipe.rounds == 16
+    assert recipe.rounds * steps > 1200 - steps or recipe.rounds == 100
+    assert recipe.patience == max(5, recipe.rounds // 3)
+    assert recipe.data_seed == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "cost"),
+    [
+        # 12 tasks, 128 rows of 256: (12 + 1/3) · 128 examples of 2,560 in ten steps
+        (Settings(), 2),
+        # and 341 for comparing eight samples of eight tasks
+        (Settings(instruments=(Instrument.LOOKAHEAD, Instrument.GRADIENTS)), 2),
+        (Settings(probe_every=1), 8),
+        (Settings(instruments=(Instrument.LOOKAHEAD, Instrument.SAMPLED), trainings=7), 42),
+    ],
+)
+def test_measuring_costs_what_the_instruments_ask_for(settings: Settings, cost: int) -> None:
+    assert measuring_cost(12, settings, RECIPE, 40 * 256) == cost
+
+
+def test_no_more_sets_than_there_are() -> None:
+    settings = Settings(instruments=(Instrument.SAMPLED,), trainings=1000)
+    assert measuring_cost(3, settings, RECIPE, 40 * 256) == 2 + 2 * 7

@@ -1,0 +1,142 @@
+"""Who serves a task: the shrunken advantages, ties, and tasks without a score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tiny import make_tasks
+
+from cotrain.results import Contender
+from cotrain.run.selection import Choice, blend, choose, shrunk
+from cotrain.stats import Labels, draw_rows, redraw
+
+Array = NDArray[np.float64]
+ALL = (Contender.SINGLE, Contender.JOINT, Contender.GROUPS, Contender.TREES)
+
+
+def world(
+    best: list[str], noise: float = 2.0, rows: int = 200
+) -> tuple[list[Labels], dict[Contender, list[Array]]]:
+    """Regression tasks on which the named contender predicts far better than the others."""
+    rng = np.random.default_rng(0)
+    labels: list[Labels] = []
+    found: dict[Contender, list[Array]] = {c: [] for c in ALL}
+    for winner in best:
+        y = rng.normal(size=rows)
+        labels.append((np.arange(rows), y))
+        for c in ALL:
+            found[c].append(y + rng.normal(size=rows) * (0.1 if c == winner else noise))
+    return labels, found
+
+
+def test_clear_winners_serve() -> None:
+    best = ["single", "joint", "groups", "trees"]
+    labels, found = world(best)
+    choice = choose(make_tasks("rrrr"), found, labels, 0)
+    assert list(choice.served_by) == best
+    assert list(choice.network[:3]) == best[:3]
+    for t, winner in enumerate(best):
+        scores = choice.valid[t]
+        assert set(scores) == {*ALL, Contender.BLEND}
+        assert max(scores, key=lambda c: scores[c]) == winner
+        assert scores[Contender(winner)] > 0.9
+
+
+def test_a_blend_serves_when_errors_cancel() -> None:
+    rng = np.random.default_rng(0)
+    y, error = rng.normal(size=(2, 300))
+    far = [y + rng.normal(size=300) * 3]
+    found = {
+        Contender.SINGLE: [y + error],
+        Contender.JOINT: far,
+        Contender.GROUPS: far,
+        Contender.TREES: [y - error],
+    }
+    choice = choose(make_tasks("r"), found, [(np.arange(300), y)], 0)
+    assert choice.served_by == (Contender.BLEND,)
+    assert choice.network == (Contender.SINGLE,)
+    assert choice.valid[0][Contender.BLEND] == pytest.approx(1)
+
+
+def test_ties_go_to_the_simpler() -> None:
+    y = np.random.default_rng(0).normal(size=50)
+    found = {c: [y * 0.5, y * 0.5] for c in ALL}
+    choice = choose(make_tasks("rr"), found, [(np.arange(50), y)] * 2, 0)
+    assert choice.served_by == (Contender.SINGLE,) * 2
+    assert choice.network == (Contender.SINGLE,) * 2
+
+
+def test_a_task_without_a_score_goes_to_the_simplest() -> None:
+    labels, found = world(["joint", "joint", "joint"])
+    labels[1] = (labels[1][0][:0], labels[1][1][:0])
+    choice = choose(make_tasks("rrr"), found, labels, 0)
+    assert np.isnan(list(choice.valid[1].values())).all()
+    assert choice.served_by[0] == choice.served_by[2] == Contender.JOINT
+    assert choice.served_by[1] == Contender.SINGLE  # all tie
+
+
+def test_choices_are_repeatable() -> None:
+    labels, found = world(["single", "trees"], noise=0.12)
+    tasks = make_tasks("rr")
+    assert choose(tasks, found, labels, 3) == choose(tasks, found, labels, 3)
+
+
+def test_shrinkage_by_hand() -> None:
+    # One contender: d = 0, 2, 4: mean 2, variance 4. s² = 1, 1, 4: mean 2, so τ² = 2.
+    # 2 − 2 · 2/3 = 2/3; 2; 2 + 2 · 2/6 = 8/3
+    found = shrunk(np.array([[0.0, 2.0, 4.0]]), np.array([[1.0, 1.0, 4.0]]))
+    np.testing.assert_allclose(found, [[2 / 3, 2, 8 / 3]])
+
+
+def test_shrinkage_leaves_a_single_task_alone() -> None:
+    d = np.array([[0.3], [-0.3]])
+    np.testing.assert_array_equal(shrunk(d, np.full((2, 1), 9.0)), d)
+
+
+@given(st.integers(2, 6), st.integers(0, 10**6), st.floats(0, 10))
+def test_shrinkage_moves_towards_the_mean(tasks: int, seed: int, noise: float) -> None:
+    rng = np.random.default_rng(seed)
+    d = rng.normal(size=(3, tasks))
+    mean = d.mean(axis=1, keepdims=True)
+    found = shrunk(d, noise * rng.random((3, tasks)))
+    assert (np.abs(found - mean) <= np.abs(d - mean) + 1e-12).all()
+    assert ((found - mean) * (d - mean) >= -1e-12).all()
+
+
+def test_shrinkage_pays() -> None:
+    """True advantages N(0, ½²) seen with noise N(0, 1): shrinking brings the error down."""
+    rng = np.random.default_rng(0)
+    true = 0.5 * rng.normal(size=(200, 30))
+    seen = true + rng.normal(size=true.shape)
+    error = ((shrunk(seen, np.ones_like(seen)) - true) ** 2).mean()
+    assert error < 0.35  # the best linear rule reaches 0.25 · 1 / 1.25 = 0.2
+    assert ((seen - true) ** 2).mean() > 0.95
+
+
+def test_a_choice_knows_its_tasks() -> None:
+    choice = Choice(
+        tasks=make_tasks("b"),
+        served_by=(Contender.JOINT,),
+        network=(Contender.JOINT,),
+        valid=({},),
+    )
+    choice.check(make_tasks("b"))
+    for other in ("bb", "r"):
+        with pytest.raises(ValueError, match="the choice was made for other tasks"):
+            choice.check(make_tasks(other))
+
+
+def test_blend_is_the_middle() -> None:
+    np.testing.assert_array_equal(blend(np.array([0.0, 1.0]), np.array([1.0, 1.0])), [0.5, 1.0])
+
+
+def test_draws_keep_the_number_of_rows() -> None:
+    draw = np.random.default_rng(0)
+    counts = np.stack([draw_rows(draw, 50) for _ in range(400)])
+    assert (counts.sum(axis=1) == 50).all()
+    assert float(counts.var(axis=0).mean()) == pytest.approx(49 / 50, rel=0.1)  # binomial(50, 1/50)
+    rows, target = redraw((np.array([1, 3]), np.array([0.5, 0.25])), np.array([9, 2, 9, 0]))
+    assert (rows.tolist(), target.tolist()) == ([1, 1], [0.5, 0.5])
