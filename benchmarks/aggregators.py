@@ -1,8 +1,8 @@
 """A step of gradient aggregation: ours, TorchJD used by hand, and a LibMTL-style loop, in one process.
 
 One member, an MLP 256-256 on 200 inputs, batch 256, T binary tasks, AdamW. All start from the same
-parameters and take the same steps; time is the median over interleaved rounds of one step each, a ratio the
-median over rounds of (their seconds) / (ours).
+parameters and take the same steps; time is the median over interleaved epochs of one step each, a ratio the
+median over epochs of (their seconds) / (ours).
 
 - *TorchJD by hand*: an encoder and a linear head a task, ``mtl_backward``, ``jac_to_grad`` with the
   Gramian taken parameter by parameter where the aggregator allows it (less memory, and not slower here).
@@ -341,7 +341,7 @@ def seconds(run: Callable[[], None]) -> float:
 
 
 def times(running: dict[str, Contender]) -> dict[str, list[float]]:
-    """Interleaved rounds of one step each, after one that warms up."""
+    """Interleaved epochs of one step each, after one that warms up."""
     found: dict[str, list[float]] = {name: [] for name in running}
     for one in running.values():
         one.step()
@@ -424,7 +424,7 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"MLP {'-'.join(map(str, WIDTHS))} on {INPUTS} inputs, batch {ROWS}, one member, "
         f"{torch.get_num_threads()} thread, torch {torch.__version__}, "
-        f"{torch.backends.cpu.get_cpu_capability()}; median of {ROUNDS} interleaved rounds.",
+        f"{torch.backends.cpu.get_cpu_capability()}; median of {ROUNDS} interleaved epochs.",
         "The LibMTL-style loop is our re-implementation of its published algorithms.",
         *(["**Measured on a busy machine: read the ratios only.**"] if result["busy"] else []),
         "",

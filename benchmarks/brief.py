@@ -115,7 +115,7 @@ def measure(problem: Problem) -> dict[str, Any]:
                 out = RunFolder(Path(folder) / f"{at}-{seed}")
                 trained = pretrain(out, own, mixture, how=replace(how, seed=seed))
                 encoders[f"{at}/{seed}"] = trained.encoders["all"]
-                found[name]["passes"].append(int(trained.rounds_run[0]))
+                found[name]["passes"].append(int(trained.epochs_run[0]))
         for target in problem.targets:
             at = names.index(target)
             tuned = finetune(

@@ -719,7 +719,7 @@ def mlp_part() -> dict[str, Any]:
             looks = look(engine, seed)
             seeds.append(judged(looks))
             print(f"MLP {seed}: {_short(seeds[-1])}", flush=True)
-            short = replace(engine.recipe, rounds=MLP_ROUNDS, patience=MLP_ROUNDS)
+            short = replace(engine.recipe, epochs=MLP_ROUNDS, patience=MLP_ROUNDS)
             contenders = class_contenders(looks, seed)
             short_engine = replace(engine, recipe=short)
             said.append(
@@ -958,9 +958,9 @@ def _mlp_page(part: Mapping[str, Any]) -> list[str]:
         "",
         "### What 20 specialised models are worth",
         "",
-        f"{MLP_ROUNDS} rounds for all networks alike; {part['executor']}. Each seed has its own joint run, "
+        f"{MLP_ROUNDS} epochs for all networks alike; {part['executor']}. Each seed has its own joint run, "
         "clusters and networks. 5,000 test images, 50 positives for each of the 100 tasks, so F1 is small "
-        "at this threshold. The networks that train alone are at their best after one to three rounds; "
+        "at this threshold. The networks that train alone are at their best after one to three epochs; "
         f"'{ENSEMBLE}' (other seeds, no clusters) says what asking many networks is worth.",
         "",
         *_verdict_table(part["verdicts"]),

@@ -2,7 +2,7 @@
 
 For each network size: 32 members, batch 256, 12 binary tasks with a fifth of the labels missing. The loop
 trains one member after the other (the order that keeps its parameters in the cache) with autograd and the
-fused AdamW, no synchronisation. A measurement is the median over rounds of (loop seconds) / (engine
+fused AdamW, no synchronisation. A measurement is the median over epochs of (loop seconds) / (engine
 seconds); both start from the same parameters, and the largest difference after the steps is reported.
 Dropout is off in the rows that compare results and on (0.25, each side with its own generator) in others.
 
@@ -217,7 +217,7 @@ def table(rows: list[dict[str, object]], memory: dict[str, dict[str, float]]) ->
     lines = [
         f"{MEMBERS} members, batch {ROWS}, {TASKS} tasks, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; "
-        f"median of {ROUNDS} interleaved rounds of {STEPS} steps.",
+        f"median of {ROUNDS} interleaved epochs of {STEPS} steps.",
         "",
         "| network | dropout | target | engine, float32 | engine, bfloat16 (default here) "
         "| bfloat16 against a bfloat16 loop | sequential |",

@@ -70,8 +70,8 @@ def two_digits() -> Splits:
 
 
 PROBLEMS: dict[str, tuple[Callable[[], Splits], Recipe, tuple[int, int] | None]] = {
-    "atp1d": (prices, Recipe(rounds=50, batch_size=64, patience=51), None),
-    "two digits": (two_digits, Recipe(rounds=15, batch_size=128, patience=16), SIZE),
+    "atp1d": (prices, Recipe(epochs=50, batch_size=64, patience=51), None),
+    "two digits": (two_digits, Recipe(epochs=15, batch_size=128, patience=16), SIZE),
 }
 
 
@@ -139,7 +139,7 @@ def page(found: dict[str, Any]) -> str:
         # true of the committed studies; to be dropped once they are trained again
         "Trainings and minutes leave out the 15 networks of each data set that were trained once more to",
         "look at gradients (the study has counted them since), and rates at which a network diverged after",
-        "a good round could be chosen (since then they count as failed).",
+        "a good epoch could be chosen (since then they count as failed).",
     ]
     for name, one in found.items():
         lines += ["", f"## {name}: {', '.join(one['tasks'])}", "", *table(one), ""]

@@ -48,7 +48,7 @@ RESULTS = Path(__file__).parent / "results"
 INPUTS, TASKS, ROWS, COHORT = 200, 12, 2000, 8
 ROUNDS, TURN_SECONDS = 8, 2.0
 WORKERS = (1, 10, 100, 1000)
-RECIPE = Recipe(rounds=ROUNDS, patience=ROUNDS + 1)
+RECIPE = Recipe(epochs=ROUNDS, patience=ROUNDS + 1)
 
 
 def make_data(rows: int, seed: int) -> TaskData:
@@ -104,7 +104,7 @@ def make_engine(folder: str, cluster: Cluster, cut: Cut, recipe: Recipe = RECIPE
 
 
 def a_cohort() -> Progress:
-    """Eight members after a round, as large as they come."""
+    """Eight members after an epoch, as large as they come."""
     cohort = members(COHORT)
     progress = start(cohort, ARCHITECTURE, DEVELOPMENT)
     executor = FusedMLPExecutor(ARCHITECTURE.build(seed=0))
@@ -173,7 +173,7 @@ def calls() -> dict[str, float]:
 
 # Simulated workers
 
-REPORT = Report(round=1, active=COHORT, loss=0.5, over=False, seconds=TURN_SECONDS, scores=None)
+REPORT = Report(epoch=1, active=COHORT, loss=0.5, over=False, seconds=TURN_SECONDS, scores=None)
 
 
 @dataclass(kw_only=True)
@@ -215,7 +215,7 @@ class Clock:
 
 @dataclass(kw_only=True)
 class Simulated:
-    """Workers that compute nothing, and their cluster. A round takes them two seconds."""
+    """Workers that compute nothing, and their cluster. An epoch takes them two seconds."""
 
     slots: int
     clock: Clock
@@ -223,7 +223,7 @@ class Simulated:
     piece_bytes: int
     ends: list[tuple[float, int]] = field(default_factory=list)
     turns: dict[int, Turn] = field(default_factory=dict)
-    rounds: dict[int, int] = field(default_factory=dict)
+    epochs: dict[int, int] = field(default_factory=dict)
 
     def cut(self) -> Cut:
         return Cut(parts=self.slots)
@@ -256,12 +256,12 @@ class Simulated:
             _, key = heapq.heappop(self.ends)
             turn = self.turns[key]
             count = len(turn.members)
-            done = self.rounds.get(key, 0) + 1
-            self.rounds[key] = done
+            done = self.epochs.get(key, 0) + 1
+            self.epochs[key] = done
             over, scores = done >= turn.until, None
             if over and turn.apart:
                 scores = np.random.default_rng((key, done)).random((count, TASKS))
-            report = replace(REPORT, round=done, active=count, over=over, scores=scores)
+            report = replace(REPORT, epoch=done, active=count, over=over, scores=scores)
             self.clock.through_driver += len(cloudpickle.dumps(report))
             self.clock.through_store += count * self.piece_bytes
             pieces = tuple((key, row) for row in range(count)) if turn.apart else ((key, None),)
@@ -326,11 +326,11 @@ COLUMNS = (
     ("workers", "workers", 1, 0),
     ("members", "members", 1, 0),
     ("driver, ms a turn", "driver_ms_per_turn", 1, 2),
-    ("driver, s a round", "driver_s_per_round", 1, 3),
+    ("driver, s an epoch", "driver_s_per_round", 1, 3),
     ("driver busy", "driver_busy", 100, 1),
     ("workers busy", "workers_busy", 100, 0),
-    ("through the driver, KB a round", "driver_kb_per_round", 1, 0),
-    ("through the store, MB a round", "store_mb_per_round", 1, 0),
+    ("through the driver, KB an epoch", "driver_kb_per_round", 1, 0),
+    ("through the store, MB an epoch", "store_mb_per_round", 1, 0),
     ("of it copies from cohort to cohort, MB", "copied_mb_per_round", 1, 0),
 )
 
@@ -350,7 +350,7 @@ def page(result: dict[str, Any]) -> str:
     calls, last, sought = result["ray_calls_s"], result["population"][-1], result["search"][-1]
     reach = 1e3 * TURN_SECONDS / last["driver_ms_per_turn"]
     lines = [
-        f"MLP 256-256 on {INPUTS} inputs, {TASKS} tasks, cohorts of {COHORT} members, {ROUNDS} rounds; "
+        f"MLP 256-256 on {INPUTS} inputs, {TASKS} tasks, cohorts of {COHORT} members, {ROUNDS} epochs; "
         f"{result['cores']} cores, load {result['load'][0]:.1f} when this began.",
         "",
         "## Real workers on this machine",
@@ -370,26 +370,26 @@ def page(result: dict[str, Any]) -> str:
         "",
         "## The driver's loop with simulated workers",
         "",
-        f"A worker comes back every {TURN_SECONDS:.0f} s (up to a tenth later), after one round. A "
+        f"A worker comes back every {TURN_SECONDS:.0f} s (up to a tenth later), after one epoch. A "
         "population:",
         "",
         *table(result["population"]),
         "",
-        "A search (PBT, which waits for everybody in each round and keeps a piece a member):",
+        "A search (PBT, which waits for everybody in each epoch and keeps a piece a member):",
         "",
         *table(result["search"]),
         "",
-        f"The driver's time a turn hardly depends on the number of workers, so its time a round grows "
+        f"The driver's time a turn hardly depends on the number of workers, so its time an epoch grows "
         f"with them: at {last['driver_ms_per_turn']:.2f} ms a turn it is busy all the time with about "
         f"{reach:.0f} workers that come back every {TURN_SECONDS:.0f} s (`RayCluster(pause=…)` moves "
         f"that). A search asks more of it ({sought['driver_ms_per_turn']:.2f} ms: {COHORT} pieces instead "
-        "of one, and the searcher), all at once while the workers wait. In a round no tensors pass through "
-        "the driver, but those of networks below 100 KB, which Ray hands around with the task.",
+        "of one, and the searcher), all at once while the workers wait. In an epoch no tensors pass "
+        "through the driver, but those of networks below 100 KB, which Ray hands around with the task.",
         "",
         f"At the end the result of every cohort does: {1e3 * result['write_cohort_s']:.0f} ms of the "
         f"driver's processor to write {last['store_mb_per_round'] / last['workers']:.0f} MB, "
         f"{last['workers'] * result['write_cohort_s']:.0f} s for {last['workers']:.0f} cohorts. "
-        "That, and not the rounds, limits short trainings first. Checkpoints of many cohorts take at most "
+        "That, and not the epochs, limits short trainings first. Checkpoints of many cohorts take at most "
         "about a tenth of the driver's time.",
     ]
     return "\n".join(lines) + "\n"

@@ -148,7 +148,7 @@ def curves(targets: Splits, sources: Splits, folder: Path) -> dict[str, Any]:
     found = pretrain(
         RunFolder(folder / "stage-1"), sources.development, mixtures, how=Pretraining()
     )
-    print(f"stage 1: {found.seconds:.0f} s, {found.rounds_run.tolist()} rounds", flush=True)
+    print(f"stage 1: {found.seconds:.0f} s, {found.epochs_run.tolist()} epochs", flush=True)
     names = [task.name for task in targets.tasks]
     chosen = [t for t, name in enumerate(names) if name.startswith("NR-")][::2]
     served = (Contender.PRETRAINED,) * len(targets.tasks)
@@ -188,8 +188,8 @@ def curves(targets: Splits, sources: Splits, folder: Path) -> dict[str, Any]:
         "rows": round(statistics.mean(whole)),
         "stage 1": {
             "seconds": found.seconds,
-            "rounds": found.rounds_run.tolist(),
-            "best": found.best_round.tolist(),
+            "epochs": found.epochs_run.tolist(),
+            "best": found.best_epoch.tolist(),
             "mean validation loss": [float(own[own.isfinite()].mean()) for own in found.loss],
         },
         "scores": scores,
@@ -212,7 +212,7 @@ def kept(path: Path, make: Callable[[], list[float]]) -> list[float]:
 
 
 def price(folder: Path) -> dict[str, Any]:
-    """Seconds a round of all 617 heads and of one, measured in turns; both read the same rows."""
+    """Seconds an epoch of all 617 heads and of one, measured in turns; both read the same rows."""
     x, y, names, _ = table("mol_toxcast617", "toxcast_data.csv.gz")
     many = cut(x, y, names, range(len(names))).development
     widest = int(many.train.mask.sum(dim=0).argmax())
@@ -228,7 +228,7 @@ def price(folder: Path) -> dict[str, Any]:
             name="all", weights=(1.0,) * len(development.tasks), learning_rate=3e-3, dropout=0.3
         )
         runs[name] = (engine, [member], start([member], engine.architecture, development))
-    for round in range(TIMED_ROUNDS + 1):
+    for epoch in range(TIMED_ROUNDS + 1):
         for name, (engine, members, progress) in runs.items():
             began = time.monotonic()
             train_cohort(
@@ -237,14 +237,14 @@ def price(folder: Path) -> dict[str, Any]:
                 engine.executor,
                 engine.development,
                 replace(engine.recipe, patience=99),
-                until=round + 1,
+                until=epoch + 1,
             )
-            if round:  # the first warms up
+            if epoch:  # the first warms up
                 times[name].append(time.monotonic() - began)
     return {
         "rows": len(many.train),
         "threads": torch.get_num_threads(),
-        "seconds a round": {name: statistics.median(own) for name, own in times.items()},
+        "seconds an epoch": {name: statistics.median(own) for name, own in times.items()},
         "engines": {name: engine.executor.name for name, (engine, _, _) in runs.items()},
         "times": times,
     }
@@ -260,9 +260,9 @@ def only(data: Any, task: int) -> Any:
 def page(found: dict[str, Any]) -> str:
     """The result in words and tables."""
     paid, curve, stage = found["price"], found["curves"], found["curves"]["stage 1"]
-    seconds, spread = paid["seconds a round"], seed_spread(curve["scores"])
-    pairs = zip(stage["rounds"], stage["best"], strict=True)
-    rounds = " and ".join(f"{a} (best {b})" for a, b in pairs)
+    seconds, spread = paid["seconds an epoch"], seed_spread(curve["scores"])
+    pairs = zip(stage["epochs"], stage["best"], strict=True)
+    epochs = " and ".join(f"{a} (best {b})" for a, b in pairs)
     return f"""# Transfer: pre-finetuning on ToxCast, fine-tuning on Tox21
 
 `python benchmarks/transfer.py`; its text says what is done.
@@ -277,14 +277,14 @@ order, dropout; not over test molecules or targets).
 {chr(10).join(table_row(curve, str(rows or "all")) for rows in ROWS)}
 
 Standard deviation over seeds on all rows, mean over targets: {spread[SCRATCH]:.4f} from scratch,
-{spread["by size"]:.4f} pre-finetuned. Stage 1 took {stage["seconds"]:.0f} s for both encoders; rounds:
-{rounds}.
+{spread["by size"]:.4f} pre-finetuned. Stage 1 took {stage["seconds"]:.0f} s for both encoders; epochs:
+{epochs}.
 
 ## 617 heads
 
-One member, all of ToxCast ({paid["rows"]:,} training molecules, {paid["threads"]} thread(s), other work
-on the machine): **{seconds["617 heads"]:.2f} s a round with 617 heads, {seconds["1 head"]:.2f} s with one**
-({seconds["617 heads"] / seconds["1 head"]:.2f} times; medians of {TIMED_ROUNDS} rounds in turns, validation
+One member, all of ToxCast ({paid["rows"]:,} training molecules, {paid["threads"]} thread(s), other
+work on the machine): **{seconds["617 heads"]:.2f} s an epoch with 617 heads, {seconds["1 head"]:.2f} s with one**
+({seconds["617 heads"] / seconds["1 head"]:.2f} times; medians of {TIMED_ROUNDS} epochs in turns, validation
 included). Peak memory up to there {paid["peak memory in GB"]:.1f} GB, of the whole benchmark
 {found["peak memory in GB"]:.1f} GB.
 """
@@ -329,7 +329,7 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
     folder.mkdir(exist_ok=True)
     found: dict[str, Any] = {"price": price(folder / "price")}
-    print(found["price"]["seconds a round"], flush=True)
+    print(found["price"]["seconds an epoch"], flush=True)
     found["price"]["peak memory in GB"] = peak()
     found["curves"] = curves(*data(), folder)
     found["peak memory in GB"] = peak()

@@ -135,7 +135,7 @@ def contenders(engine: Engine) -> dict[str, Trained]:
 def cost_of_search(engine: Engine) -> dict[str, list[float]]:
     """Processor time of a search, and of it with its schedule trained once more, over plain members."""
     tasks, recipe = len(engine.development.tasks), engine.recipe
-    patient = replace(engine, recipe=replace(recipe, patience=recipe.rounds + 1))
+    patient = replace(engine, recipe=replace(recipe, patience=recipe.epochs + 1))
     (start,) = settings_of(Fixed(), tasks, GRID[-1:])
     times: dict[str, list[list[float]]] = {name: [] for name in ("plain", *SEARCHES)}
     for _ in range(TIMED):
@@ -148,7 +148,7 @@ def cost_of_search(engine: Engine) -> dict[str, list[float]]:
                     found.append([time.process_time() - began])
                     continue
                 searcher = replace(SEARCHES[name], learning_rate=start.learning_rate)
-                every = max(1, recipe.rounds // INTERVALS)
+                every = max(1, recipe.epochs // INTERVALS)
                 search, _ = optimize_weights(
                     own, searcher, stage="w", every=every, dropout=start.dropout
                 )

@@ -54,7 +54,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "Signum": SignSGD(momentum=0.9),
     "TaskAdam": TaskAdam(),
 }
-RECIPE = Recipe(rounds=4, batch_size=16, patience=9)  # 96 rows: 24 steps
+RECIPE = Recipe(epochs=4, batch_size=16, patience=9)  # 96 rows: 24 steps
 
 
 def make_tasks(kinds: str) -> tuple[Task, ...]:
@@ -200,7 +200,7 @@ def train(
     recipe: Recipe = RECIPE,
     architecture: Architecture | None = None,
     before_update: Callable[[TrainingStep], None] = lambda _: None,
-    after_round: Callable[[Progress], None] = lambda _: None,
+    after_epoch: Callable[[Progress], None] = lambda _: None,
 ) -> Progress:
     """Train one cohort from scratch."""
     architecture = architecture or make_architecture(development)
@@ -213,7 +213,7 @@ def train(
         development,
         recipe,
         before_update=before_update,
-        after_round=after_round,
+        after_epoch=after_epoch,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from cotrain.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def write_whole(path: Path, fill: Callable[[Path], object]) -> None:

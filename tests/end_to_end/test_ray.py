@@ -30,7 +30,7 @@ ray = pytest.importorskip("ray")
 # Ray ended the process of a test worker once in five runs of the suite; alone these tests have not failed.
 pytestmark = pytest.mark.slow
 DEVELOPMENT = make_development("brm")
-ROUNDS = replace(RECIPE, rounds=8, patience=2)
+ROUNDS = replace(RECIPE, epochs=8, patience=2)
 CUT = Cut(parts=2)
 MEMBERS = [
     Member(name="slow", weights=(1.0, 1.0, 1.0), learning_rate=1e-3),
@@ -56,7 +56,7 @@ def _two_workers() -> Iterator[None]:
 
 
 def engine(folder: Path, *, on_ray: bool, **options: Any) -> Engine:
-    cluster = RayCluster(pause=0.0) if on_ray else HERE  # pauses after every round
+    cluster = RayCluster(pause=0.0) if on_ray else HERE  # pauses after every epoch
     return small_engine(
         DEVELOPMENT, folder, **{"recipe": ROUNDS, "cluster": cluster, "cut": CUT} | options
     )
@@ -64,7 +64,7 @@ def engine(folder: Path, *, on_ray: bool, **options: Any) -> Engine:
 
 def assert_identical(a: Trained, b: Trained) -> None:
     assert a.members == b.members
-    for name in ("loss", "best_round", "rounds_run", "outputs"):
+    for name in ("loss", "best_epoch", "epochs_run", "outputs"):
         assert torch.equal(getattr(a, name), getattr(b, name)), name
     assert a.models.keys() == b.models.keys()
     assert all(same(a.models[key], b.models[key]) for key in a.models)
@@ -81,7 +81,7 @@ def test_a_population_is_equal_to_the_local_one(expected: Trained, tmp_path: Pat
     assert [len(cohort) for cohort in ours.cohorts(MEMBERS)] == [3, 2, 1, 1]
     found = ours.train("tune", MEMBERS)
     # The story holds what it is meant to: a member stops early, one diverges, one runs to the end.
-    assert expected.rounds_run.tolist()[:4] == [8, int(expected.rounds_run[1]), 1, 3]
+    assert expected.epochs_run.tolist()[:4] == [8, int(expected.epochs_run[1]), 1, 3]
     assert_identical(found, expected)
     assert found.seconds > 0
     assert news[-1].done == news[-1].total == 7 * 8
@@ -90,7 +90,7 @@ def test_a_population_is_equal_to_the_local_one(expected: Trained, tmp_path: Pat
 
 def test_the_cut_changes_nothing(expected: Trained, tmp_path: Path) -> None:
     found = engine(tmp_path, on_ray=True, cut=Cut(parts=5)).train("tune", MEMBERS)
-    assert torch.equal(found.best_round, expected.best_round)
+    assert torch.equal(found.best_epoch, expected.best_epoch)
     torch.testing.assert_close(found.loss, expected.loss, atol=1e-6, rtol=0)
 
 

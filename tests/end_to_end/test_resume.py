@@ -151,23 +151,23 @@ def test_several_kills_in_a_row(reference: Uninterrupted, tmp_path: Path) -> Non
     folder = tmp_path / "run"
     kill_when(folder, reference.table, "engine.json")
     checkpoint = folder / "population" / "tune-0.checkpoint.safetensors"
-    rounds = [0]
+    epochs = [0]
     for _ in range(3):
         running = launch(folder, reference.table, "--resume")
-        assert running.when(lambda: checkpoint_round(checkpoint) > rounds[-1]), "too late"
+        assert running.when(lambda: checkpoint_round(checkpoint) > epochs[-1]), "too late"
         assert running.stop(signal.SIGKILL) == -signal.SIGKILL
-        rounds.append(checkpoint_round(checkpoint))
-    assert rounds == sorted(set(rounds))
+        epochs.append(checkpoint_round(checkpoint))
+    assert epochs == sorted(set(epochs))
     reference.check(folder)
 
 
 def checkpoint_round(path: Path) -> int:
-    """The round a checkpoint was written in; 0 without one."""
+    """The epoch a checkpoint was written in; 0 without one."""
     if not path.exists():
         return 0
     facts = RunFolder(path.parent).read_tensors(path.name)[1]
-    assert isinstance(facts["round"], int)
-    return facts["round"]
+    assert isinstance(facts["epoch"], int)
+    return facts["epoch"]
 
 
 def test_control_c_says_how_to_go_on(reference: Uninterrupted, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_from_the_choice_to_an_encoder(table: Path, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     facts = load_encoder(folder).facts
     assert {source.name for source in facts.sources} == {"north", "south"}
-    assert facts.rounds_run == 2
+    assert facts.epochs_run == 2
     assert facts.examples == 2 * (facts.rows // 16 + 1) * 15  # batches of one size, of 16 at most
     other = ("--targets", "bad", "--float32", "--ignore", "shop", "--chosen", chosen)
     outcome = cotrain("pretrain", table, *other, "--out", tmp_path / "other")

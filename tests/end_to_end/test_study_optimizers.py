@@ -37,7 +37,7 @@ GRID = OptimizerGrid(
     ),
     seeds=2,
     widths=(12,),
-    recipe=Recipe(rounds=3, batch_size=32, patience=9),
+    recipe=Recipe(epochs=3, batch_size=32, patience=9),
 )
 
 
@@ -92,7 +92,7 @@ def test_what_it_holds(whole: OptimizerStudy) -> None:
     assert whole.lone == (0, 1)
     assert whole.rules == ("AdamW", "SGD", "TaskAdam")
     assert whole.trainings == 3 * 3 * 2 * 2 + 2 * 2 * 2 * 3 + 3 * 2  # together, alone, gradients
-    assert whole.examples == whole.trainings * 3 * 203  # rounds of seven batches of 29
+    assert whole.examples == whole.trainings * 3 * 203  # epochs of seven batches of 29
     assert np.isfinite(whole.valid).all()
     assert np.isfinite(whole.test[0]).all()
     assert np.isfinite(whole.gradients).all()

@@ -39,7 +39,7 @@ def short_trainings() -> Iterator[None]:
 
 
 def recipe(rows: int, *, seed: int) -> Recipe:
-    return Recipe(rounds=4, batch_size=16, data_seed=seed)
+    return Recipe(epochs=4, batch_size=16, data_seed=seed)
 
 
 def families(rows: int = 120) -> pl.DataFrame:

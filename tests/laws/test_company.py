@@ -45,7 +45,7 @@ def test_executors_agree_after_training(name: str, size: int) -> None:
     development = make_development(KINDS, rows=size)
     expected = train(development, MEMBERS)
     found = train(development, MEMBERS, executor=name)
-    start = train(development, MEMBERS, recipe=replace(RECIPE, rounds=0))
+    start = train(development, MEMBERS, recipe=replace(RECIPE, epochs=0))
     assert expected.state.step == 24
     assert distance(found.state.params, expected.state.params) < 1e-5
     torch.testing.assert_close(found.loss, expected.loss, atol=1e-5, rtol=0)
@@ -61,7 +61,7 @@ def test_company_changes_nothing(name: str, alone: int) -> None:
     single = train(development, [MEMBERS[alone]], executor=name)
     assert distance(single.state.params, together.state.select([alone]).params) < 1e-6
     torch.testing.assert_close(single.loss[0], together.loss[alone], atol=1e-6, rtol=0)
-    assert torch.equal(single.best_round[0], together.best_round[alone])
+    assert torch.equal(single.best_epoch[0], together.best_epoch[alone])
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
@@ -120,7 +120,7 @@ def train_in_cohorts(folder: Path, size: int, monkeypatch: pytest.MonkeyPatch) -
     development = make_development(KINDS)
     architecture = make_architecture(development)
     assert cohort_size(architecture, RECIPE) == size
-    recipe = replace(RECIPE, rounds=5, patience=2)
+    recipe = replace(RECIPE, epochs=5, patience=2)
     engine = small_engine(development, folder, recipe=recipe)
     return engine.train("tune", MEMBERS)
 
@@ -130,7 +130,7 @@ def test_cohort_size_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for size in (1, 3):
         found = train_in_cohorts(tmp_path / str(size), size, monkeypatch)
         assert found.members == expected.members
-        assert torch.equal(found.best_round, expected.best_round)
+        assert torch.equal(found.best_epoch, expected.best_epoch)
         torch.testing.assert_close(found.loss, expected.loss, atol=1e-6, rtol=0)
         assert found.models.keys() == expected.models.keys()
         for key in expected.models:

@@ -54,7 +54,7 @@ def test_one_task(kind: str, executor: str) -> None:
     development = make_development(kind)
     member = joint(1, learning_rate=1e-2)
     progress = train(development, [member], executor=executor)
-    start = train(development, [member], executor=executor, recipe=replace(RECIPE, rounds=1))
+    start = train(development, [member], executor=executor, recipe=replace(RECIPE, epochs=1))
     assert progress.loss[0, 0] < start.loss[0, 0]
     assert transference(development, executor, progress).shape == (1, 1)
 
@@ -179,7 +179,7 @@ def test_a_member_that_diverges_is_stopped_and_hurts_nobody(executor: str) -> No
     together = train(development, [fine[0], lost, fine[1]], executor=executor)
     alone = train(development, fine, executor=executor)
     assert together.diverged == {1}
-    assert together.rounds_run.tolist() == [4, 1, 4]
+    assert together.epochs_run.tolist() == [4, 1, 4]
     assert together.active == [0, 2]
     assert not any(row == 1 and not model_is_finite for row, model_is_finite in finite(together))
     torch.testing.assert_close(together.loss[[0, 2]], alone.loss, atol=1e-6, rtol=0)

@@ -80,7 +80,7 @@ def test_permuting_domains_permutes_answers(order: list[int]) -> None:
     members = [replace(m, weights=tuple(m.weights[t] for t in order)) for m in MEMBERS]
     expected, found = train(development, MEMBERS), train(moved, members)
     torch.testing.assert_close(found.loss, expected.loss[:, order], atol=1e-5, rtol=0)
-    assert torch.equal(found.best_round, expected.best_round[:, order])
+    assert torch.equal(found.best_epoch, expected.best_epoch[:, order])
 
 
 def test_a_domain_of_rate_zero_has_no_influence() -> None:
@@ -110,7 +110,7 @@ def test_rows_come_at_their_rates_and_every_row_before_any_again() -> None:
     data = make_domains((400, 100, 60)).train
     rates = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 3.0], [0.0, 1.0, 0.0]])
     recipe = replace(RECIPE, batch_size=32)
-    drawn = [draw_rows(data, recipe, round, rates).flatten(1) for round in range(20)]
+    drawn = [draw_rows(data, recipe, epoch, rates).flatten(1) for epoch in range(20)]
     domain = data.mask.int().argmax(dim=1)
     counts = np.mean(
         [[np.bincount(domain[row], minlength=3) for row in rows] for rows in drawn], axis=0
@@ -215,12 +215,12 @@ def test_kill_and_resume(tmp_path: Path) -> None:
     class Killed(Exception):
         pass
 
-    rounds = 0
+    epochs = 0
 
     def kill(_: object) -> None:
-        nonlocal rounds
-        rounds += 1
-        if rounds == 3:
+        nonlocal epochs
+        epochs += 1
+        if epochs == 3:
             raise Killed
 
     stopped = small_engine(development, tmp_path / "cut", watch=kill, checkpoint_seconds=0.0)
@@ -228,4 +228,4 @@ def test_kill_and_resume(tmp_path: Path) -> None:
         stopped.train("t", MEMBERS)
     found = small_engine(development, tmp_path / "cut").train("t", MEMBERS)
     assert torch.equal(found.outputs, expected.outputs)
-    assert torch.equal(found.best_round, expected.best_round)
+    assert torch.equal(found.best_epoch, expected.best_epoch)

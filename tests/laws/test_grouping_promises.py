@@ -85,7 +85,7 @@ def test_the_solver_fits_the_number_of_tasks(tasks: int, gap: float) -> None:
 def test_no_bound_is_below_the_optimum(affinity: Array, groups: int) -> None:
     best = exact_grouping(affinity, max_groups=groups)
     for found in (
-        local_search(affinity, max_groups=groups, rounds=3),
+        local_search(affinity, max_groups=groups, epochs=3),
         narrowed(affinity, max_groups=groups, seconds=2.0),
     ):
         check(affinity, found, groups)
@@ -113,8 +113,8 @@ def test_noise_of_twenty_two_tasks_is_solved() -> None:
 def test_permuting_many_tasks_permutes_the_answer(tasks: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     affinity, order = rng.normal(size=(tasks, tasks)), rng.permutation(tasks)
-    a = local_search(affinity, max_groups=3, rounds=2)
-    b = local_search(affinity[np.ix_(order, order)], max_groups=3, rounds=2)
+    a = local_search(affinity, max_groups=3, epochs=2)
+    b = local_search(affinity[np.ix_(order, order)], max_groups=3, epochs=2)
     assert b.objective == pytest.approx(a.objective, abs=1e-9)
     assert b.bound == pytest.approx(a.bound, rel=1e-6)
     assert {tuple(sorted(int(order[t]) for t in group)) for group in b.groups} == set(a.groups)

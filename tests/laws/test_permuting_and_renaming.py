@@ -82,7 +82,7 @@ def test_permuting_tasks_permutes_training(executor: str) -> None:
     trained = [t for t in range(5) if WEIGHTS[t]]
     assert a.loss[0, trained].isfinite().all()
     torch.testing.assert_close(b.loss, a.loss[:, ORDER], atol=1e-5, rtol=0)
-    assert torch.equal(b.best_round, a.best_round[:, ORDER])
+    assert torch.equal(b.best_epoch, a.best_epoch[:, ORDER])
     for new, old in enumerate(ORDER):
         torch.testing.assert_close(
             b.outputs[:, output_slices(permuted.tasks)[new]],

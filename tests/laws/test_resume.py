@@ -40,7 +40,7 @@ def batch_norm() -> nn.Module:
 
 
 def engine(folder: Path, executor: str, stop_after: int | None = None) -> Engine:
-    """An engine whose ``watch`` raises after so many rounds."""
+    """An engine whose ``watch`` raises after so many epochs."""
     architecture: Architecture
     if executor == "batch norm":
         architecture = make_architecture(DEVELOPMENT, encoder=batch_norm)
@@ -59,7 +59,7 @@ def engine(folder: Path, executor: str, stop_after: int | None = None) -> Engine
     return Engine(
         architecture=architecture,
         development=DEVELOPMENT,
-        recipe=replace(RECIPE, rounds=ROUNDS, patience=2),
+        recipe=replace(RECIPE, epochs=ROUNDS, patience=2),
         executor=runner,
         calibration=Calibration(chosen=runner.name, trials=()),
         folder=RunFolder(folder),
@@ -70,7 +70,7 @@ def engine(folder: Path, executor: str, stop_after: int | None = None) -> Engine
 
 def assert_identical(a: Trained, b: Trained) -> None:
     assert a.members == b.members
-    for name in ("loss", "best_round", "rounds_run", "outputs"):
+    for name in ("loss", "best_epoch", "epochs_run", "outputs"):
         assert torch.equal(getattr(a, name), getattr(b, name)), name
     assert a.models.keys() == b.models.keys()
     assert all(same(a.models[key], b.models[key]) for key in a.models)
@@ -81,9 +81,9 @@ def assert_identical(a: Trained, b: Trained) -> None:
 def test_killed_once(executor: str, stop_after: int, tmp_path: Path) -> None:
     expected = engine(tmp_path / "whole", executor).train("tune", MEMBERS)
     # The story holds what it is meant to: a member stops early, one diverges, one runs to the end.
-    assert expected.rounds_run[2] == 1
-    assert int(expected.rounds_run[0]) == ROUNDS
-    assert int(expected.rounds_run[3]) == 3
+    assert expected.epochs_run[2] == 1
+    assert int(expected.epochs_run[0]) == ROUNDS
+    assert int(expected.epochs_run[3]) == 3
     with pytest.raises(KilledError):
         engine(tmp_path / "killed", executor, stop_after).train("tune", MEMBERS)
     checkpoints = list((tmp_path / "killed").rglob("*.checkpoint.safetensors"))
@@ -120,13 +120,13 @@ def test_killed_in_every_round(tmp_path: Path) -> None:
 def test_finished_cohorts_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cotrain.engine.engine.MOST_MEMBERS", 2)
     expected = engine(tmp_path / "whole", "fused").train("tune", MEMBERS)
-    first = int(expected.rounds_run[:2].max())  # rounds of the first cohort
+    first = int(expected.epochs_run[:2].max())  # epochs of the first cohort
     with pytest.raises(KilledError):
         engine(tmp_path / "killed", "fused", first + 2).train("tune", MEMBERS)
     names = sorted(path.name for path in (tmp_path / "killed" / "population").iterdir())
     assert names == ["tune-0.safetensors", "tune-1.checkpoint.safetensors"]
     assert_identical(engine(tmp_path / "killed", "fused").train("tune", MEMBERS), expected)
-    again = engine(tmp_path / "killed", "fused", 1)  # would raise if it trained one more round
+    again = engine(tmp_path / "killed", "fused", 1)  # would raise if it trained one more epoch
     assert_identical(again.train("tune", MEMBERS), expected)
 
 
@@ -135,7 +135,7 @@ def test_seconds_go_on_counting(tmp_path: Path) -> None:
         engine(tmp_path, "fused", 5).train("tune", MEMBERS)
     folder = RunFolder(tmp_path)
     _, facts = folder.read_tensors("population/tune-0.checkpoint.safetensors")
-    assert facts["round"] == 4
+    assert facts["epoch"] == 4
     assert 0 < facts["seconds"] < engine(tmp_path, "fused").train("tune", MEMBERS).seconds
 
 

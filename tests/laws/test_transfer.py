@@ -70,7 +70,7 @@ def test_a_mixture_does_not_depend_on_the_others(tmp_path: Path, one: bool) -> N
     together = encoders(tmp_path / "a", sources, {"all": [0, 1, 2], "one": [1], "two": [0, 2]})
     alone = encoders(tmp_path / "b", sources, {"two": [0, 2]})
     assert distance(alone.encoders["two"], together.encoders["two"]) < 1e-5
-    assert alone.best_round[0] == together.best_round[2]
+    assert alone.best_epoch[0] == together.best_epoch[2]
     assert distance(together.encoders["all"], together.encoders["one"]) > 1e-2
 
 
@@ -83,11 +83,11 @@ def test_permuting_sources_changes_no_encoder(tmp_path: Path, order: list[int]) 
     for name in mixtures:
         assert distance(found.encoders[name], expected.encoders[name]) < 1e-5
     torch.testing.assert_close(found.loss, expected.loss[:, order])
-    assert torch.equal(found.best_round, expected.best_round)
+    assert torch.equal(found.best_epoch, expected.best_epoch)
 
 
 def with_other_labels(data: TaskData, task: int) -> TaskData:
-    """The same rows with another task's labels turned round."""
+    """The same rows with another task's labels turned epoch."""
     targets = data.targets.clone()
     targets[:, task] = 1 - targets[:, task]
     return replace(data, targets=targets)
@@ -117,21 +117,21 @@ def test_the_encoder_speaks_from_one_round_without_its_heads(tmp_path: Path) -> 
         "linears.1.weight",
     ]
     assert found.loss.isfinite().tolist() == [[True] * 3, [False, True, False]]
-    assert bool((found.rounds_run >= found.best_round).all())
+    assert bool((found.epochs_run >= found.best_epoch).all())
 
 
 def killed(run: Callable[[Callable[[Update], None]], object], after: int) -> None:
-    """Start a run and end it by force after so many rounds."""
+    """Start a run and end it by force after so many epochs."""
 
     class Killed(Exception):
         pass
 
-    rounds = 0
+    epochs = 0
 
     def kill(_: Update) -> None:
-        nonlocal rounds
-        rounds += 1
-        if rounds == after:
+        nonlocal epochs
+        epochs += 1
+        if epochs == after:
             raise Killed
 
     with pytest.raises(Killed):

@@ -33,7 +33,7 @@ from cotrain.weighting import (
 
 KINDS = "brmb"
 RATE = 1e-2
-RECIPE = Recipe(rounds=4, batch_size=32, patience=99, warmup=0.25)
+RECIPE = Recipe(epochs=4, batch_size=32, patience=99, warmup=0.25)
 METHODS = (
     Random(),
     OptimalUncertainty(),
@@ -52,13 +52,13 @@ def reference(development: Development, scalarizer: Any) -> Tensors:
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=RECIPE.weight_decay)
     learned = [p for p in scalarizer.parameters() if not isinstance(scalarizer, scalarization.FAMO)]
     weights = torch.optim.Adam(learned, lr=RATE) if learned else None
-    steps, step = RECIPE.rounds * 3, 0
+    steps, step = RECIPE.epochs * 3, 0
 
     def measured(batch: Batch) -> Tensor:
         return losses.means(net(batch.inputs).T, batch.targets, batch.shares)
 
-    for round in range(RECIPE.rounds):
-        for batch in batches(development.train, RECIPE, round):
+    for epoch in range(RECIPE.epochs):
+        for batch in batches(development.train, RECIPE, epoch):
             optimizers = [optimizer] if weights is None else [optimizer, weights]
             for own in optimizers:
                 own.param_groups[0]["lr"] = RATE * learning_rate_share(step, steps, RECIPE.warmup)
@@ -204,7 +204,7 @@ def test_dynamic_average_by_hand() -> None:
         memory = step.state.memory
         if losses[0] != 9.0:
             assert found == [1.0, 1.0]
-            method.end_round(step.state)
+            method.end_epoch(step.state)
     first = 2 / (1 + math.e)
     assert found == pytest.approx([first, 2 - first])
 

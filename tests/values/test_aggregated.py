@@ -36,7 +36,7 @@ from cotrain.weighting import ITMTL, Aggregated, OptimalUncertainty
 
 KINDS = "brmb"
 RATE = 1e-2
-RECIPE = Recipe(rounds=4, batch_size=32, patience=99, warmup=0.25)
+RECIPE = Recipe(epochs=4, batch_size=32, patience=99, warmup=0.25)
 FOUR = torch.tensor([0.4, 0.1, 0.2, 0.3])
 DETERMINISTIC: dict[str, Callable[[], Any]] = {
     "Sum": agg.Sum,
@@ -93,9 +93,9 @@ def reference(
         lr=RATE,
         weight_decay=RECIPE.weight_decay,
     )
-    steps, step = RECIPE.rounds * 3, 0
-    for round in range(RECIPE.rounds):
-        for batch in batches(development.train, RECIPE, round):
+    steps, step = RECIPE.epochs * 3, 0
+    for epoch in range(RECIPE.epochs):
+        for batch in batches(development.train, RECIPE, epoch):
             optimizer.param_groups[0]["lr"] = RATE * learning_rate_share(step, steps, RECIPE.warmup)
             optimizer.zero_grad()
             features = net.encoder(batch.inputs)
@@ -268,7 +268,7 @@ def test_company_and_executor_change_nothing(name: str) -> None:
         Member(name=str(at), weights=w, seed=at, learning_rate=RATE, weighting=method)
         for at, w in enumerate(weights)
     ]
-    short = replace(RECIPE, rounds=1)
+    short = replace(RECIPE, epochs=1)
     together = train(development, members, executor="fused", recipe=short)
     for at, member in enumerate(members):
         alone = train(development, [member], executor="sequential", recipe=short)

@@ -39,7 +39,7 @@ from cotrain.weighting.itmtl import best_candidate
 
 KINDS = "brmb"
 RATE = 1e-2
-RECIPE = Recipe(rounds=6, batch_size=32, patience=99, warmup=0.25)
+RECIPE = Recipe(epochs=6, batch_size=32, patience=99, warmup=0.25)
 ALL_SETS = torch.cat([torch.ones(1, 4), torch.eye(4), 1 - torch.eye(4)])
 
 
@@ -122,9 +122,9 @@ def reference(
     """A plain loop with the slow steps. Also returns the choices."""
     net = make_architecture(development, dropout=0.0, input_dropout=0.0).build(seed=0)
     optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=RECIPE.weight_decay)
-    steps, step, chosen = RECIPE.rounds * 3, 0, []
-    for round in range(RECIPE.rounds):
-        for batch in batches(development.train, RECIPE, round):
+    steps, step, chosen = RECIPE.epochs * 3, 0, []
+    for epoch in range(RECIPE.epochs):
+        for batch in batches(development.train, RECIPE, epoch):
             rate = RATE * learning_rate_share(step, steps, RECIPE.warmup)
             optimizer.param_groups[0]["lr"] = rate
             slow = Slow(
@@ -209,7 +209,7 @@ def test_company_and_executor_change_nothing(name: str) -> None:
         Member(name=str(at), weights=w, seed=at, learning_rate=RATE, weighting=METHODS[name])
         for at, w in enumerate(weights)
     ]
-    short = replace(RECIPE, rounds=1)
+    short = replace(RECIPE, epochs=1)
     together = train(development, members, executor="fused", recipe=short)
     for at, member in enumerate(members):
         alone = train(development, [member], executor="sequential", recipe=short)
@@ -270,7 +270,7 @@ def test_one_task_and_no_labels(score: Score, kinds: str) -> None:
         assert apart(found.state.params, plain.state.params) < 1e-5
     development.train.mask[:] = False
     still = train(development, [replace(member, weight_decay=0.0)], executor="fused", recipe=RECIPE)
-    start = train(development, [member], executor="fused", recipe=replace(RECIPE, rounds=0))
+    start = train(development, [member], executor="fused", recipe=replace(RECIPE, epochs=0))
     assert apart(still.state.params, start.state.params) == 0
 
 

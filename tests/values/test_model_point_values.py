@@ -360,7 +360,7 @@ class Ways(nn.Module):
         return (self.heads(self.encoder(self.x).relu_()).T - self.y) ** 2
 
     def tied(self) -> Tensor:
-        """The decoder is the encoder's last weight, turned round: it bypasses the features."""
+        """The decoder is the encoder's last weight, turned epoch: it bypasses the features."""
         hidden = self.encoder(self.x) @ self.encoder[2].weight
         return (hidden[:, :2].T - self.y) ** 2 + 0 * self.heads.bias.unsqueeze(1)
 

@@ -70,7 +70,7 @@ class Scripted:
 
     real: Executor
     losses: list[tuple[float, float]]
-    round: int = 0
+    epoch: int = 0
     name: str = "scripted"
 
     def forward(self, *arguments: Any) -> Any:
@@ -78,8 +78,8 @@ class Scripted:
 
     def outputs(self, state: Any, inputs: Tensor) -> Tensor:
         """Squared errors are halved, and the labels are 0."""
-        losses = torch.tensor(self.losses[self.round], dtype=torch.float64)
-        self.round += 1
+        losses = torch.tensor(self.losses[self.epoch], dtype=torch.float64)
+        self.epoch += 1
         return (2 * losses).sqrt().float().view(1, 2, 1).repeat(1, 1, len(inputs))
 
 
@@ -96,14 +96,14 @@ def follow(
 
 
 SEQUENCE = [(1.0, 9.0), (4.0, 4.0), (0.5, 8.0), (5.0, 3.5), (9.0, 9.0), (9.0, 1.0), (0.1, 0.1)]
-PATIENT = replace(RECIPE, rounds=7, patience=3)
+PATIENT = replace(RECIPE, epochs=7, patience=3)
 
 
 def test_one_model_stops_by_the_mean() -> None:
-    # Means: 5, 4, 4.25, 4.25, 9, …: the best is round 2, and three rounds later it ends.
+    # Means: 5, 4, 4.25, 4.25, 9, …: the best is epoch 2, and three epochs later it ends.
     found = follow(SEQUENCE, replace(PATIENT, one_model=True), (1.0, 1.0))
-    assert found.best_round.tolist() == [[2, 2]]
-    assert found.rounds_run.tolist() == [5]
+    assert found.best_epoch.tolist() == [[2, 2]]
+    assert found.epochs_run.tolist() == [5]
     torch.testing.assert_close(found.loss, torch.tensor([[4.0, 4.0]]))
     assert list(found.models) == [(0, 2)]
 
@@ -111,19 +111,19 @@ def test_one_model_stops_by_the_mean() -> None:
 def test_the_mean_is_unweighted_and_over_the_sources_of_the_mixture() -> None:
     # However little the second counts, the mean is the same.
     found = follow(SEQUENCE, replace(PATIENT, one_model=True), (1.0, 0.01))
-    assert found.best_round.tolist() == [[2, 2]]
-    # Alone the first is best in round 3, and round 6 is the last.
+    assert found.best_epoch.tolist() == [[2, 2]]
+    # Alone the first is best in epoch 3, and epoch 6 is the last.
     found = follow(SEQUENCE, replace(PATIENT, one_model=True), (1.0, 0.0))
-    assert found.best_round.tolist() == [[3, 0]]
-    assert found.rounds_run.tolist() == [6]
+    assert found.best_epoch.tolist() == [[3, 0]]
+    assert found.epochs_run.tolist() == [6]
 
 
 def test_otherwise_every_task_keeps_its_own_round() -> None:
-    # The second improves in rounds 4 and 6, so it runs to the end.
+    # The second improves in epochs 4 and 6, so it runs to the end.
     found = follow(SEQUENCE, PATIENT, (1.0, 1.0))
-    assert found.best_round.tolist() == [[7, 7]]
+    assert found.best_epoch.tolist() == [[7, 7]]
     found = follow([*SEQUENCE[:6], (9.0, 9.0)], PATIENT, (1.0, 1.0))
-    assert found.best_round.tolist() == [[3, 6]]
+    assert found.best_epoch.tolist() == [[3, 6]]
     assert sorted(found.models) == [(0, 3), (0, 6)]
 
 

@@ -84,7 +84,7 @@ def _tune(
     grid: Sequence[Setting],
 ) -> Weighted:
     if isinstance(weights, WeightSchedule):
-        _check(weights, engine.recipe.rounds)
+        _check(weights, engine.recipe.epochs)
     members = [_candidate(weights, joint, setting) for setting in grid]
     everyone = engine.train("weigh", members)
     (best,) = tuned(everyone, engine.development.valid)
@@ -105,9 +105,9 @@ def _candidate(weights: LossWeighting | WeightSchedule, joint: Member, setting: 
     )
 
 
-def _check(given: WeightSchedule, rounds: int) -> None:
-    """Refuse weights that a contender for all tasks cannot have in a run of so many rounds."""
-    used = [change.weights for change in given.changes if change.round < rounds]
+def _check(given: WeightSchedule, epochs: int) -> None:
+    """Refuse weights that a contender for all tasks cannot have in a run of so many epochs."""
+    used = [change.weights for change in given.changes if change.epoch < epochs]
     for task, own in zip(given.tasks, zip(*used, strict=True), strict=True):
         if not any(own):
             raise InputError(
@@ -120,7 +120,7 @@ def _check(given: WeightSchedule, rounds: int) -> None:
 
 
 def _search(engine: Engine, weights: PBT, joint: Member) -> Weighted:
-    every = max(1, engine.recipe.rounds // INTERVALS)
+    every = max(1, engine.recipe.epochs // INTERVALS)
     searcher = replace(weights, learning_rate=joint.learning_rate)
     history, everyone = optimize_weights(
         engine, searcher, stage="weigh", every=every, dropout=joint.dropout

@@ -4,9 +4,9 @@ Each row belongs to one domain. A member's weights say how often its batches dra
 is the plain mean over the rows drawn (multi-domain training: Royer et al. 2023, arXiv 2310.08910). Uniform
 weights therefore mean each domain equally often, however many rows it has.
 
-A round is as many draws as there are rows of all domains, whatever the weights: all members of a run take
+An epoch is as many draws as there are rows of all domains, whatever the weights: all members of a run take
 the same steps, and one that trains a small domain alone passes over its rows many times between two looks
-at the validation rows, so its best round is found more coarsely.
+at the validation rows, so its best epoch is found more coarsely.
 Letters: N rows, T domains.
 """
 
@@ -132,8 +132,8 @@ def infer_domains(
         target: The column to predict.
         domain: The column that names each row's domain; rows without are left out.
         kind: Of the target, where the inferred one is wrong.
-        ignore: Domains to leave out, and columns as for :func:`~cotrain.data.columns.infer.infer_schema`; likewise
-            below.
+        ignore: Domains to leave out, and columns as for :func:`~cotrain.data.columns.infer.infer_schema`;
+            likewise below.
         smiles: The input column that holds molecules.
         reserved: Columns of the split.
 

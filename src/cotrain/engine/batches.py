@@ -1,4 +1,4 @@
-"""The batches of a round, a pure function of the seed, the round and the members' weights.
+"""The batches of an epoch, a pure function of the seed, the epoch and the members' weights.
 
 Where all tasks are labelled on the same rows, every member reads the same batches, and weights multiply the
 losses. Where tasks are domains, each with rows of its own, weights are the rates at which a member's
@@ -76,7 +76,7 @@ class Batch:
 
 
 def batch_count(rows: int, batch_size: int) -> int:
-    """Batches in a round: as many as it takes to keep each within ``batch_size``.
+    """Batches in an epoch: as many as it takes to keep each within ``batch_size``.
 
     >>> batch_count(1000, 256), batch_count(100, 256)
     (4, 1)
@@ -85,40 +85,40 @@ def batch_count(rows: int, batch_size: int) -> int:
 
 
 def feed(
-    data: TaskData, recipe: Recipe, round: int, weights: Tensor
+    data: TaskData, recipe: Recipe, epoch: int, weights: Tensor
 ) -> Iterator[tuple[Batch, Tensor]]:
-    """The batches of a round and the members' ``[P, T]`` loss weights in each.
+    """The batches of an epoch and the members' ``[P, T]`` loss weights in each.
 
     Args:
         data: The training rows.
         recipe: Batch size and seed.
-        round: Number of the round.
+        epoch: Number of the epoch.
         weights: ``[P, T]`` the members' own weights.
     """
     if not data.domains:
-        for batch in batches(data, recipe, round):
+        for batch in batches(data, recipe, epoch):
             yield batch, weights
         return
     shares = weights / weights.sum(dim=1, keepdim=True)
     rates, member = torch.unique(shares, dim=0, return_inverse=True)
-    drawn = draw_rows(data, recipe, round, rates)
+    drawn = draw_rows(data, recipe, epoch, rates)
     for rows in drawn.unbind(dim=1):
         batch = take(data, rows[0] if len(rates) == 1 else rows[member])
         counts = (batch.shares > 0).sum(dim=-1)
         yield batch, (counts / batch.size).expand(len(weights), -1)
 
 
-def batches(data: TaskData, recipe: Recipe, round: int) -> Iterator[Batch]:
-    """All batches have the same size; fewer rows than there are batches are left out of a round."""
+def batches(data: TaskData, recipe: Recipe, epoch: int) -> Iterator[Batch]:
+    """All batches have the same size; fewer rows than there are batches are left out of an epoch."""
     count = batch_count(len(data), recipe.batch_size)
     size = len(data) // count
-    order = np.random.default_rng((recipe.data_seed, round)).permutation(len(data))
+    order = np.random.default_rng((recipe.data_seed, epoch)).permutation(len(data))
     for rows in torch.from_numpy(order[: count * size]).view(count, size):
         yield take(data, rows)
 
 
-def draw_rows(data: TaskData, recipe: Recipe, round: int, rates: Tensor) -> Tensor:
-    """``[R, batches, B]`` rows of a round, each slot's domain drawn by the ``[R, T]`` rates.
+def draw_rows(data: TaskData, recipe: Recipe, epoch: int, rates: Tensor) -> Tensor:
+    """``[R, batches, B]`` rows of an epoch, each slot's domain drawn by the ``[R, T]`` rates.
 
     For every slot the domains run a race: domain d arrives after an exponential time of rate p_d, and the
     first wins, which it does with probability p_d / Σ p. The times are the same for all rates, and belong
@@ -127,7 +127,7 @@ def draw_rows(data: TaskData, recipe: Recipe, round: int, rates: Tensor) -> Tens
     """
     count = batch_count(len(data), recipe.batch_size)
     slots = len(data) // count * count
-    draws = [np.random.default_rng((recipe.data_seed, round, seed)) for seed in data.domains]
+    draws = [np.random.default_rng((recipe.data_seed, epoch, seed)) for seed in data.domains]
     times = torch.from_numpy(np.stack([draw.exponential(size=slots) for draw in draws]))
     winner = torch.stack([(times / rate.unsqueeze(1)).argmin(dim=0) for rate in rates])
     found = torch.empty_like(winner)

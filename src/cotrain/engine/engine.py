@@ -41,7 +41,7 @@ class Engine:
         executor: Who computes.
         calibration: Why this executor.
         folder: Where finished cohorts and checkpoints go; the run resumes from it.
-        watch: Called after every round.
+        watch: Called after every epoch.
         checkpoint_seconds: Time between checkpoints of an unfinished cohort.
         cluster: Where cohorts are trained.
         cut: How populations are cut into cohorts.
@@ -111,22 +111,22 @@ class Engine:
             self.folder.remove(f"population/{stage}-{cohort}.safetensors")
 
     def predict(self, trained: Trained, inputs: Tensor) -> Tensor:
-        """``[P, O, N]`` outputs of each member on other rows, each task's from its best round."""
+        """``[P, O, N]`` outputs of each member on other rows, each task's from its best epoch."""
         return trained.predict(self.executor, inputs, self.development.tasks)
 
     def examples(self, trained: Trained) -> int:
         """Training examples the population has processed, summed over members."""
-        return int(trained.rounds_run.sum()) * self.examples_in_round
+        return int(trained.epochs_run.sum()) * self.examples_in_epoch
 
     @property
-    def examples_in_round(self) -> int:
-        """Training examples that one member sees in a round."""
-        rows, batches = len(self.development.train), self.batches_in_round
+    def examples_in_epoch(self) -> int:
+        """Training examples that one member sees in an epoch."""
+        rows, batches = len(self.development.train), self.batches_in_epoch
         return batches * (rows // batches)
 
     @property
-    def batches_in_round(self) -> int:
-        """Optimizer steps in one round."""
+    def batches_in_epoch(self) -> int:
+        """Optimizer steps in one epoch."""
         return batch_count(len(self.development.train), self.recipe.batch_size)
 
 

@@ -19,7 +19,7 @@ from cotrain.errors import InputError
 class EngineObjective:
     """An :class:`~cotrain.engine.objective.Objective` on a user's data.
 
-    Scores are the tasks' metrics on validation at each task's best round. Every call is one population;
+    Scores are the tasks' metrics on validation at each task's best epoch. Every call is one population;
     its scores stay in the run folder, so a resumed search asks again and is answered at once. The models
     are not kept.
 

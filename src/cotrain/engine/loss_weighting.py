@@ -39,8 +39,8 @@ class LossWeighting(Protocol):
         """After the update: ``losses_after`` gives ``[P, T]`` losses of the same batch."""
         ...
 
-    def end_round(self, state: State) -> None:
-        """After the last step of a round."""
+    def end_epoch(self, state: State) -> None:
+        """After the last step of an epoch."""
         ...
 
 
@@ -63,7 +63,7 @@ class Fixed:
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
         """Nothing to learn."""
 
-    def end_round(self, state: State) -> None:
+    def end_epoch(self, state: State) -> None:
         """Nothing to end."""
 
 

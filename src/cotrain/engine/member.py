@@ -10,16 +10,16 @@ from cotrain.engine.optimizers import ADAMW, Optimizer
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What a member trains with from a round on.
+    """What a member trains with from an epoch on.
 
     Args:
-        round: Rounds completed before.
+        epoch: Epochs completed before.
         weights: ``[T]``.
         learning_rate: Peak learning rate.
         weight_decay: Multiplies the recipe's.
     """
 
-    round: int
+    epoch: int
     weights: tuple[float, ...]
     learning_rate: float
     weight_decay: float = 1.0
@@ -39,7 +39,7 @@ class Member:
         weighting: Makes the weights of every step from these and the losses.
         optimizer: Makes the updates.
         start: Which of the architecture's starts its encoder begins from; a fresh one if empty.
-        changes: Later weights, by growing rounds.
+        changes: Later weights, by growing epochs.
     """
 
     name: str
@@ -66,15 +66,15 @@ class Member:
         """What it is trained for, and from: the same for all seeds and settings that are tried."""
         return self.weights, self.weighting, self.changes, self.start
 
-    def at(self, round: int) -> Member:
-        """The member as it trains after so many completed rounds.
+    def at(self, epoch: int) -> Member:
+        """The member as it trains after so many completed epochs.
 
-        >>> later = Change(round=3, weights=(0.0, 1.0), learning_rate=1e-3)
+        >>> later = Change(epoch=3, weights=(0.0, 1.0), learning_rate=1e-3)
         >>> member = Member(name="m", weights=(1.0, 0.0), changes=(later,))
         >>> member.at(2).weights, member.at(3).weights
         ((1.0, 0.0), (0.0, 1.0))
         """
-        past = [change for change in self.changes if change.round <= round]
+        past = [change for change in self.changes if change.epoch <= epoch]
         if not past:
             return self
         now = past[-1]
@@ -109,19 +109,19 @@ class Recipe:
     """How every member is trained. The defaults serve tables of 10² to 10⁵ rows.
 
     Args:
-        rounds: Passes over the training rows at most.
+        epochs: Passes over the training rows at most.
         batch_size: Rows in a batch at most; batches of a run all have the same size.
         patience: A member stops when none of its tasks' validation losses improved for this many
-            rounds.
-        one_model: A member's tasks all speak from the round with the best unweighted mean of their
-            validation losses, and ``patience`` waits for that mean; else each from its own best round.
+            epochs.
+        one_model: A member's tasks all speak from the epoch with the best unweighted mean of their
+            validation losses, and ``patience`` waits for that mean; else each from its own best epoch.
         weight_decay: Decoupled from the gradient or L2 within it, as the optimizer has it.
         warmup: Share of the steps over which the learning rate rises linearly; it then falls to zero
             along a cosine.
         data_seed: Orders the rows; the same for all members, so a batch is read once for all.
     """
 
-    rounds: int = 40
+    epochs: int = 40
     batch_size: int = 256
     patience: int = 12
     one_model: bool = False

@@ -27,23 +27,23 @@ MODELS_AT_ONCE = 16  # models stacked for a prediction
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A trained population. Every task of every member speaks from its own best round.
+    """A trained population. Every task of every member speaks from its own best epoch.
 
     Args:
         members: The P members.
-        loss: ``[P, T]`` validation loss at the best round; infinity for tasks of weight 0.
-        best_round: ``[P, T]`` that round, from 1; 0 for tasks of weight 0.
-        rounds_run: ``[P]`` rounds trained before the member stopped.
-        outputs: ``[P, O, N]`` validation outputs at each task's best round.
-        models: (member row, round) → parameters and buffers.
-        diverged: ``[P]`` bool: stopped because a validation loss was not finite, maybe after good rounds.
+        loss: ``[P, T]`` validation loss at the best epoch; infinity for tasks of weight 0.
+        best_epoch: ``[P, T]`` that epoch, from 1; 0 for tasks of weight 0.
+        epochs_run: ``[P]`` epochs trained before the member stopped.
+        outputs: ``[P, O, N]`` validation outputs at each task's best epoch.
+        models: (member row, epoch) → parameters and buffers.
+        diverged: ``[P]`` bool: stopped because a validation loss was not finite, maybe after good epochs.
         seconds: Time of computing, summed over the workers that train side by side.
     """
 
     members: tuple[Member, ...]
     loss: Tensor
-    best_round: Tensor
-    rounds_run: Tensor
+    best_epoch: Tensor
+    epochs_run: Tensor
     outputs: Tensor
     models: Models
     diverged: Tensor
@@ -59,8 +59,8 @@ class Trained:
         return Trained(
             members=tuple(self.members[row] for row in rows),
             loss=self.loss[rows],
-            best_round=self.best_round[rows],
-            rounds_run=self.rounds_run[rows],
+            best_epoch=self.best_epoch[rows],
+            epochs_run=self.epochs_run[rows],
             outputs=self.outputs[rows],
             models={(place[p], r): m for (p, r), m in self.models.items() if p in place},
             diverged=self.diverged[rows],
@@ -68,8 +68,8 @@ class Trained:
         )
 
     def predict(self, executor: Executor, inputs: Tensor, tasks: Sequence[Task]) -> Tensor:
-        """``[P, O, N]`` outputs on other rows, each task's from its best round."""
-        return predict(self.models, self.best_round, executor, inputs, tasks)
+        """``[P, O, N]`` outputs on other rows, each task's from its best epoch."""
+        return predict(self.models, self.best_epoch, executor, inputs, tasks)
 
     def serving(self, used: Tensor) -> tuple[Tensor, Models]:
         """What it takes to predict the tasks for which a member is used.
@@ -78,33 +78,33 @@ class Trained:
             used: ``[P, T]`` bool.
 
         Returns:
-            ``best_round`` with 0 where not used, and the models that are left.
+            ``best_epoch`` with 0 where not used, and the models that are left.
         """
-        rounds = torch.where(used, self.best_round, 0)
-        needed = {(p, r) for p, row in enumerate(rounds.tolist()) for r in row if r}
-        return rounds, {key: model for key, model in self.models.items() if key in needed}
+        epochs = torch.where(used, self.best_epoch, 0)
+        needed = {(p, r) for p, row in enumerate(epochs.tolist()) for r in row if r}
+        return epochs, {key: model for key, model in self.models.items() if key in needed}
 
 
 def predict(
-    models: Models, best_round: Tensor, executor: Executor, inputs: Tensor, tasks: Sequence[Task]
+    models: Models, best_epoch: Tensor, executor: Executor, inputs: Tensor, tasks: Sequence[Task]
 ) -> Tensor:
-    """``[P, O, N]`` outputs, each task's of each member from the model of its best round.
+    """``[P, O, N]`` outputs, each task's of each member from the model of its best epoch.
 
     Args:
-        models: (member row, round) → parameters and buffers.
-        best_round: ``[P, T]``; outputs of tasks with round 0 are 0.
+        models: (member row, epoch) → parameters and buffers.
+        best_epoch: ``[P, T]``; outputs of tasks with epoch 0 are 0.
         executor: Computes the outputs.
         inputs: ``[N, ...]``.
         tasks: The T tasks.
     """
     slices = output_slices(tasks)
-    outputs = torch.zeros(len(best_round), slices[-1].stop, len(inputs))
+    outputs = torch.zeros(len(best_epoch), slices[-1].stop, len(inputs))
     keys = list(models)
     for first in range(0, len(keys), MODELS_AT_ONCE):
         part = keys[first : first + MODELS_AT_ONCE]
         found = predict_outputs(executor, stack_models([models[key] for key in part]), inputs)
-        for (row, round), output in zip(part, found, strict=True):
-            for task in (best_round[row] == round).nonzero().flatten().tolist():
+        for (row, epoch), output in zip(part, found, strict=True):
+            for task in (best_epoch[row] == epoch).nonzero().flatten().tolist():
                 outputs[row, slices[task]] = output[slices[task]]
     return outputs
 
@@ -154,8 +154,8 @@ def from_progress(cohort: Sequence[Member], progress: Progress, seconds: float) 
     return Trained(
         members=tuple(cohort),
         loss=progress.loss,
-        best_round=progress.best_round,
-        rounds_run=progress.rounds_run,
+        best_epoch=progress.best_epoch,
+        epochs_run=progress.epochs_run,
         outputs=progress.outputs,
         models=progress.models,
         diverged=torch.tensor([row in progress.diverged for row in range(len(cohort))]),
@@ -169,8 +169,8 @@ def merge(parts: Sequence[Trained]) -> Trained:
     return Trained(
         members=tuple(member for part in parts for member in part.members),
         loss=torch.cat([part.loss for part in parts]),
-        best_round=torch.cat([part.best_round for part in parts]),
-        rounds_run=torch.cat([part.rounds_run for part in parts]),
+        best_epoch=torch.cat([part.best_epoch for part in parts]),
+        epochs_run=torch.cat([part.epochs_run for part in parts]),
         outputs=torch.cat([part.outputs for part in parts]),
         models={
             (first + p, r): model

@@ -34,22 +34,22 @@ class Progress:
     Args:
         state: The active members' stacked tensors, in the order of ``active``.
         active: Row numbers (in the cohort) of the members still training.
-        round: Rounds completed.
+        epoch: Epochs completed.
         loss: ``[P, T]`` best validation loss of each task so far; infinity where never measured.
-        best_round: ``[P, T]`` the round (from 1) with that loss; 0 where none.
-        outputs: ``[P, O, N]`` validation outputs, each task's from its best round.
-        rounds_run: ``[P]`` rounds each member has trained.
+        best_epoch: ``[P, T]`` the epoch (from 1) with that loss; 0 where none.
+        outputs: ``[P, O, N]`` validation outputs, each task's from its best epoch.
+        epochs_run: ``[P]`` epochs each member has trained.
         diverged: Members stopped because a validation loss was not finite.
-        models: (member, round) → parameters and buffers, for every best round of some task.
+        models: (member, epoch) → parameters and buffers, for every best epoch of some task.
     """
 
     state: State
     active: list[int]
-    round: int
+    epoch: int
     loss: Tensor
-    best_round: Tensor
+    best_epoch: Tensor
     outputs: Tensor
-    rounds_run: Tensor
+    epochs_run: Tensor
     diverged: set[int] = field(default_factory=set)
     models: dict[tuple[int, int], Tensors] = field(default_factory=dict)
 
@@ -62,11 +62,11 @@ def start(
     return Progress(
         state=initial_state(architecture, cohort),
         active=list(range(members)),
-        round=0,
+        epoch=0,
         loss=torch.full((members, tasks), math.inf),
-        best_round=torch.zeros((members, tasks), dtype=torch.int64),
+        best_epoch=torch.zeros((members, tasks), dtype=torch.int64),
         outputs=torch.zeros((members, architecture.outputs, len(development.valid))),
-        rounds_run=torch.zeros(members, dtype=torch.int64),
+        epochs_run=torch.zeros(members, dtype=torch.int64),
     )
 
 
@@ -78,13 +78,13 @@ def train_cohort(
     recipe: Recipe,
     *,
     until: int | None = None,
-    after_round: Callable[[Progress], None] = lambda _: None,
+    after_epoch: Callable[[Progress], None] = lambda _: None,
     before_update: Callable[[TrainingStep], None] = lambda _: None,
 ) -> Progress:
     """Train a cohort to its end, from wherever ``progress`` stands.
 
-    Each round: all batches, one fused pass forward and back and one optimizer step each; then validation,
-    where every task of every member keeps its own best round (or a member one for all its tasks, see
+    Each epoch: all batches, one fused pass forward and back and one optimizer step each; then validation,
+    where every task of every member keeps its own best epoch (or a member one for all its tasks, see
     :class:`Recipe`); members without recent improvement stop and
     leave the stacked tensors.
 
@@ -94,20 +94,20 @@ def train_cohort(
         progress: From :func:`start` or a checkpoint; changed in place and returned.
         executor: Computes gradients and outputs.
         development: Training and validation rows.
-        recipe: Rounds, batch size, patience, schedule.
-        until: Pause after so many rounds in all.
-        after_round: Called with the progress, for checkpoints and displays.
+        recipe: Epochs, batch size, patience, schedule.
+        until: Pause after so many epochs in all.
+        after_epoch: Called with the progress, for checkpoints and displays.
         before_update: Called between the training pass and the update of every step, for measurements that
             leave no trace.
     """
     losses, method = TaskLosses(development.tasks), cohort[0].weighting
     optimizer = cohort[0].optimizer
-    steps = recipe.rounds * batch_count(len(development.train), recipe.batch_size)
-    while progress.active and progress.round < (recipe.rounds if until is None else until):
-        members = [cohort[row].at(progress.round) for row in progress.active]
+    steps = recipe.epochs * batch_count(len(development.train), recipe.batch_size)
+    while progress.active and progress.epoch < (recipe.epochs if until is None else until):
+        members = [cohort[row].at(progress.epoch) for row in progress.active]
         weights = torch.tensor([member.weights for member in members])
         seeds = torch.tensor([member.seed for member in members])
-        for batch, own in feed(development.train, recipe, progress.round, weights):
+        for batch, own in feed(development.train, recipe, progress.epoch, weights):
             state = progress.state
             state.set_keys(seeds)
             passed = executor.forward(state, batch)
@@ -136,11 +136,11 @@ def train_cohort(
                 untouched=losses.untouched(batch.present),
             )
             method.learn(step, partial(_losses_after, step, executor))
-        method.end_round(progress.state)
-        progress.round += 1
+        method.end_epoch(progress.state)
+        progress.epoch += 1
         _validate(progress, weights, executor, development, losses, recipe)
         _stop_members(progress, recipe)
-        after_round(progress)
+        after_epoch(progress)
     return progress
 
 
@@ -175,13 +175,13 @@ def _validate(
     else:
         better = (measured < best) & counted  # NaN is never better
     progress.loss[rows] = torch.where(better, measured, best)
-    progress.best_round[rows] = torch.where(better, progress.round, progress.best_round[rows])
+    progress.best_epoch[rows] = torch.where(better, progress.epoch, progress.best_epoch[rows])
     at_outputs = better[:, losses.task_of_output].unsqueeze(-1)
     progress.outputs[rows] = torch.where(at_outputs, outputs, progress.outputs[rows])
-    progress.rounds_run[rows] = progress.round
+    progress.epochs_run[rows] = progress.epoch
     for at in better.any(dim=1).nonzero().flatten().tolist():
         row = progress.active[at]
-        progress.models[row, progress.round] = progress.state.model(at)
+        progress.models[row, progress.epoch] = progress.state.model(at)
         _forget_models(progress, row)
 
 
@@ -192,15 +192,15 @@ def _mean(losses: Tensor, counted: Tensor) -> Tensor:
 
 def _forget_models(progress: Progress, row: int) -> None:
     """Drop the member's models that are no longer any task's best."""
-    needed = set(progress.best_round[row].tolist())
+    needed = set(progress.best_epoch[row].tolist())
     for key in [key for key in progress.models if key[0] == row and key[1] not in needed]:
         del progress.models[key]
 
 
 def _stop_members(progress: Progress, recipe: Recipe) -> None:
-    """Take members out that diverged or have not improved for ``patience`` rounds."""
-    latest = progress.best_round[progress.active].amax(dim=1)
-    waiting = (progress.round - latest < recipe.patience).tolist()
+    """Take members out that diverged or have not improved for ``patience`` epochs."""
+    latest = progress.best_epoch[progress.active].amax(dim=1)
+    waiting = (progress.epoch - latest < recipe.patience).tolist()
     staying = [
         at for at, row in enumerate(progress.active) if waiting[at] and row not in progress.diverged
     ]

@@ -105,7 +105,7 @@ def tuned(trained: Trained, valid: TaskData) -> tuple[Member, ...]:
 
 def member_scores(trained: Trained, valid: TaskData) -> Array:
     """``[P, T]`` validation scores; NaN for tasks of weight 0 or never measured."""
-    return task_scores(trained.outputs, valid, known=trained.best_round > 0)
+    return task_scores(trained.outputs, valid, known=trained.best_epoch > 0)
 
 
 @dataclass(frozen=True, kw_only=True)

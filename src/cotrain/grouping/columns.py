@@ -29,7 +29,7 @@ from cotrain.grouping.pricing import Pricing, worths
 from cotrain.grouping.table import ScoreTable
 
 LEAST = 1e-7  # relative worth of a column that counts
-NEW = 40  # columns a round
+NEW = 40  # columns an epoch
 MOST = 5_000  # groups from one search
 SLACK = 0.05  # a search also finds what is worth a little less, in shares of the value: prices will move
 

@@ -21,7 +21,7 @@ from cotrain.grouping.local_moves import improved, iterated, placed, value
 from cotrain.grouping.local_state import Problem
 from cotrain.grouping.objective import Matrix, Numbers, Sets, clean
 
-WORK = 1e9  # rounds times T³ that are spent on restarts, between 60 and 10 T rounds
+WORK = 1e9  # epochs times T³ that are spent on restarts, between 60 and 10 T epochs
 SECONDS = 60.0
 
 
@@ -31,7 +31,7 @@ def local_search(
     max_groups: int | None = None,
     alone: Matrix | None = None,
     constraints: Constraints | None = None,
-    rounds: int | None = None,
+    epochs: int | None = None,
 ) -> Grouping:
     """Clusters, improved by moving, adding and removing one task at a time, from many starts.
 
@@ -40,13 +40,13 @@ def local_search(
         max_groups: k ≥ 1.
         alone: ``[T]`` score of training alone; zero unless given; -inf forbids singletons.
         constraints: What else the groups must keep; every group costs 1.
-        rounds: How often to shake the best groups and improve them again.
+        epochs: How often to shake the best groups and improve them again.
 
     Raises:
         InputError: If no groups were found that keep the constraints.
     """
     search = Search.of(affinity, alone, constraints, max_groups)
-    groups = search.groups(_rounds(len(affinity)) if rounds is None else rounds)
+    groups = search.groups(_tries(len(affinity)) if epochs is None else epochs)
     return replace(search.answer(groups, search.relaxed(groups)), exact=False)
 
 
@@ -63,7 +63,7 @@ def narrowed(
     Arguments as there, and ``seconds``: time for closing the gap.
     """
     search = Search.of(affinity, alone, constraints, max_groups)
-    groups = search.groups(_rounds(len(affinity)))
+    groups = search.groups(_tries(len(affinity)))
     counted = float(search.limits.counts(len(affinity)).sum())
     columns = Columns(
         problem=search.problem,
@@ -116,19 +116,19 @@ class Search:
         )
         return cls(affinity=affinity, alone=alone, limits=limits, order=order, problem=problem)
 
-    def groups(self, rounds: int) -> Sets:
+    def groups(self, epochs: int) -> Sets:
         """``[k, T]`` the best groups that were found."""
         starts = _starts(self.problem)
         if not starts:
             raise infeasible(self.limits, len(self.affinity))
         best = max(starts, key=lambda found: value(self.problem, found))
-        best = iterated(self.problem, best, rounds, seed=0)
+        best = iterated(self.problem, best, epochs, seed=0)
         if value(self.problem, best) < _hopeless(self.affinity):
             raise infeasible(self.limits, len(self.affinity))
         return best[:, np.argsort(self.order)]
 
     def relaxed(self, groups: Sets) -> float:
-        """A bound, given known groups; in the own order, so that sums round alike in any other."""
+        """A bound, given known groups; in the own order, so that sums epoch alike in any other."""
         at = self.order
         own = self.affinity[np.ix_(at, at)], self.alone[at], self.limits.permuted(at)
         return relaxed_bound(*own, groups[:, at])
@@ -139,7 +139,7 @@ class Search:
         return grouping_of(self.affinity, self.alone, groups, self.limits, bound)
 
 
-def _rounds(tasks: int) -> int:
+def _tries(tasks: int) -> int:
     return int(max(60, min(WORK / tasks**3, 10 * tasks)))
 
 

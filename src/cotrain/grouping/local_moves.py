@@ -1,7 +1,7 @@
 """Local search on the published objective, with all constraints: relocations, flips, and restarts nearby.
 
 A partition is improved by moving one unit at a time; if overlap is allowed, units are then added to and
-removed from groups. Rounds of "take some units out, put them back where they do best, improve" follow, and
+removed from groups. Epochs of "take some units out, put them back where they do best, improve" follow, and
 the best answer is kept (iterated local search). Letters: T tasks, k groups, U units.
 """
 
@@ -88,11 +88,11 @@ def shaken(problem: Problem, groups: Sets, rng: np.random.Generator, share: floa
     return placed(problem, groups & ~np.isin(problem.label, units), units)
 
 
-def iterated(problem: Problem, groups: Sets, rounds: int, seed: int) -> Sets:
-    """The best groups after some rounds of shaking and improving."""
+def iterated(problem: Problem, groups: Sets, epochs: int, seed: int) -> Sets:
+    """The best groups after some epochs of shaking and improving."""
     rng = np.random.default_rng(seed)
     best, most = groups, value(problem, groups)
-    for _ in range(rounds):
+    for _ in range(epochs):
         start = shaken(problem, best, rng, float(rng.choice([0.02, 0.05, 0.1, 0.2, 0.4])))
         if start is None:
             continue

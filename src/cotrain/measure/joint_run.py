@@ -108,16 +108,16 @@ def measure_joint_run(engine: Engine, member: Member, watchers: Watchers) -> tup
         engine.executor,
         engine.development,
         engine.recipe,
-        after_round=looking.after_round,
+        after_epoch=looking.after_epoch,
         before_update=looking.before_update,
     )
     if progress.diverged:
         raise InputError(
-            f"the joint run diverged: a validation loss is not finite after round {progress.round}; lower "
+            f"the joint run diverged: a validation loss is not finite after epoch {progress.epoch}; lower "
             "the learning rate, or look for infinite inputs or targets"
         )
     engine.folder.remove(CHECKPOINT)
-    seen = int(progress.rounds_run[0]) * engine.examples_in_round
+    seen = int(progress.epochs_run[0]) * engine.examples_in_epoch
     examples = seen + round(_probing(watchers, looking.rows))
     return examples, time.monotonic() - looking.began
 
@@ -140,8 +140,8 @@ class _Looking:
         tasks, recipe = engine.development.tasks, engine.recipe
         self.losses = TaskLosses(tasks)
         self.net = engine.architecture.build(seed=0)
-        self.rows = min(probe_rows(len(tasks)), engine.examples_in_round // engine.batches_in_round)
-        steps = recipe.rounds * engine.batches_in_round
+        self.rows = min(probe_rows(len(tasks)), engine.examples_in_epoch // engine.batches_in_epoch)
+        steps = recipe.epochs * engine.batches_in_epoch
         self.every = probe_interval(self.watchers.every, steps)
 
     def before_update(self, step: TrainingStep) -> None:
@@ -167,7 +167,7 @@ class _Looking:
                     "infinite inputs or targets, or lower the learning rate"
                 )
 
-    def after_round(self, progress: Progress) -> None:
+    def after_epoch(self, progress: Progress) -> None:
         self.watchers.end_epoch()
         now = time.monotonic()
         if progress.active and now >= self.next_save:
@@ -175,7 +175,7 @@ class _Looking:
             checkpoint.save(folder, CHECKPOINT, progress, measured, seconds=now - self.began)
             writing = time.monotonic() - now  # at most a twentieth of the time goes into writing
             self.next_save = now + max(self.engine.checkpoint_seconds, 20 * writing)
-        done, total = progress.round, self.engine.recipe.rounds
+        done, total = progress.epoch, self.engine.recipe.epochs
         loss = float(progress.loss.mean())
         self.engine.watch(Update(stage="measure", done=done, total=total, loss=loss))
 

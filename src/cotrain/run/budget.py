@@ -14,28 +14,28 @@ from cotrain.measure.schedule import comparing_cost, looking_cost, probe_interva
 from cotrain.run.settings import SAMPLED_SEEDS, Instrument, Settings
 from cotrain.weighting import PBT, WeightSchedule
 
-FEWEST_ROUNDS = 5
+FEWEST_EPOCHS = 5
 
 
 def recipe_for(rows: int, *, seed: int) -> Recipe:
-    """Batch size and rounds for a number of training rows: about 1,200 steps, 16 to 100 rounds.
+    """Batch size and epochs for a number of training rows: about 1,200 steps, 16 to 100 epochs.
 
-    >>> recipe_for(6400, seed=0).batch_size, recipe_for(6400, seed=0).rounds
+    >>> recipe_for(6400, seed=0).batch_size, recipe_for(6400, seed=0).epochs
     (128, 24)
-    >>> recipe_for(100, seed=0).batch_size, recipe_for(100, seed=0).rounds
+    >>> recipe_for(100, seed=0).batch_size, recipe_for(100, seed=0).epochs
     (16, 100)
     """
     batch = 16
     while batch < 256 and batch * 64 < rows:
         batch *= 2
     steps = max(1, -(-rows // batch))
-    rounds = min(100, max(16, 1200 // steps))
-    return Recipe(rounds=rounds, batch_size=batch, patience=max(5, rounds // 3), data_seed=seed)
+    epochs = min(100, max(16, 1200 // steps))
+    return Recipe(epochs=epochs, batch_size=batch, patience=max(5, epochs // 3), data_seed=seed)
 
 
-def shortened(recipe: Recipe, rounds: int) -> Recipe:
-    """The recipe with fewer rounds, and as much less patience."""
-    return replace(recipe, rounds=rounds, patience=max(3, rounds // 3))
+def shortened(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe with fewer epochs, and as much less patience."""
+    return replace(recipe, epochs=epochs, patience=max(3, epochs // 3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +45,14 @@ class Allowance:
     Args:
         budget: Total compute of the networks, in joint runs.
         candidates: Settings tried for each weight vector (and for each task's trees).
-        recipe: The recipe, its rounds cut if the budget demands it.
-        full_rounds: Rounds of one full joint run, the unit of the budget.
+        recipe: The recipe, its epochs cut if the budget demands it.
+        full_epochs: Epochs of one full joint run, the unit of the budget.
     """
 
     budget: float
     candidates: int
     recipe: Recipe
-    full_rounds: int
+    full_epochs: int
 
 
 def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) -> float:
@@ -66,7 +66,7 @@ def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) ->
     """
     steps = batch_count(rows, recipe.batch_size)
     in_step = rows // steps
-    every = probe_interval(settings.probe_every, recipe.rounds * steps)
+    every = probe_interval(settings.probe_every, recipe.epochs * steps)
     probing = looking_cost(tasks, min(probe_rows(tasks), in_step))
     if settings.measures(Instrument.GRADIENTS):
         probing += comparing_cost()
@@ -138,14 +138,14 @@ def allot(
     affordable = [c for c, cost in costs.items() if cost <= granted]
     if affordable:
         return Allowance(
-            budget=granted, candidates=affordable[0], recipe=recipe, full_rounds=recipe.rounds
+            budget=granted, candidates=affordable[0], recipe=recipe, full_epochs=recipe.epochs
         )
-    shorter = {rounds: shortened(recipe, rounds) for rounds in range(FEWEST_ROUNDS, recipe.rounds)}
+    shorter = {epochs: shortened(recipe, epochs) for epochs in range(FEWEST_EPOCHS, recipe.epochs)}
     shares = {
-        rounds: cost(1, measuring(short)) * rounds / recipe.rounds
-        for rounds, short in shorter.items()
+        epochs: cost(1, measuring(short)) * epochs / recipe.epochs
+        for epochs, short in shorter.items()
     }
-    paid = [rounds for rounds, cost in shares.items() if cost <= granted]
+    paid = [epochs for epochs, cost in shares.items() if cost <= granted]
     if not paid:
         least = math.ceil(min([*shares.values(), costs[1]]))
         raise InputError(
@@ -153,5 +153,5 @@ def allot(
             f"the least is {least} joint run{'s' * (least > 1)}, the full protocol takes {full:.0f}"
         )
     return Allowance(
-        budget=granted, candidates=1, recipe=shorter[paid[-1]], full_rounds=recipe.rounds
+        budget=granted, candidates=1, recipe=shorter[paid[-1]], full_epochs=recipe.epochs
     )

@@ -25,11 +25,11 @@ class Ledger:
     _lines: list[CostLine] = field(default_factory=list)
 
     @classmethod
-    def of(cls, engine: Engine, full_rounds: int) -> Ledger:
-        """An empty ledger at an engine's prices; a full joint run has ``full_rounds`` rounds."""
+    def of(cls, engine: Engine, full_epochs: int) -> Ledger:
+        """An empty ledger at an engine's prices; a full joint run has ``full_epochs`` epochs."""
         return cls(
             engine=engine,
-            joint_examples=full_rounds * engine.examples_in_round,
+            joint_examples=full_epochs * engine.examples_in_epoch,
             flops=flops_per_example(engine.architecture),
         )
 

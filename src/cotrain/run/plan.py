@@ -112,7 +112,7 @@ def plan(
         return read_result(folder), load(out, encoder=encoder)
     engine = build_engine(folder, development, encoder, settings, allowance.recipe, watch, cluster)
     engine = engine if pretrained is None else starting_from(engine, {START: pretrained.state})
-    ledger = Ledger.of(engine, allowance.full_rounds)
+    ledger = Ledger.of(engine, allowance.full_epochs)
 
     # The network baselines, each tuned on its own validation score.
     grid = SETTINGS[: allowance.candidates]
@@ -197,7 +197,7 @@ def plan(
             on_test,
             settings,
             tried=allowance.candidates,
-            full_rounds=allowance.full_rounds,
+            full_epochs=allowance.full_epochs,
             encoder=encoder,
         )
         few.save(folder.path(FEW_SHOT))

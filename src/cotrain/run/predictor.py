@@ -46,8 +46,8 @@ class Predictor:
     Args:
         tasks: The T tasks.
         served_by: ``[T]`` who serves each task.
-        models: Networks by (member row, round).
-        best_round: ``[P, T]`` which network of each member speaks for a task; 0 = not used.
+        models: Networks by (member row, epoch).
+        best_epoch: ``[P, T]`` which network of each member speaks for a task; 0 = not used.
         shares: ``[P, T]`` of each member in a task's prediction by its seed's members.
         seeds: ``[P]`` seed of each member.
         input_shape: Shape of one row of inputs.
@@ -60,7 +60,7 @@ class Predictor:
     tasks: tuple[Task, ...]
     served_by: tuple[Contender, ...]
     models: Models
-    best_round: Tensor
+    best_epoch: Tensor
     shares: Tensor
     seeds: tuple[int, ...]
     input_shape: tuple[int, ...]
@@ -102,12 +102,12 @@ class Predictor:
     def probabilities(self, rows: pl.DataFrame | Array | Tensor) -> list[Array]:
         """Per task ``[N]`` or ``[N, classes]`` probabilities, or ``[N]`` values in the user's units."""
         inputs, columns = self._read(rows)
-        outputs = predict(self.models, self.best_round, self.executor, inputs, self.tasks)
+        outputs = predict(self.models, self.best_epoch, self.executor, inputs, self.tasks)
         slices = output_slices(self.tasks)
         return [self._task(t, outputs[:, slices[t]], columns) for t in range(len(self.tasks))]
 
     def _task(self, t: int, outputs: Tensor, columns: Array) -> Array:
-        task, share = self.tasks[t], self.shares[:, t] * (self.best_round[:, t] > 0)
+        task, share = self.tasks[t], self.shares[:, t] * (self.best_epoch[:, t] > 0)
         parts = []
         if share.any():
             network = predictions([task], mixed(outputs, share, self.seeds))[0]
@@ -148,10 +148,10 @@ def ship(
     """Write what :func:`load` needs: the networks, trees and preparation that serve some task."""
     tasks = engine.development.tasks
     shares = _shares(trained, choice, cast)
-    best_round, models = trained.serving(shares > 0)
-    tensors = {"best_round": best_round, "shares": shares}
-    for (row, round), model in models.items():
-        tensors |= {f"{row}/{round}/{name}": tensor for name, tensor in model.items()}
+    best_epoch, models = trained.serving(shares > 0)
+    tensors = {"best_epoch": best_epoch, "shares": shares}
+    for (row, epoch), model in models.items():
+        tensors |= {f"{row}/{epoch}/{name}": tensor for name, tensor in model.items()}
     description = {
         "tasks": [dataclasses.asdict(task) for task in tasks],
         "served_by": list(choice.served_by),
@@ -199,13 +199,13 @@ def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
     if facts["widths"] is None and encoder is None:
         raise InputError(f"the run in {path} was trained with your own encoder: pass encoder=...")
     tasks = tuple(_task(fields) for fields in facts["tasks"])
-    best_round, shares = tensors.pop("best_round"), tensors.pop("shares")
+    best_epoch, shares = tensors.pop("best_epoch"), tensors.pop("shares")
     learner = next(learner for learner in LEARNERS if learner.name == facts["trees"])
     return Predictor(
         tasks=tasks,
         served_by=tuple(Contender(server) for server in facts["served_by"]),
         models=split_models(tensors),
-        best_round=best_round,
+        best_epoch=best_epoch,
         shares=shares,
         seeds=tuple(facts["seeds"]),
         input_shape=tuple(facts["input_shape"]),

@@ -49,7 +49,7 @@ class Choice:
 
 
 def settled(tasks: Sequence[Task]) -> Choice:
-    """The choice of a study: it ships nothing, and all that it judges on the test split is settled before."""
+    """The choice of a study: it ships nothing, and all that it judges on test rows is settled before."""
     joint = (Contender.JOINT,) * len(tasks)
     return Choice(tasks=tuple(tasks), served_by=joint, network=joint, valid=({},) * len(tasks))
 

@@ -78,12 +78,12 @@ def row_counts(splits: Splits) -> dict[str, int]:
 
 def budget_notes(allowance: Allowance) -> tuple[str, ...]:
     """A warning if the budget shortened trainings: single-task networks suffer most."""
-    rounds = allowance.recipe.rounds
-    if rounds == allowance.full_rounds:
+    epochs = allowance.recipe.epochs
+    if epochs == allowance.full_epochs:
         return ()
     return (
-        f"The budget of {allowance.budget:g} joint runs cut every training to {rounds} of "
-        f"{allowance.full_rounds} rounds with one setting tried: networks may be under-trained, "
+        f"The budget of {allowance.budget:g} joint runs cut every training to {epochs} of "
+        f"{allowance.full_epochs} epochs with one setting tried: networks may be under-trained, "
         "and gains over them flattering.",
     )
 
@@ -105,9 +105,9 @@ def settings_summary(
         "trees": settings.trees.name,
         "instruments": ", ".join(i for i in Instrument if settings.measures(i)),
         "lookahead": f"a step of {settings.probe_step:g} every {settings.probe_every} steps",
-        "rounds at most": f"{recipe.rounds} of {allowance.full_rounds}",
+        "epochs at most": f"{recipe.epochs} of {allowance.full_epochs}",
         "batch size": str(recipe.batch_size),
-        "patience (rounds)": str(recipe.patience),
+        "patience (epochs)": str(recipe.patience),
         "weight decay": f"{recipe.weight_decay:g}",
         "engine": str(engine.calibration).removeprefix("engine: "),
         "joint: learning rate / dropout share": picks["joint"],

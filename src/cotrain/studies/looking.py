@@ -42,7 +42,7 @@ class Looking:
 
     @cached_property
     def _every(self) -> int:
-        return max(1, self.engine.recipe.rounds * self.engine.batches_in_round // self.probes)
+        return max(1, self.engine.recipe.epochs * self.engine.batches_in_epoch // self.probes)
 
     @cached_property
     def _net(self) -> MultiTaskNet:

@@ -47,7 +47,7 @@ class Source:
     name: str
     weight: float
     labels: int  # in training rows
-    loss: float  # on validation rows, at the round that is kept
+    loss: float  # on validation rows, at the epoch that is kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ class EncoderFacts:
         temperature: Of the mixture: 1 by size, infinity uniform.
         seed: Of everything random.
         rows: Training rows.
-        best_round: The round that is kept, from 1.
-        rounds_run: Rounds trained.
+        best_epoch: The epoch that is kept, from 1.
+        epochs_run: Epochs trained.
         examples: Training rows processed.
         flops: Floating-point operations in all.
         seconds: Of the training.
@@ -77,8 +77,8 @@ class EncoderFacts:
     temperature: float
     seed: int
     rows: int
-    best_round: int
-    rounds_run: int
+    best_epoch: int
+    epochs_run: int
     examples: int
     flops: float
     seconds: float
@@ -94,7 +94,7 @@ class EncoderFacts:
         labels = sum(source.labels for source in self.sources)
         return (
             f"encoder pre-finetuned on {len(self.sources):,} sources of {self.title}: {self.rows:,} rows, "
-            f"{labels:,} labels, {self.rounds_run} rounds, the best {self.best_round}; mean validation "
+            f"{labels:,} labels, {self.epochs_run} epochs, the best {self.best_epoch}; mean validation "
             f"loss {self.loss:.4f}; {duration(self.seconds)}"
         )
 

@@ -40,7 +40,7 @@ def few_shot(
     settings: Settings,
     *,
     tried: int,
-    full_rounds: int,
+    full_epochs: int,
     encoder: Encoder | None = None,
 ) -> FewShot:
     """Train targets on few rows, and score them on the test rows, on which nothing is chosen.
@@ -52,7 +52,7 @@ def few_shot(
         on_test: For each task, contender → ``[S, N, ...]`` predictions after training on all rows.
         settings: Numbers of rows, seeds, widths, trees.
         tried: Settings tried for either start, and for the trees.
-        full_rounds: Rounds of a full joint run; where the engine's has fewer, so have these trainings.
+        full_epochs: Epochs of a full joint run; where the engine's has fewer, so have these trainings.
         encoder: Of the run; the built-in MLP unless given.
     """
     train = engine.development.train
@@ -73,7 +73,7 @@ def few_shot(
                 settings=SETTINGS[:tried],
                 seeds=settings.seeds,
                 rows=rows,
-                length=engine.recipe.rounds / full_rounds,
+                length=engine.recipe.epochs / full_epochs,
                 widths=settings.widths,
                 low_precision=settings.low_precision,
             )
@@ -103,7 +103,7 @@ def few_shot(
         redrawn=np.stack(redrawn)[:, kept],
         trainings=trainings,
         examples=examples,
-        joint_runs=examples / (full_rounds * engine.examples_in_round),
+        joint_runs=examples / (full_epochs * engine.examples_in_epoch),
         seconds=seconds,
     )
 
@@ -111,11 +111,11 @@ def few_shot(
 def few_shot_cost(train: TaskData, few_rows: Sequence[int], recipe: Recipe) -> float:
     """Joint runs that both starts take at most for one candidate or seed, on every target and few rows."""
     examples = sum(
-        rows * recipe_for(rows, seed=0).rounds
+        rows * recipe_for(rows, seed=0).epochs
         for t in largest_targets(train)
         for rows in usable(train, t, sorted(set(few_rows)))
     )
-    return 2 * examples / (len(train) * recipe.rounds)
+    return 2 * examples / (len(train) * recipe.epochs)
 
 
 def largest_targets(train: TaskData) -> list[int]:

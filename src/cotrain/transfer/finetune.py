@@ -51,7 +51,7 @@ class Finetuning:
         settings: Tried for every start, the baseline included.
         seeds: Of every start, at least 1.
         rows: Training rows of the target; None for all.
-        length: Rounds at most, as a share of the usual number.
+        length: Epochs at most, as a share of the usual number.
         widths: Hidden widths of the built-in encoder.
         low_precision: Let calibration choose bfloat16 products where they are faster and agree.
     """
@@ -67,7 +67,7 @@ class Finetuning:
         """Of a training on so many rows."""
         full = recipe_for(rows, seed=seed)
         return (
-            full if self.length == 1 else shortened(full, max(1, round(self.length * full.rounds)))
+            full if self.length == 1 else shortened(full, max(1, round(self.length * full.epochs)))
         )
 
 

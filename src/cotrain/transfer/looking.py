@@ -114,7 +114,7 @@ class ShortRun:
         rows = max(BATCH, round(len(joint.train) * self.passes / ROUNDS))
         sample = replace(joint, train=sample_rows(joint.train, rows, self.seed))
         settings = Settings(widths=self.widths, low_precision=self.low_precision)
-        recipe = Recipe(rounds=ROUNDS, batch_size=BATCH, patience=ROUNDS, data_seed=self.seed)
+        recipe = Recipe(epochs=ROUNDS, batch_size=BATCH, patience=ROUNDS, data_seed=self.seed)
         return build_engine(folder, sample, None, settings, recipe, lambda _: None)
 
 
@@ -146,7 +146,7 @@ def draw_batches(train: TaskData, rng: np.random.Generator) -> tuple[Batch, ...]
 def train_looking(
     engine: Engine, whole: TaskData, look: Callable[[View], None], seed: int
 ) -> tuple[State, int]:
-    """Train all tasks together, and look after every round.
+    """Train all tasks together, and look after every epoch.
 
     Args:
         engine: Of the short run.
@@ -166,7 +166,7 @@ def train_looking(
     )
     net, rng = engine.architecture.build(seed=0), np.random.default_rng(seed)
 
-    def after_round(progress: Progress) -> None:
+    def after_epoch(progress: Progress) -> None:
         batches = draw_batches(whole, rng)
         view = View(
             state=progress.state,
@@ -183,6 +183,6 @@ def train_looking(
         engine.executor,
         engine.development,
         engine.recipe,
-        after_round=after_round,
+        after_epoch=after_epoch,
     )
-    return progress.state, int(progress.rounds_run[0]) * engine.examples_in_round
+    return progress.state, int(progress.epochs_run[0]) * engine.examples_in_epoch

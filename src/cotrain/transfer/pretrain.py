@@ -3,7 +3,7 @@
 Padmakumar et al. 2022, "Exploring the Role of Task Transferability in Large-Scale Multi-Task Learning"
 (arXiv 2204.11117): one encoder with a linear head for each source, batches of mixed sources, every example
 counts alike and no loss is scaled; a member keeps the one model with the best unweighted mean of its
-sources' validation losses, and stops after three rounds without a better one.
+sources' validation losses, and stops after three epochs without a better one.
 
 Departure: a run may be brief, a whole schedule of few passes. It reaches what early stopping reaches for a
 third of the compute (benchmarks/results/sources.md).
@@ -44,7 +44,7 @@ class Pretraining:
     Args:
         widths: Hidden widths of the built-in encoder.
         setting: Learning rate and dropout. Full dropout gave the lower mean validation loss on ToxCast.
-        patience: Rounds without a better mean validation loss after which a member stops.
+        patience: Epochs without a better mean validation loss after which a member stops.
         passes: Over the training rows, see :meth:`brief`; until early stopping if None.
         seed: Of the initial parameters, the dropout masks and the order of the rows.
         low_precision: Let calibration choose bfloat16 products where they are faster and agree.
@@ -69,7 +69,7 @@ class Pretraining:
     def brief(self, passes: int) -> Pretraining:
         """The same in few passes: a whole schedule of them in small batches, without dropout.
 
-        >>> Pretraining(widths=(64,)).brief(2).recipe(rows=6000).rounds
+        >>> Pretraining(widths=(64,)).brief(2).recipe(rows=6000).epochs
         2
         """
         return replace(self, passes=passes, setting=BRIEF)
@@ -79,7 +79,7 @@ class Pretraining:
         recipe = replace(recipe_for(rows, seed=self.seed), one_model=True)
         if self.passes is None:
             return replace(recipe, patience=self.patience)
-        return replace(recipe, rounds=self.passes, patience=self.passes, batch_size=BATCH)
+        return replace(recipe, epochs=self.passes, patience=self.passes, batch_size=BATCH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +90,9 @@ class Pretrained:
         sources: ``[S]`` names of the source tasks.
         mixtures: Name → ``[S]`` weights.
         encoders: Name → state of the encoder, without its heads.
-        loss: ``[M, S]`` validation losses at the round that is kept; infinity for weight 0.
-        best_round: ``[M]`` that round, from 1.
-        rounds_run: ``[M]`` rounds trained.
+        loss: ``[M, S]`` validation losses at the epoch that is kept; infinity for weight 0.
+        best_epoch: ``[M]`` that epoch, from 1.
+        epochs_run: ``[M]`` epochs trained.
         examples: ``[M]`` training rows processed; rows without a label of the mixture teach it nothing and
             are not counted.
         flops: Floating-point operations of one example, with all S heads.
@@ -103,8 +103,8 @@ class Pretrained:
     mixtures: dict[str, Weights]
     encoders: dict[str, Tensors]
     loss: Tensor
-    best_round: Tensor
-    rounds_run: Tensor
+    best_epoch: Tensor
+    epochs_run: Tensor
     examples: Tensor
     flops: float
     seconds: float
@@ -154,17 +154,17 @@ def pretrain(
 
 
 def _pretrained(engine: Engine, trained: Trained, mixtures: dict[str, Weights]) -> Pretrained:
-    best = trained.best_round.amax(dim=1)
-    stuck = [m.name for m, round in zip(trained.members, best.tolist(), strict=True) if not round]
+    best = trained.best_epoch.amax(dim=1)
+    stuck = [m.name for m, epoch in zip(trained.members, best.tolist(), strict=True) if not epoch]
     if stuck:
         raise InputError(
-            f"pre-finetuning on {stuck[0]!r} diverged in its first round: lower the learning rate"
+            f"pre-finetuning on {stuck[0]!r} diverged in its first epoch: lower the learning rate"
         )
     train = engine.development.train
     mixed = [[s for s, weight in enumerate(m.weights) if weight > 0] for m in trained.members]
     rows = torch.tensor([rows_of(train, sources) for sources in mixed])
     if train.domains:
-        rows.fill_(engine.examples_in_round)
+        rows.fill_(engine.examples_in_epoch)
     return Pretrained(
         sources=tuple(task.name for task in engine.development.tasks),
         mixtures=mixtures,
@@ -173,9 +173,9 @@ def _pretrained(engine: Engine, trained: Trained, mixtures: dict[str, Weights]) 
             for at, member in enumerate(trained.members)
         },
         loss=trained.loss,
-        best_round=best,
-        rounds_run=trained.rounds_run,
-        examples=trained.rounds_run * rows,
+        best_epoch=best,
+        epochs_run=trained.epochs_run,
+        examples=trained.epochs_run * rows,
         flops=flops_per_example(engine.architecture),
         seconds=trained.seconds,
     )

@@ -158,11 +158,11 @@ class BySampling:
         gain = np.full(sets.shape, np.nan)
         gain[:, target] = 1 - loss[:-1] / loss[-1]
         gains = Gains.empty([task.name for task in joint.tasks]).extended(sets, gain)
-        rounds, train = trained.rounds_run.tolist(), engine.development.train
+        epochs, train = trained.epochs_run.tolist(), engine.development.train
         return Ranked(
             score=worth(Surrogate.fit(gains), target),
-            examples=engine.examples_in_round
-            * sum(n * _read(train, m.weights) for n, m in zip(rounds, members, strict=True)),
+            examples=engine.examples_in_epoch
+            * sum(n * _read(train, m.weights) for n, m in zip(epochs, members, strict=True)),
         )
 
 

@@ -127,7 +127,7 @@ class DynamicAverage(Fixed):
         count = counted.sum(dim=1, keepdim=True)
         return step.weights * count * _softmax(ratio / self.temperature, counted)
 
-    def end_round(self, state: State) -> None:
+    def end_epoch(self, state: State) -> None:
         """Roll the means on; a task without labels in the epoch keeps its own."""
         memory = state.memory
         seen = memory["count"] > 0

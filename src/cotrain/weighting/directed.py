@@ -52,6 +52,6 @@ class Directed(ABC):
         """Only the weighting learns."""
         self.weighting.learn(step, losses_after)
 
-    def end_round(self, state: State) -> None:
+    def end_epoch(self, state: State) -> None:
         """Only the weighting rolls on."""
-        self.weighting.end_round(state)
+        self.weighting.end_epoch(state)

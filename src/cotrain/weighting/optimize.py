@@ -49,7 +49,7 @@ def optimize_weights(
         engine: Trains. Nobody stops early: a member that stands still may be copied over.
         searcher: Proposes weights.
         stage: Names the files; a stage holds one search.
-        every: Rounds from one proposal to the next.
+        every: Epochs from one proposal to the next.
         seed: Of all members: they start from the same parameters and see the same dropout.
         dropout: Share of the network's dropout rates.
         optimizer: Of all members.
@@ -74,7 +74,7 @@ def _search(
         trainer,
         searcher,
         tasks,
-        rounds=engine.recipe.rounds,
+        epochs=engine.recipe.epochs,
         every=every,
         history=trainer.resume(tasks),
         watch=trainer.save,
@@ -119,7 +119,7 @@ class _Trainer:
 
     def save(self, history: WeightSearch) -> None:
         """Keep the end, and every now and then what is done so far."""
-        began, over = time.monotonic(), history.ends[-1] == self.engine.recipe.rounds
+        began, over = time.monotonic(), history.ends[-1] == self.engine.recipe.epochs
         wait = max(self.engine.checkpoint_seconds, self.writing * SPARED)
         if not over and began - self.saved < wait:
             return
@@ -148,7 +148,7 @@ class _Trainer:
         before = [self.pieces[move.parent] for move in moves] if self.pieces else []
         cohorts = engine.cohorts(members)
         firsts = [0, *accumulate(len(cohort) for cohort in cohorts)]
-        recipe = replace(engine.recipe, patience=engine.recipe.rounds + 1)
+        recipe = replace(engine.recipe, patience=engine.recipe.epochs + 1)
 
         def begin(at: int) -> Turn:
             return Turn(
@@ -170,7 +170,7 @@ class _Trainer:
         return np.concatenate([report.scores for report in last if report.scores is not None])
 
     def _tell(self, report: Report) -> None:
-        total = self.engine.recipe.rounds
+        total = self.engine.recipe.epochs
         self.engine.watch(
-            Update(stage=self.stage, done=report.round, total=total, loss=report.loss)
+            Update(stage=self.stage, done=report.epoch, total=total, loss=report.loss)
         )

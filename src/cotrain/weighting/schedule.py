@@ -1,4 +1,4 @@
-"""Weights that change at given rounds: what a search finds, and what can be trained again from it."""
+"""Weights that change at given epochs: what a search finds, and what can be trained again from it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PLAIN_RATE = 3e-3  # learning rate of weights that come without one
 
 @dataclass(frozen=True, kw_only=True)
 class WeightSchedule:
-    """Task weights, learning rate and weight decay for every round.
+    """Task weights, learning rate and weight decay for every epoch.
 
     Args:
         tasks: T names.
-        changes: By growing rounds, the first from round 0.
+        changes: By growing epochs, the first from epoch 0.
 
-    >>> early = Change(round=0, weights=(1.0, 1.0), learning_rate=1e-3)
-    >>> late = Change(round=8, weights=(0.5, 1.5), learning_rate=1e-3)
+    >>> early = Change(epoch=0, weights=(1.0, 1.0), learning_rate=1e-3)
+    >>> late = Change(epoch=8, weights=(0.5, 1.5), learning_rate=1e-3)
     >>> schedule = WeightSchedule(tasks=("a", "b"), changes=(early, late))
     >>> print(schedule)
-    from round 1: a 1.00, b 1.00
-    from round 9: a 0.50, b 1.50
+    from epoch 1: a 1.00, b 1.00
+    from epoch 9: a 0.50, b 1.50
     >>> schedule.member("replay", seed=3).at(8).weights
     (0.5, 1.5)
     """
@@ -40,10 +40,10 @@ class WeightSchedule:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        rounds = [change.round for change in self.changes]
-        if rounds[:1] != [0] or sorted(set(rounds)) != rounds:
+        epochs = [change.epoch for change in self.changes]
+        if epochs[:1] != [0] or sorted(set(epochs)) != epochs:
             raise InputError(
-                f"a schedule starts at round 0 and goes on in growing rounds, found {rounds}"
+                f"a schedule starts at epoch 0 and goes on in growing epochs, found {epochs}"
             )
         for change in self.changes:
             _check(self.tasks, change.weights)
@@ -105,7 +105,7 @@ class WeightSchedule:
     def __str__(self) -> str:
         """One line for every change."""
         return "\n".join(
-            f"from round {change.round + 1}: "
+            f"from epoch {change.epoch + 1}: "
             + ", ".join(
                 f"{task} {weight:.2f}"
                 for task, weight in zip(self.tasks, change.weights, strict=True)
@@ -123,7 +123,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f'{path} must hold {{"target": weight, ...}}, with every target')
     if "schema_version" not in content:
-        return {"changes": [{"round": 0, "weights": content, "learning_rate": PLAIN_RATE}]}
+        return {"changes": [{"epoch": 0, "weights": content, "learning_rate": PLAIN_RATE}]}
     return RunFolder(path.parent).read_json(path.name)
 
 

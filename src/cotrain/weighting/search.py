@@ -68,7 +68,7 @@ class Searcher(Protocol):
 
 
 Trainer = Callable[[Sequence[Move], int], Array]
-"""Trains the members of an interval, from their parents, until so many rounds are done in all; returns
+"""Trains the members of an interval, from their parents, until so many epochs are done in all; returns
 ``[N, T]`` validation scores, higher is better, all NaN for a member that diverged."""
 
 
@@ -78,7 +78,7 @@ class WeightSearch(Measurement):
 
     Args:
         tasks: T names.
-        ends: K rounds done at the end of each interval.
+        ends: K epochs done at the end of each interval.
         weights: ``[K, N, T]``; NaN for members that are gone; likewise below.
         learning_rate: ``[K, N]``.
         weight_decay: ``[K, N]``, multiplies the recipe's.
@@ -88,7 +88,7 @@ class WeightSearch(Measurement):
 
     title = "Searched weights"
     about = (
-        "Task weights over the rounds of the best member, traced back through the members that it was "
+        "Task weights over the epochs of the best member, traced back through the members that it was "
         "copied from. Weights sum to the number of tasks: 1 is the uniform weight."
     )
 
@@ -113,7 +113,7 @@ class WeightSearch(Measurement):
         )
 
     def extended(self, moves: Sequence[Move], end: int, scores: Array) -> WeightSearch:
-        """With one interval more, trained to round ``end``."""
+        """With one interval more, trained to epoch ``end``."""
         gone = self.parents.shape[1] - len(moves)
 
         def row(values: object, nothing: float) -> Array:
@@ -177,7 +177,7 @@ class WeightSearch(Measurement):
             begin = self.ends[interval - 1] if interval else 0
             changes.append(
                 Change(
-                    round=begin,
+                    epoch=begin,
                     weights=setting.weights,
                     learning_rate=setting.learning_rate,
                     weight_decay=setting.weight_decay,
@@ -208,16 +208,16 @@ class WeightSearch(Measurement):
         )
 
     def figure(self) -> Figure:
-        """The best member's weights over the rounds; of many tasks those that moved farthest from 1."""
+        """The best member's weights over the epochs; of many tasks those that moved farthest from 1."""
         changes = self.schedule().changes
         weights = np.array([change.weights for change in changes])
         moved = np.argsort(-np.abs(weights - 1).max(axis=0), kind="stable")[:_MOST_DRAWN]
         return steps_figure(
             [self.tasks[t] for t in sorted(moved.tolist())],
-            [change.round for change in changes] + [self.ends[-1]],
+            [change.epoch for change in changes] + [self.ends[-1]],
             weights[:, sorted(moved.tolist())],
             title="weight",
-            x_title="round",
+            x_title="epoch",
         )
 
 
@@ -234,19 +234,19 @@ def search_weights(
     searcher: Searcher,
     tasks: Sequence[str],
     *,
-    rounds: int,
+    epochs: int,
     every: int,
     history: WeightSearch | None = None,
     watch: Callable[[WeightSearch], None] = lambda _: None,
 ) -> WeightSearch:
-    """Train and search until all rounds are done.
+    """Train and search until all epochs are done.
 
     Args:
         train: Trains an interval.
         searcher: Proposes.
         tasks: T names.
-        rounds: E_total.
-        every: E, rounds of an interval.
+        epochs: E_total.
+        every: E, epochs of an interval.
         history: Of an interrupted search.
         watch: Called after every interval.
 
@@ -256,25 +256,25 @@ def search_weights(
     >>> from cotrain.weighting.searchers import PBT
     >>> def fake(moves, until):  # the more weight the first task has, the better
     ...     return np.array([[move.setting.weights[0]] * 2 for move in moves])
-    >>> found = search_weights(fake, PBT(members=8, seed=1), ["a", "b"], rounds=40, every=2)
+    >>> found = search_weights(fake, PBT(members=8, seed=1), ["a", "b"], epochs=40, every=2)
     >>> found.settings_tried, found.schedule().changes[-1].weights[0] > 1.5
     (46, True)
     """
-    if rounds < 1 or every < 1:
+    if epochs < 1 or every < 1:
         raise InputError(
-            f"a search needs rounds and intervals of one or more, found {rounds}, {every}"
+            f"a search needs epochs and intervals of one or more, found {epochs}, {every}"
         )
     if history is not None and history.tasks != tuple(tasks):
         raise InputError(f"the history is of other tasks: {', '.join(history.tasks)}")
     first = searcher.begin(len(tasks))
     history = history or WeightSearch.empty(tasks, len(first))
-    while (done := history.ends[-1] if history.ends else 0) < rounds:
+    while (done := history.ends[-1] if history.ends else 0) < epochs:
         moves = searcher.go_on(history) if done else _first(first)
-        done = min(done + every, rounds)
+        done = min(done + every, epochs)
         history = history.extended(moves, done, train(moves, done))
         watch(history)
         if not np.isfinite(history.mean_scores[-1]).any():
-            raise InputError(f"every member diverged before round {done}: lower the learning rate")
+            raise InputError(f"every member diverged before epoch {done}: lower the learning rate")
     return history
 
 

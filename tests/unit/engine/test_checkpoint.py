@@ -20,7 +20,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert facts == {"seconds": 1.5}
     assert found.diverged == progress.diverged == {1}
     assert found.active == progress.active == [0, 2]
-    assert (found.round, found.state.step) == (4, 24)
+    assert (found.epoch, found.state.step) == (4, 24)
     assert same(found.state.to_flat(), progress.state.to_flat())
     for name in checkpoint.MEASURED:
         assert torch.equal(getattr(found, name), getattr(progress, name))

@@ -74,25 +74,25 @@ def test_larger_batches_make_smaller_cohorts(monkeypatch: pytest.MonkeyPatch) ->
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 300), st.integers(1, 64), st.integers(0, 5), st.integers(0, 20))
-def test_a_round_sees_every_row_at_most_once(rows: int, size: int, seed: int, round: int) -> None:
+def test_a_round_sees_every_row_at_most_once(rows: int, size: int, seed: int, epoch: int) -> None:
     data = make_data("b", rows=rows, missing=0.0)
     recipe = Recipe(batch_size=size, data_seed=seed)
-    found = list(batches(data, recipe, round))
+    found = list(batches(data, recipe, epoch))
     seen = torch.cat([batch.rows for batch in found]).tolist()
     assert len(found) == batch_count(rows, size)
     assert len({len(batch.rows) for batch in found}) == 1
     assert len(found[0].rows) <= size
     assert len(set(seen)) == len(seen) > rows - len(found)
-    again = torch.cat([batch.rows for batch in batches(data, recipe, round)]).tolist()
+    again = torch.cat([batch.rows for batch in batches(data, recipe, epoch)]).tolist()
     assert again == seen
 
 
 def test_rounds_and_seeds_have_their_own_order() -> None:
     data = make_data("b", rows=64, missing=0.0)
     orders = {
-        tuple(torch.cat([b.rows for b in batches(data, Recipe(data_seed=seed), round)]).tolist())
+        tuple(torch.cat([b.rows for b in batches(data, Recipe(data_seed=seed), epoch)]).tolist())
         for seed in range(4)
-        for round in range(4)
+        for epoch in range(4)
     }
     assert len(orders) == 16
 
@@ -207,13 +207,13 @@ def make_engine(folder: Path, recipe: Recipe = RECIPE, watch: list[Update] | Non
 
 
 def test_examples_are_counted_by_rounds_run(tmp_path: Path) -> None:
-    engine = make_engine(tmp_path, replace(RECIPE, rounds=6, patience=2))
+    engine = make_engine(tmp_path, replace(RECIPE, epochs=6, patience=2))
     members = [joint(3), joint(3, seed=1, learning_rate=0.0), joint(3, seed=2, learning_rate=1e30)]
     trained = engine.train("tune", members)
-    assert engine.batches_in_round == 7  # 100 rows in batches of 14, two rows left out
-    assert trained.rounds_run.tolist() == [6, 3, 1]
+    assert engine.batches_in_epoch == 7  # 100 rows in batches of 14, two rows left out
+    assert trained.epochs_run.tolist() == [6, 3, 1]
     assert engine.examples(trained) == 10 * 7 * 14
-    assert engine.examples_in_round == 7 * 14
+    assert engine.examples_in_epoch == 7 * 14
 
 
 def test_watchers_see_progress_rise_to_the_total(
@@ -221,7 +221,7 @@ def test_watchers_see_progress_rise_to_the_total(
 ) -> None:
     monkeypatch.setattr("cotrain.engine.engine.MOST_MEMBERS", 2)
     news: list[Update] = []
-    engine = make_engine(tmp_path, replace(RECIPE, rounds=4, patience=2), news)
+    engine = make_engine(tmp_path, replace(RECIPE, epochs=4, patience=2), news)
     engine.train("tune", [joint(3), joint(3, learning_rate=0.0), joint(3, seed=1)])
     done = [update.done for update in news]
     assert done == sorted(done)
@@ -231,7 +231,7 @@ def test_watchers_see_progress_rise_to_the_total(
 
 
 def test_predictions_come_from_each_tasks_best_round(tmp_path: Path) -> None:
-    engine = make_engine(tmp_path, replace(RECIPE, rounds=8))
+    engine = make_engine(tmp_path, replace(RECIPE, epochs=8))
     members = [joint(3, learning_rate=0.1), Member(name="s", weights=(0.0, 1.0, 0.0), seed=1)]
     trained = engine.train("tune", members)
     again = engine.predict(trained, engine.development.valid.inputs)
@@ -241,11 +241,11 @@ def test_predictions_come_from_each_tasks_best_round(tmp_path: Path) -> None:
         again[1, slices[1]], trained.outputs[1, slices[1]], atol=1e-5, rtol=0
     )
     assert (again[1, slices[0]] == 0).all()
-    assert trained.best_round[1].tolist()[::2] == [0, 0]
+    assert trained.best_epoch[1].tolist()[::2] == [0, 0]
     assert set(trained.models) == {
-        (p, r) for p, row in enumerate(trained.best_round.tolist()) for r in row if r
+        (p, r) for p, row in enumerate(trained.best_epoch.tolist()) for r in row if r
     }
-    assert len(set(trained.best_round[0].tolist())) > 1  # the story needs different rounds
+    assert len(set(trained.best_epoch[0].tolist())) > 1  # the story needs different epochs
 
 
 def two_members() -> Trained:
@@ -268,9 +268,9 @@ def test_select_and_merge_are_inverse() -> None:
 def test_serving_keeps_only_what_is_used() -> None:
     trained = two_members()
     used = torch.tensor([[True, False, False], [False, False, False]])
-    rounds, models = trained.serving(used)
-    assert rounds.tolist() == [[int(trained.best_round[0, 0]), 0, 0], [0, 0, 0]]
-    assert set(models) == {(0, int(trained.best_round[0, 0]))}
+    epochs, models = trained.serving(used)
+    assert epochs.tolist() == [[int(trained.best_epoch[0, 0]), 0, 0], [0, 0, 0]]
+    assert set(models) == {(0, int(trained.best_epoch[0, 0]))}
 
 
 def test_the_best_round_is_where_the_loss_was_least() -> None:
@@ -290,9 +290,9 @@ def test_the_best_round_is_where_the_loss_was_least() -> None:
         [joint(3, learning_rate=0.1)],
         executor=runner,
         architecture=architecture,
-        recipe=replace(RECIPE, rounds=10),
-        after_round=watch,
+        recipe=replace(RECIPE, epochs=10),
+        after_epoch=watch,
     )
     best, at = torch.stack(history).min(dim=0)
-    assert torch.equal(progress.best_round[0], at + 1)
+    assert torch.equal(progress.best_epoch[0], at + 1)
     torch.testing.assert_close(progress.loss[0], best)

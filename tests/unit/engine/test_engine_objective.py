@@ -82,7 +82,7 @@ def test_it_counts_what_it_trained_and_keeps_no_models(tmp_path: Path) -> None:
     asked = objective(tmp_path)
     assert (asked.trainings, asked.examples, asked.seconds) == (0, 0, 0.0)
     asked(WEIGHTS, SEEDS)
-    a_run = RECIPE.rounds * 96  # nobody stops within four rounds
+    a_run = RECIPE.epochs * 96  # nobody stops within four epochs
     assert (asked.trainings, asked.examples) == (4, 4 * a_run)
     took = asked.seconds
     assert took > 0
@@ -190,7 +190,7 @@ def test_killed_between_two_calls(
 def test_killed_within_a_population(
     tmp_path: Path, uninterrupted: tuple[EngineObjective, Gains], updates: int
 ) -> None:
-    """Four rounds a population: the kills hit the first, the second and the third."""
+    """Four epochs a population: the kills hit the first, the second and the third."""
     news: list[Update] = []
 
     def kill(update: Update) -> None:
@@ -251,4 +251,4 @@ def test_a_member_that_diverges_has_no_gain(tmp_path: Path) -> None:
     with torch.no_grad():
         found = wild(WEIGHTS, SEEDS)
     assert np.isnan(found).all()
-    assert wild.examples == 4 * 96  # one round each
+    assert wild.examples == 4 * 96  # one epoch each

@@ -56,7 +56,7 @@ def member(weighting: LossWeighting = FIXED, weights: tuple[float, ...] = (1.0,)
 def test_methods_compose(name: str) -> None:
     """They train, on partial labels; executors agree; and it is not what AdamW does."""
     development = make_development(KINDS, missing=0.4)
-    recipe = replace(RECIPE, rounds=2)
+    recipe = replace(RECIPE, epochs=2)
     one = member(METHODS[name])
     found = train(development, [one], executor="fused", recipe=recipe)
     again = train(development, [one], executor="sequential", recipe=recipe)

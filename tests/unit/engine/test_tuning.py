@@ -139,7 +139,7 @@ def test_models_with_equal_weights_are_one() -> None:
 
 def test_changing_weights_are_not_mistaken_for_uniform_ones() -> None:
     joint = Member(name="joint", weights=(1.0,) * 3)
-    later = Change(round=2, weights=(2.0, 0.5, 0.5), learning_rate=1e-3)
+    later = Change(epoch=2, weights=(2.0, 0.5, 0.5), learning_rate=1e-3)
     for weighted in (replace(joint, weighting=Uncertainty()), replace(joint, changes=(later,))):
         cast = Cast(membership=MEMBERSHIP, weighted=weighted)
         assert cast.networks[-1] is Contender.WEIGHTED
@@ -164,8 +164,8 @@ def population(weights: list[tuple[float, ...]], seeds: list[int]) -> tuple[Trai
     trained = Trained(
         members=members,
         loss=nothing,
-        best_round=nothing,
-        rounds_run=nothing,
+        best_epoch=nothing,
+        epochs_run=nothing,
         outputs=outputs,
         models={},
         diverged=torch.zeros(len(members), dtype=torch.bool),

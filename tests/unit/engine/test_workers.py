@@ -36,14 +36,14 @@ MEMBERS = [
 
 
 def trained() -> Progress:
-    return train(DEVELOPMENT, MEMBERS, recipe=replace(RECIPE, rounds=6, patience=3))
+    return train(DEVELOPMENT, MEMBERS, recipe=replace(RECIPE, epochs=6, patience=3))
 
 
 def assert_same(a: Progress, b: Progress) -> None:
-    assert (a.active, a.round, a.diverged) == (b.active, b.round, b.diverged)
+    assert (a.active, a.epoch, a.diverged) == (b.active, b.epoch, b.diverged)
     assert a.state.step == b.state.step
     assert same(a.state.to_flat(), b.state.to_flat())
-    for name in ("loss", "best_round", "outputs", "rounds_run"):
+    for name in ("loss", "best_epoch", "outputs", "epochs_run"):
         assert torch.equal(getattr(a, name), getattr(b, name))
     assert a.models.keys() == b.models.keys()
     assert all(same(a.models[key], b.models[key]) for key in a.models)
@@ -66,7 +66,7 @@ def test_joined_parts_share_no_memory() -> None:
     for tensors in (joined.state.to_flat(), *joined.models.values()):
         for tensor in tensors.values():
             tensor.fill_(7)
-    for name in ("loss", "best_round", "outputs", "rounds_run"):
+    for name in ("loss", "best_epoch", "outputs", "epochs_run"):
         getattr(joined, name).fill_(7)
     assert_same(progress, before)
 
@@ -152,7 +152,7 @@ class Careless:
 
 
 def engine(folder: Path, **options: Any) -> Engine:
-    recipe = replace(RECIPE, rounds=6, patience=3)
+    recipe = replace(RECIPE, epochs=6, patience=3)
     return small_engine(DEVELOPMENT, folder, recipe=recipe, cut=Cut(parts=2), **options)
 
 
@@ -162,7 +162,7 @@ def test_what_is_lost_comes_from_the_run_folder(saved: float, tmp_path: Path) ->
     ours = engine(tmp_path / "lost", cluster=Careless([3, 8]), checkpoint_seconds=saved)
     found = ours.train("tune", MEMBERS)
     assert torch.equal(found.outputs, expected.outputs)
-    assert torch.equal(found.rounds_run, expected.rounds_run)
+    assert torch.equal(found.epochs_run, expected.epochs_run)
     searcher = PBT(members=4, learning_rate=1e-2)
     history, _ = optimize_weights(engine(tmp_path / "whole"), searcher, stage="s", every=2)
     ours = engine(tmp_path / "lost", cluster=Careless([3, 8]), checkpoint_seconds=saved)

@@ -155,7 +155,7 @@ def test_local_search_keeps_the_constraints(
     compare(
         ScoreTable.pairwise(z, alone),
         limits,
-        lambda: local_search(z, alone=alone, constraints=limits, rounds=5),
+        lambda: local_search(z, alone=alone, constraints=limits, epochs=5),
         proves=False,
     )
 

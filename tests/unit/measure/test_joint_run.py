@@ -30,7 +30,7 @@ DEVELOPMENT = make_development("brm")
 
 
 class Killed(Exception):
-    """Stands for a kill at the end of a round."""
+    """Stands for a kill at the end of an epoch."""
 
 
 def engine(folder: Path, killed_after: int = 99) -> Engine:
@@ -73,7 +73,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, killed_after: i
 def test_all_saw_the_whole_run(tmp_path: Path) -> None:
     seen = watchers()
     measure_joint_run(engine(tmp_path), joint(3), seen)
-    # 96 rows in batches of 16 are 6 steps a round, 24 in all; 24 // 20 steps from probe to probe
+    # 96 rows in batches of 16 are 6 steps an epoch, 24 in all; 24 // 20 steps from probe to probe
     assert len(seen.lookahead.exact) == 23
     assert seen.gradients is not None
     assert seen.gradients.epochs == [5, 11, 17, 23]
@@ -91,13 +91,13 @@ def test_the_run_is_what_it_is_without_watchers(tmp_path: Path) -> None:
         DEVELOPMENT,
         [joint(3)],
         executor="fused",
-        after_round=lambda progress: plain.append(float(progress.loss.mean())),
+        after_epoch=lambda progress: plain.append(float(progress.loss.mean())),
     )
     assert losses == plain
 
 
 class Breaking(Lookahead):
-    """Meets a loss that is not finite in the third round."""
+    """Meets a loss that is not finite in the third epoch."""
 
     def probe(self, point: Point) -> None:
         if point.step < 13:
@@ -120,7 +120,7 @@ def test_a_loss_that_is_not_finite_is_named_and_the_checkpoint_stays(tmp_path: P
     with pytest.raises(InputError, match="the loss of task 'r1' is nan at step 13"):
         measure_joint_run(engine(tmp_path), joint(3), broken)
     progress, _, _ = checkpoint.load(RunFolder(tmp_path), CHECKPOINT)
-    assert progress.round in (1, 2)  # writing may be paced
+    assert progress.epoch in (1, 2)  # writing may be paced
 
 
 def test_a_run_that_diverges_says_where(tmp_path: Path) -> None:

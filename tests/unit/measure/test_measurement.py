@@ -117,10 +117,10 @@ def test_a_truncated_file(keep: int, tmp_path: Path) -> None:
         {"cotrain": "{}"},
         {"cotrain": "[1]"},
         {"cotrain": "not json"},
-        {"cotrain": '{"schema_version": 1}'},
+        {"cotrain": '{"schema_version": 2}'},
         {"cotrain": '{"schema_version": 99, "measurement": "Affinity", "facts": {}}'},
-        {"cotrain": '{"schema_version": 1, "measurement": "Affinity"}'},
-        {"cotrain": '{"schema_version": 1, "measurement": "Affinity", "facts": {}}'},
+        {"cotrain": '{"schema_version": 2, "measurement": "Affinity"}'},
+        {"cotrain": '{"schema_version": 2, "measurement": "Affinity", "facts": {}}'},
     ],
 )
 def test_a_file_of_another_program(metadata: dict[str, str] | None, tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def make_result(names: Sequence[str], seed: int = 0) -> Result:
         rows={"train": 6264, "valid": 783, "test": 784, "unlabelled": 0},
         seeds=3,
         budget=20.0,
-        settings={"seed": "0", "split": "scaffold", "hidden": "512, 256", "rounds": "30"},
+        settings={"seed": "0", "split": "scaffold", "hidden": "512, 256", "epochs": "30"},
     )
 
 

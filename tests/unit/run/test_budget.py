@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cotrain.engine.member import Recipe
 from cotrain.errors import InputError
 from cotrain.run.budget import (
-    FEWEST_ROUNDS,
+    FEWEST_EPOCHS,
     Allowance,
     allot,
     full_cost,
@@ -20,7 +20,7 @@ from cotrain.run.budget import (
 )
 from cotrain.run.settings import Instrument, Settings
 
-RECIPE = Recipe(rounds=100, patience=33)
+RECIPE = Recipe(epochs=100, patience=33)
 
 
 def spend(budget: float | None, **changes: float) -> Allowance:
@@ -36,7 +36,7 @@ def spend(budget: float | None, **changes: float) -> Allowance:
 
 def test_no_budget_pays_for_everything() -> None:
     found = spend(None)
-    assert found == Allowance(budget=16 * 7 + 3, candidates=3, recipe=RECIPE, full_rounds=100)
+    assert found == Allowance(budget=16 * 7 + 3, candidates=3, recipe=RECIPE, full_epochs=100)
 
 
 def test_one_task_is_one_weight_vector() -> None:
@@ -53,14 +53,14 @@ def test_curves_over_few_rows_are_paid_for() -> None:
 )
 def test_fewer_candidates_come_first(budget: float, candidates: int) -> None:
     found = spend(budget)
-    assert found == Allowance(budget=budget, candidates=candidates, recipe=RECIPE, full_rounds=100)
+    assert found == Allowance(budget=budget, candidates=candidates, recipe=RECIPE, full_epochs=100)
 
 
-@pytest.mark.parametrize(("budget", "rounds"), [(82.9, 99), (41.5, 50), (8.3, 10), (4.2, 5)])
-def test_then_trainings_get_shorter(budget: float, rounds: int) -> None:
+@pytest.mark.parametrize(("budget", "epochs"), [(82.9, 99), (41.5, 50), (8.3, 10), (4.2, 5)])
+def test_then_trainings_get_shorter(budget: float, epochs: int) -> None:
     found = spend(budget)
-    assert (found.candidates, found.recipe.rounds, found.full_rounds) == (1, rounds, 100)
-    assert found.recipe.patience == max(3, rounds // 3)
+    assert (found.candidates, found.recipe.epochs, found.full_epochs) == (1, epochs, 100)
+    assert found.recipe.patience == max(3, epochs // 3)
     assert (found.recipe.batch_size, found.recipe.data_seed) == (256, 0)
 
 
@@ -88,7 +88,7 @@ def test_the_least_budget_named_is_enough() -> None:
             spend(0.001, tasks=tasks)
         named = re.search(r"the least is (\d+) joint runs?,", str(caught.value))
         assert named
-        assert spend(float(named[1]), tasks=tasks).recipe.rounds >= FEWEST_ROUNDS
+        assert spend(float(named[1]), tasks=tasks).recipe.epochs >= FEWEST_EPOCHS
 
 
 @given(
@@ -102,11 +102,11 @@ def test_never_more_than_the_budget(
     except InputError:
         return
     vectors = tasks + 1 + groups if tasks > 1 else 1
-    share = found.recipe.rounds / RECIPE.rounds
+    share = found.recipe.epochs / RECIPE.epochs
     assert full_cost(vectors, found.candidates, seeds, 3) * share <= budget + 1e-9
     assert 1 <= found.candidates <= candidates
-    assert found.recipe.rounds >= FEWEST_ROUNDS
-    assert found.candidates == 1 or share == 1  # candidates go before rounds
+    assert found.recipe.epochs >= FEWEST_EPOCHS
+    assert found.candidates == 1 or share == 1  # candidates go before epochs
 
 
 @given(st.integers(1, 10**6))
@@ -114,10 +114,10 @@ def test_recipes_are_about_1200_steps(rows: int) -> None:
     recipe = recipe_for(rows, seed=4)
     steps = -(-rows // recipe.batch_size)
     assert recipe.batch_size in (16, 32, 64, 128, 256)
-    assert 16 <= recipe.rounds <= 100
-    assert recipe.rounds * steps <= 1200 or recipe.rounds == 16
-    assert recipe.rounds * steps > 1200 - steps or recipe.rounds == 100
-    assert recipe.patience == max(5, recipe.rounds // 3)
+    assert 16 <= recipe.epochs <= 100
+    assert recipe.epochs * steps <= 1200 or recipe.epochs == 16
+    assert recipe.epochs * steps > 1200 - steps or recipe.epochs == 100
+    assert recipe.patience == max(5, recipe.epochs // 3)
     assert recipe.data_seed == 4
 
 

@@ -14,12 +14,12 @@ from cotrain.engine.member import Member
 from cotrain.engine.trained import Trained
 from cotrain.run.ledger import Ledger
 
-A_RUN = 6 * 7 * 14  # rounds, batches, rows of a batch: 100 rows less two
+A_RUN = 6 * 7 * 14  # epochs, batches, rows of a batch: 100 rows less two
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    recipe = replace(RECIPE, rounds=6, patience=2)
+    recipe = replace(RECIPE, epochs=6, patience=2)
     return small_engine(make_development("brm", rows=100), tmp_path, recipe=recipe)
 
 
@@ -27,11 +27,11 @@ def engine(tmp_path: Path) -> Engine:
 def trained(engine: Engine) -> Trained:
     members = [
         joint(3),
-        Member(name="group/0", weights=(1.0, 1.0, 0.0), learning_rate=0.0),  # stops after 3 rounds
+        Member(name="group/0", weights=(1.0, 1.0, 0.0), learning_rate=0.0),  # stops after 3 epochs
         Member(name="group/1", weights=(0.0, 1.0, 1.0), seed=1),
     ]
     found = replace(engine.train("final", members), seconds=30.0)
-    assert found.rounds_run.tolist() == [6, 3, 6]
+    assert found.epochs_run.tolist() == [6, 3, 6]
     return found
 
 

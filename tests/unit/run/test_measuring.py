@@ -274,7 +274,7 @@ def test_an_encoder_that_diverges_is_refused_and_the_task_named(
 def test_a_run_that_only_validation_sees_diverge_is_refused(
     tmp_path: Path, instruments: tuple[Instrument, ...]
 ) -> None:
-    """With these rows, the weight grows beyond its limit in the last step of a round."""
+    """With these rows, the weight grows beyond its limit in the last step of an epoch."""
     with pytest.raises(InputError, match=r"diverge|not finite|is nan|is inf"):
         measure_tasks(
             splits(rows=80),

@@ -60,7 +60,7 @@ def test_it_says_what_it_learned(encoder: EncoderFile) -> None:
     facts = encoder.facts
     assert [(s.name, s.weight, s.labels) for s in facts.sources] == [("a", 1.0, 72), ("b", 1.0, 72)]
     assert (facts.input_shape, facts.widths, facts.rows, facts.temperature) == ((5,), (7, 4), 72, 2)
-    assert facts.examples == facts.rounds_run * 72
+    assert facts.examples == facts.epochs_run * 72
     assert facts.loss == np.mean([source.loss for source in facts.sources])
     assert 0 < facts.loss < 0.6
     assert str(facts).startswith("encoder pre-finetuned on 2 sources of signs: 72 rows, 144 labels")
@@ -201,7 +201,7 @@ AGAIN = "copy the folder of cotrain pretrain again, or repeat it$"
         ({"rows": "many"}, r"encoder\.json is damaged \('rows': input should be a valid integer"),
         ({"sources": [{"name": "a"}]}, r"is damaged \('sources.0.weight': field required\)"),
         ({"input_shape": None}, r"is damaged \('input_shape': input should be a valid tuple"),
-        ({"schema_version": 2}, r"has schema version 2, this cotrain reads 1"),
+        ({"schema_version": 1}, r"has schema version 1, this cotrain reads 2"),
     ],
     ids=range(6),
 )

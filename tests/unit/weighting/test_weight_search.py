@@ -33,7 +33,7 @@ from cotrain.weighting import (
 from cotrain.weighting.bandit import best_candidates
 
 TASKS = ("a", "b", "c")
-RECIPE = Recipe(rounds=9, batch_size=32, patience=99)
+RECIPE = Recipe(epochs=9, batch_size=32, patience=99)
 
 
 class Fake:
@@ -61,7 +61,7 @@ def last_weights(history: WeightSearch) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("searcher", [PBT(members=12), PB2(members=12)], ids=["pbt", "pb2"])
 def test_good_weights_are_found(searcher: Searcher) -> None:
-    found = search_weights(Fake(), searcher, TASKS, rounds=60, every=2)
+    found = search_weights(Fake(), searcher, TASKS, epochs=60, every=2)
     assert np.abs(last_weights(found) - [2, 1, 0]).sum() < 0.9
     uniform = 60 / 2 * (1 - 2 / 4)
     assert found.mean_scores[-1].max() > 1.4 * uniform
@@ -72,7 +72,7 @@ def test_the_bandit_needs_fewer_settings() -> None:
 
     def reached(kind: type[PBT]) -> float:
         runs = [
-            search_weights(Fake(), kind(members=8, seed=s), TASKS, rounds=12, every=1)
+            search_weights(Fake(), kind(members=8, seed=s), TASKS, epochs=12, every=1)
             for s in range(8)
         ]
         return float(np.mean([run.mean_scores[-1].max() for run in runs]))
@@ -82,13 +82,13 @@ def test_the_bandit_needs_fewer_settings() -> None:
 
 def test_as_many_settings_as_the_paper_says() -> None:
     """N (1 + Q · E_total / E), the last interval being followed by none."""
-    found = search_weights(Fake(), PBT(members=8, quantile=0.25), TASKS, rounds=40, every=4)
+    found = search_weights(Fake(), PBT(members=8, quantile=0.25), TASKS, epochs=40, every=4)
     assert found.settings_tried == 8 + 2 * 9
     assert found.ends == tuple(range(4, 41, 4))
 
 
 def test_weights_stay_on_the_simplex_and_the_first_are_uniform() -> None:
-    found = search_weights(Fake(), PBT(members=6, search_rate=True), TASKS, rounds=20, every=1)
+    found = search_weights(Fake(), PBT(members=6, search_rate=True), TASKS, epochs=20, every=1)
     assert found.weights.sum(axis=2) == pytest.approx(3.0)
     assert (found.weights >= 0).all()
     assert found.weights[0, 0].tolist() == [1, 1, 1]
@@ -99,7 +99,7 @@ def test_weights_stay_on_the_simplex_and_the_first_are_uniform() -> None:
 
 def test_the_worst_copy_the_best_and_nobody_else_moves() -> None:
     fake = Fake()
-    found = search_weights(fake, PBT(members=8, quantile=0.25), TASKS, rounds=2, every=1)
+    found = search_weights(fake, PBT(members=8, quantile=0.25), TASKS, epochs=2, every=1)
     order = np.argsort(found.mean_scores[0])
     moved = [row for row, move in enumerate(fake.calls[1]) if move.parent != row]
     assert sorted(moved) == sorted(order[:2].tolist())
@@ -111,7 +111,7 @@ def test_the_worst_copy_the_best_and_nobody_else_moves() -> None:
 @pytest.mark.parametrize("kind", [PBT, PB2])
 def test_diverged_members_are_replaced_and_never_copied(kind: type[PBT]) -> None:
     fake = Fake(lost={1: {0, 3, 5}, 3: {1}})
-    found = search_weights(fake, kind(members=6), TASKS, rounds=6, every=1)
+    found = search_weights(fake, kind(members=6), TASKS, epochs=6, every=1)
     assert not {fake.calls[1][row].parent for row in range(6)} & {0, 3, 5}
     assert 1 not in {move.parent for move in fake.calls[3]}
     assert np.isneginf(found.mean_scores[0, [0, 3, 5]]).all()
@@ -119,28 +119,28 @@ def test_diverged_members_are_replaced_and_never_copied(kind: type[PBT]) -> None
 
 
 def test_all_diverged_is_an_error() -> None:
-    with pytest.raises(InputError, match="every member diverged before round 2"):
-        search_weights(Fake(lost={2: {0, 1}}), PBT(members=2), TASKS, rounds=4, every=1)
+    with pytest.raises(InputError, match="every member diverged before epoch 2"):
+        search_weights(Fake(lost={2: {0, 1}}), PBT(members=2), TASKS, epochs=4, every=1)
 
 
 def test_a_population_of_one_is_plain_training() -> None:
     fake = Fake()
-    found = search_weights(fake, PBT(members=1), TASKS, rounds=4, every=1)
+    found = search_weights(fake, PBT(members=1), TASKS, epochs=4, every=1)
     assert found.settings_tried == 1
-    assert found.schedule().changes == (Change(round=0, weights=(1.0,) * 3, learning_rate=3e-3),)
+    assert found.schedule().changes == (Change(epoch=0, weights=(1.0,) * 3, learning_rate=3e-3),)
 
 
 def test_one_task_has_nothing_to_weigh() -> None:
     def fake(moves: Sequence[Move], until: int) -> NDArray[np.float64]:
         return np.zeros((len(moves), 1))
 
-    found = search_weights(fake, PBT(members=3), ["a"], rounds=4, every=2)
+    found = search_weights(fake, PBT(members=3), ["a"], epochs=4, every=2)
     assert (found.weights == 1).all()
 
 
 def test_halving_keeps_the_better_half() -> None:
     fake = Fake()
-    found = search_weights(fake, Halving(members=8), TASKS, rounds=4, every=1)
+    found = search_weights(fake, Halving(members=8), TASKS, epochs=4, every=1)
     assert [len(moves) for moves in fake.calls] == [8, 4, 2, 1]
     assert found.settings_tried == 8
     best = int(np.argmax(found.mean_scores[0]))
@@ -149,11 +149,11 @@ def test_halving_keeps_the_better_half() -> None:
 
 @pytest.mark.parametrize("searcher", [PBT(members=5), PB2(members=5), Halving(members=5)])
 def test_an_interrupted_search_goes_on_as_if_never_stopped(searcher: Searcher) -> None:
-    whole = search_weights(Fake(), searcher, TASKS, rounds=9, every=1)
+    whole = search_weights(Fake(), searcher, TASKS, epochs=9, every=1)
     kept: list[WeightSearch] = []
     fake = Fake()
-    search_weights(fake, searcher, TASKS, rounds=4, every=1, watch=kept.append)
-    again = search_weights(fake, searcher, TASKS, rounds=9, every=1, history=kept[-1])
+    search_weights(fake, searcher, TASKS, epochs=4, every=1, watch=kept.append)
+    again = search_weights(fake, searcher, TASKS, epochs=9, every=1, history=kept[-1])
     for name in ("weights", "parents", "scores", "learning_rate"):
         assert np.array_equal(getattr(whole, name), getattr(again, name), equal_nan=True), name
 
@@ -169,13 +169,13 @@ def test_the_schedule_follows_the_line_of_ancestors() -> None:
         moves = [Move(parent=p, setting=setting(f)) for p, f in zip(parents, firsts, strict=True)]
         history = history.extended(moves, end, np.array([[0.0, 0.0], [1.0, 1.0]]) * end)
     line = history.schedule()
-    assert [(c.round, c.weights[0]) for c in line.changes] == [(0, 0.5), (1, 0.7), (2, 0.2)]
-    assert [(c.round, c.weights[0]) for c in history.schedule(0).changes] == [(0, 0.5), (1, 0.7)]
+    assert [(c.epoch, c.weights[0]) for c in line.changes] == [(0, 0.5), (1, 0.7), (2, 0.2)]
+    assert [(c.epoch, c.weights[0]) for c in history.schedule(0).changes] == [(0, 0.5), (1, 0.7)]
     assert str(history).startswith("2 members, 3 intervals, 4 settings tried")
 
 
 def test_what_it_finds_saves_loads_and_draws(tmp_path: Path) -> None:
-    found = search_weights(Fake(), PBT(members=4), TASKS, rounds=6, every=2)
+    found = search_weights(Fake(), PBT(members=4), TASKS, epochs=6, every=2)
     found.save(tmp_path / "search.safetensors")
     again: Measurement = WeightSearch.load(tmp_path / "search.safetensors")
     assert str(again) == str(found)
@@ -186,7 +186,7 @@ def test_what_it_finds_saves_loads_and_draws(tmp_path: Path) -> None:
 
 
 def test_a_schedule_saves_by_name_and_refuses_what_does_not_fit(tmp_path: Path) -> None:
-    schedule = search_weights(Fake(), PBT(members=4), TASKS, rounds=6, every=2).schedule()
+    schedule = search_weights(Fake(), PBT(members=4), TASKS, epochs=6, every=2).schedule()
     path = tmp_path / "schedule.json"
     schedule.save(path)
     assert WeightSchedule.load(path, TASKS) == schedule
@@ -211,14 +211,14 @@ def test_a_schedule_saves_by_name_and_refuses_what_does_not_fit(tmp_path: Path) 
     ],
 )
 def test_weights_that_cannot_be(weights: tuple[float, ...], said: str) -> None:
-    change = Change(round=0, weights=weights, learning_rate=1e-3)
+    change = Change(epoch=0, weights=weights, learning_rate=1e-3)
     with pytest.raises(InputError, match=said):
         WeightSchedule(tasks=("a", "b"), changes=(change,))
 
 
 def test_a_schedule_starts_at_the_start() -> None:
-    late = Change(round=3, weights=(1.0,), learning_rate=1e-3)
-    with pytest.raises(InputError, match="starts at round 0"):
+    late = Change(epoch=3, weights=(1.0,), learning_rate=1e-3)
+    with pytest.raises(InputError, match="starts at epoch 0"):
         WeightSchedule(tasks=("a",), changes=(late,))
 
 
@@ -232,7 +232,7 @@ def test_candidates_beside_each_other_count_as_tried() -> None:
 
 
 def test_old_growth_counts_less() -> None:
-    """The same setting grew long ago and shrank just now, the other way round elsewhere."""
+    """The same setting grew long ago and shrank just now, the other way epoch elsewhere."""
     seen = np.array([[0.0], [0.0], [5.0], [5.0]])
     when = np.array([0.0, 30.0, 0.0, 30.0])
     growth = np.array([1.0, -1.0, -1.0, 1.0])
@@ -256,15 +256,15 @@ def test_populations_that_cannot_be(options: dict[str, float]) -> None:
         PBT(**options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("rounds", "every"), [(0, 1), (4, 0), (4, -1)])
-def test_searches_that_cannot_be(rounds: int, every: int) -> None:
-    with pytest.raises(InputError, match="needs rounds and intervals of one or more"):
-        search_weights(Fake(), PBT(members=2), TASKS, rounds=rounds, every=every)
+@pytest.mark.parametrize(("epochs", "every"), [(0, 1), (4, 0), (4, -1)])
+def test_searches_that_cannot_be(epochs: int, every: int) -> None:
+    with pytest.raises(InputError, match="needs epochs and intervals of one or more"):
+        search_weights(Fake(), PBT(members=2), TASKS, epochs=epochs, every=every)
     with pytest.raises(InputError, match="keep must be above 0"):
         Halving(keep=0.0)
-    history = search_weights(Fake(), PBT(members=2), TASKS, rounds=2, every=1)
+    history = search_weights(Fake(), PBT(members=2), TASKS, epochs=2, every=1)
     with pytest.raises(InputError, match="the history is of other tasks: a, b, c"):
-        search_weights(Fake(), PBT(members=2), ["x", "y", "z"], rounds=4, every=1, history=history)
+        search_weights(Fake(), PBT(members=2), ["x", "y", "z"], epochs=4, every=1, history=history)
 
 
 def make_engine(folder: Path, **options: object) -> Engine:
@@ -290,7 +290,7 @@ def test_a_replay_is_the_line_of_the_best(name: str, tmp_path: Path) -> None:
     member = replace(schedule.member("replay", seed=3), optimizer=OPTIMIZERS[name])
     replayed = train(engine.development, [member], executor="fused", recipe=RECIPE)
     own = trained.select(lambda member: member.name == f"pbt/{history.best}")
-    assert torch.equal(own.best_round, replayed.best_round)
+    assert torch.equal(own.best_epoch, replayed.best_epoch)
     torch.testing.assert_close(own.loss, replayed.loss, atol=1e-5, rtol=0)
     torch.testing.assert_close(own.outputs, replayed.outputs, atol=1e-4, rtol=0)
 
@@ -345,10 +345,10 @@ def test_a_member_that_diverges_in_training_is_replaced(tmp_path: Path) -> None:
 
 
 def test_changes_of_a_member_take_effect_at_their_round() -> None:
-    """Weights 0 for a task from round 3 on: its head stays as a run of three rounds left it."""
+    """Weights 0 for a task from epoch 3 on: its head stays as a run of three epochs left it."""
     development = make_development("brm", missing=0.0)
-    stop = Change(round=3, weights=(1.0, 0.0, 1.0), learning_rate=1e-2)
+    stop = Change(epoch=3, weights=(1.0, 0.0, 1.0), learning_rate=1e-2)
     member = Member(name="m", weights=(1.0,) * 3, learning_rate=1e-2, changes=(stop,))
     short = train(development, [member], executor="fused", recipe=replace(RECIPE, weight_decay=0.0))
-    assert short.best_round[0, 1] <= 3
-    assert short.best_round[0].max() > 3
+    assert short.best_epoch[0, 1] <= 3
+    assert short.best_epoch[0].max() > 3

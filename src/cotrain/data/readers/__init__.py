@@ -1,0 +1,1 @@
+"""From files to tables: CSV and TSV, Parquet, ARFF."""

@@ -1,0 +1,1 @@
+"""Training, validation and test rows: at random, stratified, by group, by time."""

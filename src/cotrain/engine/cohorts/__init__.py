@@ -1,0 +1,1 @@
+"""Where cohorts of members are trained, and how they survive being killed."""

@@ -14,7 +14,7 @@ from cotrain.engine.training import Progress
 from cotrain.folder import RunFolder
 
 NOTHING: Mapping[str, Tensor] = MappingProxyType({})
-MEASURED = ("loss", "best_round", "outputs", "rounds_run")
+MEASURED = ("loss", "best_epoch", "outputs", "epochs_run")
 
 
 def save(
@@ -29,12 +29,12 @@ def save(
         f"state/{key}": tensor for key, tensor in progress.state.to_flat().items()
     }
     tensors |= {f"measured/{key}": getattr(progress, key) for key in MEASURED}
-    for (row, round), model in progress.models.items():
-        tensors |= {f"model/{row}/{round}/{key}": tensor for key, tensor in model.items()}
+    for (row, epoch), model in progress.models.items():
+        tensors |= {f"model/{row}/{epoch}/{key}": tensor for key, tensor in model.items()}
     tensors |= {f"beside/{key}": tensor for key, tensor in beside.items()}
     description = {
         "active": progress.active,
-        "round": progress.round,
+        "epoch": progress.epoch,
         "step": progress.state.step,
         "diverged": sorted(progress.diverged),
         **facts,
@@ -48,7 +48,7 @@ def load(folder: RunFolder, name: str) -> tuple[Progress, dict[str, Any], Tensor
     progress = Progress(
         state=State.from_flat(_under(tensors, "state/"), description.pop("step")),
         active=description.pop("active"),
-        round=description.pop("round"),
+        epoch=description.pop("epoch"),
         diverged=set(description.pop("diverged")),
         models=split_models(_under(tensors, "model/")),
         **_under(tensors, "measured/"),
@@ -57,11 +57,11 @@ def load(folder: RunFolder, name: str) -> tuple[Progress, dict[str, Any], Tensor
 
 
 def split_models(tensors: Mapping[str, Tensor]) -> dict[tuple[int, int], Tensors]:
-    """(member row, round) → tensors, from ``row/round/name`` keys."""
+    """(member row, epoch) → tensors, from ``row/epoch/name`` keys."""
     models: dict[tuple[int, int], Tensors] = {}
     for key, tensor in tensors.items():
-        row, round, name = key.split("/", 2)
-        models.setdefault((int(row), int(round)), {})[name] = tensor
+        row, epoch, name = key.split("/", 2)
+        models.setdefault((int(row), int(epoch)), {})[name] = tensor
     return models
 
 

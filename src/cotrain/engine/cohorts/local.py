@@ -37,7 +37,7 @@ class Rows:
 
 @dataclass(kw_only=True)
 class LocalWorkers:
-    """See :class:`~cotrain.engine.cohorts.workers.Workers`; pauses after every round."""
+    """See :class:`~cotrain.engine.cohorts.workers.Workers`; pauses after every epoch."""
 
     site: Site
     slots: int = field(default=1, init=False)
@@ -49,7 +49,7 @@ class LocalWorkers:
         self._next = key, turn
 
     def done(self) -> Sequence[tuple[int, Report]]:
-        """Train a round."""
+        """Train an epoch."""
         assert self._next is not None
         key, turn = self._next
         progress, report = take_turn(self.site, turn, self._before(turn), pause=0.0)

@@ -107,7 +107,7 @@ class RayCluster:
 
 
 class RayWorkers:
-    """See :class:`~cotrain.engine.cohorts.workers.Workers`; a piece is a reference into the object store."""
+    """See :class:`~cotrain.engine.cohorts.workers.Workers`; pieces are references into the object store."""
 
     def __init__(self, ray: Any, site: Site, pause: float) -> None:
         self._ray, self._pause = ray, pause

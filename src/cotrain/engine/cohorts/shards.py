@@ -13,18 +13,18 @@ from cotrain.engine.training import Progress
 
 
 def take(progress: Progress, rows: Sequence[int]) -> Progress:
-    """A copy of some members, each as often as asked for: state, moments, best rounds and models."""
+    """A copy of some members, each as often as asked for: state, moments, best epochs and models."""
     place = {row: at for at, row in enumerate(progress.active)}
     active = [at for at, row in enumerate(rows) if row in place]
     return Progress(
         state=progress.state.select([place[rows[at]] for at in active]),
         active=active,
-        round=progress.round,
+        epoch=progress.epoch,
         diverged={at for at, row in enumerate(rows) if row in progress.diverged},
         models={
-            (at, round): model if at == row else _clone(model)
+            (at, epoch): model if at == row else _clone(model)
             for at, row in enumerate(rows)
-            for (owner, round), model in progress.models.items()
+            for (owner, epoch), model in progress.models.items()
             if owner == row
         },
         **{name: getattr(progress, name)[list(rows)] for name in MEASURED},
@@ -41,7 +41,7 @@ def split(progress: Progress) -> list[Progress]:
 
 
 def join(parts: Sequence[Progress]) -> Progress:
-    """One cohort of all the parts' members, which have done the same rounds; shares no memory with them."""
+    """One cohort of all the parts' members, which have done the same epochs; shares no memory with them."""
     firsts = [0, *accumulate(len(part.loss) for part in parts)][:-1]
     placed = list(zip(firsts, parts, strict=True))
     flat = [part.state.to_flat() for part in parts]
@@ -49,12 +49,12 @@ def join(parts: Sequence[Progress]) -> Progress:
     return Progress(
         state=State.from_flat(stacked, parts[0].state.step),
         active=[first + row for first, part in placed for row in part.active],
-        round=parts[0].round,
+        epoch=parts[0].epoch,
         diverged={first + row for first, part in placed for row in part.diverged},
         models={
-            (first + row, round): _clone(model)
+            (first + row, epoch): _clone(model)
             for first, part in placed
-            for (row, round), model in part.models.items()
+            for (row, epoch), model in part.models.items()
         },
         **{name: torch.cat([getattr(part, name) for part in parts]) for name in MEASURED},
     )

@@ -18,7 +18,7 @@ SPARED = 10  # of the driver's time, checkpoints of many cohorts take about one 
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """News for whoever shows progress: ``done`` of ``total`` member-rounds of a stage."""
+    """News for whoever shows progress: ``done`` of ``total`` member-epochs of a stage."""
 
     stage: str
     done: int
@@ -37,7 +37,7 @@ class Cohort:
         folder: Of the run.
         name: Of the files.
         members: In their order.
-        done: Member-rounds done; stopped members count with all their rounds.
+        done: Member-epochs done; stopped members count with all their epochs.
         seconds: Time of computing so far.
         saved: When the last checkpoint was, on the clock of this process.
     """
@@ -99,7 +99,7 @@ class Stage:
         """
         parts = {at: own.read() for at, own in enumerate(self.cohorts) if own.finished}
         for at in parts:
-            self.cohorts[at].done = len(self.cohorts[at].members) * self.recipe.rounds
+            self.cohorts[at].done = len(self.cohorts[at].members) * self.recipe.epochs
         left = [at for at in range(len(self.cohorts)) if at not in parts]
         with closing(advance(self.workers, left, self._begin)) as reports:
             for at, report in reports:
@@ -112,7 +112,7 @@ class Stage:
 
     def _begin(self, at: int) -> Turn:
         cohort = self.cohorts[at]
-        turn = Turn(members=cohort.members, recipe=self.recipe, until=self.recipe.rounds)
+        turn = Turn(members=cohort.members, recipe=self.recipe, until=self.recipe.epochs)
         cohort.saved, cohort.seconds = time.monotonic(), 0.0
         if not cohort.folder.has(cohort.partial):
             return turn
@@ -122,10 +122,10 @@ class Stage:
 
     def _tell(self, cohort: Cohort, report: Report) -> None:
         stopped = len(cohort.members) - report.active
-        cohort.done = stopped * self.recipe.rounds + report.active * report.round
+        cohort.done = stopped * self.recipe.epochs + report.active * report.epoch
         cohort.seconds += report.seconds
         done = sum(cohort.done for cohort in self.cohorts)
-        total = sum(len(cohort.members) for cohort in self.cohorts) * self.recipe.rounds
+        total = sum(len(cohort.members) for cohort in self.cohorts) * self.recipe.epochs
         self.watch(Update(stage=self.name, done=done, total=total, loss=report.loss))
 
     def _finish(self, cohort: Cohort, report: Report) -> Trained:

@@ -57,8 +57,8 @@ class Turn:
     Args:
         members: The P members; all with the same weighting.
         recipe: How they train.
-        until: Rounds done in all, at the end.
-        pieces: The members' progress, in their order; none before the first round.
+        until: Epochs done in all, at the end.
+        pieces: The members' progress, in their order; none before the first epoch.
         apart: Give back one piece a member, to be mixed with others, and the members' scores at the end.
     """
 
@@ -74,7 +74,7 @@ class Report:
     """How a cohort stands after a turn.
 
     Args:
-        round: Rounds completed.
+        epoch: Epochs completed.
         active: Members still training.
         loss: Weighted validation loss, averaged over members.
         over: Whether the turn has come to its end, or pauses before.
@@ -84,7 +84,7 @@ class Report:
         pieces: Their progress.
     """
 
-    round: int
+    epoch: int
     active: int
     loss: float
     over: bool
@@ -209,8 +209,8 @@ def take_turn(
     Args:
         site: Of the run.
         turn: To take; its pieces are not looked at.
-        progress: Of the members so far, changed in place; None before the first round.
-        pause: Come back after the round in which so many seconds are over, at the end of the turn at last.
+        progress: Of the members so far, changed in place; None before the first epoch.
+        pause: Come back after the epoch in which so many seconds are over, at the end of the turn at last.
     """
     began = time.monotonic()
     progress = progress or start(turn.members, site.architecture, site.development)
@@ -222,7 +222,7 @@ def take_turn(
             site.executor,
             site.development,
             turn.recipe,
-            until=progress.round + 1,
+            until=progress.epoch + 1,
         )
         over = _is_over(progress, turn)
         if time.monotonic() - began >= pause:
@@ -232,7 +232,7 @@ def take_turn(
     if over and not turn.apart:
         progress = finished(progress)
     return progress, Report(
-        round=progress.round,
+        epoch=progress.epoch,
         active=active,
         loss=_loss(turn.members, progress),
         over=over,
@@ -242,7 +242,7 @@ def take_turn(
 
 
 def _is_over(progress: Progress, turn: Turn) -> bool:
-    return not progress.active or progress.round >= turn.until
+    return not progress.active or progress.epoch >= turn.until
 
 
 def _loss(members: Sequence[Member], progress: Progress) -> float:

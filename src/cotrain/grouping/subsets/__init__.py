@@ -1,0 +1,1 @@
+"""Which task sets to train next, and which groups the measured ones speak for."""

@@ -1,0 +1,1 @@
+"""Easy, ambiguous, hard and doubtful labels, from how a network learned them."""

@@ -1,6 +1,7 @@
 """How confident a network is in the true label, and whether it predicts it: what data maps record.
 
-For every kind of task the confidence is c = exp(−loss), with the losses of :mod:`cotrain.engine.models.losses`:
+For every kind of task the confidence is c = exp(−loss), with the losses of
+:mod:`cotrain.engine.models.losses`:
 
 - binary: c = 1 − |y − σ(z)|, correct where c > ½;
 - multi-class: the softmax probability of the true class, correct where its logit is the one largest;

@@ -5,8 +5,8 @@ A task's score in a set is a smooth function of the set; its gain is the score m
     gain_t(S) = c_t · [f_t(S) − f_t({t}) + g(S) − g({t})] + noise
 
 f_t belongs to the task, g to all tasks (a good helper helps many, a bad set hurts many); both have the
-kernel of :mod:`cotrain.measure.gains.kernel` with weights of their own. c_t is the task's scale. A task alone
-gains 0 without being told. What smooth functions leave unexplained is a set's own luck (a model that is
+kernel of :mod:`cotrain.measure.gains.kernel` with weights of their own. c_t is the task's scale. A task
+alone gains 0 without being told. What smooth functions leave unexplained is a set's own luck (a model that is
 shipped keeps it) or noise of measuring. Where standard errors are known, noise is their square and the rest
 is luck; where they are not, nobody can tell, and each gets half.
 

@@ -1,7 +1,7 @@
 """A surrogate of every task's gain in any set, from some measured sets, with its uncertainty.
 
-The model is the Gaussian process of :mod:`cotrain.measure.gains.marginal_likelihood`; its hyper-parameters are those with
-the highest evidence, so nothing is tuned by hand. Tasks share them, and share what helps everybody.
+The model is the Gaussian process of :mod:`cotrain.measure.gains.marginal_likelihood`; its hyper-parameters are
+those with the highest evidence, so nothing is tuned by hand. Tasks share them, and share what helps everybody.
 Letters: N measured sets of two or more tasks, M asked sets, T tasks, K most known gains of a task,
 U = N + T sets and singles, D draws.
 """

@@ -1,0 +1,1 @@
+"""How alike the gradients of tasks are, and of samples."""

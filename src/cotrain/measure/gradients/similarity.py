@@ -1,4 +1,4 @@
-"""How alike the tasks' gradients are: the result of :class:`~cotrain.measure.gradients.instrument.Gradients`."""
+"""How alike tasks' gradients are: the result of :class:`~cotrain.measure.gradients.instrument.Gradients`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Moments of training at which instruments look: of the engine, or of anyone's own loop."""

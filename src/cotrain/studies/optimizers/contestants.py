@@ -104,7 +104,7 @@ class OptimizerGrid:
         seed: Of batches and of the bootstrap.
         widths: Units of the hidden layers.
         dropout: Share of the network's dropout rates.
-        recipe: Rounds and batches; by the number of rows if None. Its weight decay is not used.
+        recipe: Epochs and batches; by the number of rows if None. Its weight decay is not used.
 
     Raises:
         InputError: If the grid is empty, or its parts do not fit.

@@ -55,11 +55,11 @@ def compare_gradients(engine: Engine, members: Sequence[Member]) -> tuple[Array,
         engine.development,
         engine.recipe,
         before_update=look,
-        after_round=end_epoch,
+        after_epoch=end_epoch,
     )
     cost = Cost(
         trainings=len(members),
-        examples=int(progress.rounds_run.sum()) * engine.examples_in_round,
+        examples=int(progress.epochs_run.sum()) * engine.examples_in_epoch,
         seconds=time.monotonic() - began,
     )
     return np.stack([_summary(watcher) for watcher in watchers]), cost

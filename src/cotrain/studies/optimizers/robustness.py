@@ -78,14 +78,14 @@ def refitted_scores(
 
     Args:
         net: The network, used as code only.
-        tuned: K networks, each with the best round of the tasks that it speaks for.
+        tuned: K networks, each with the best epoch of the tasks that it speaks for.
         train: Clean training images.
         test: N rows.
         sets: C versions of the test images.
         seed: Of the draws.
     """
     counts = row_draws(len(test), seed=seed)
-    found = np.full((len(counts), *tuned.best_round.shape[:1], len(sets), len(test.tasks)), np.nan)
+    found = np.full((len(counts), *tuned.best_epoch.shape[:1], len(sets), len(test.tasks)), np.nan)
     labels = [[redraw(test.labels(t), count) for count in counts] for t in range(len(test.tasks))]
     for (k, t), model in _speakers(tuned):
         features = _features(net, model)
@@ -99,11 +99,11 @@ def refitted_scores(
 
 
 def _speakers(tuned: Tuned) -> Iterator[tuple[tuple[int, int], Tensors]]:
-    """Network and task with the model of the task's best round."""
-    for k, rounds in enumerate(tuned.best_round.tolist()):
-        for t, round in enumerate(rounds):
-            if round:
-                yield (k, t), tuned.models[k, round]
+    """Network and task with the model of the task's best epoch."""
+    for k, epochs in enumerate(tuned.best_epoch.tolist()):
+        for t, epoch in enumerate(epochs):
+            if epoch:
+                yield (k, t), tuned.models[k, epoch]
 
 
 def _features(net: MultiTaskNet, model: Tensors) -> Callable[[Tensor], Array]:

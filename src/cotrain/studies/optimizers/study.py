@@ -2,7 +2,7 @@
 
 Departures from the paper: networks are the built-in MLP; the learning rate of every method and optimizer is
 chosen on validation by Δm from as many rates for all; every task of every network speaks from its own best
-round on validation; Δm is taken over each task alone, trained with the optimizer and the rate that
+epoch on validation; Δm is taken over each task alone, trained with the optimizer and the rate that
 validation chose for it, and is measured on the sealed test split, opened once.
 """
 

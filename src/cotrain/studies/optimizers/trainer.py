@@ -141,7 +141,7 @@ class OptimizerTrainer:
     def test(self, tuned: Tuned, test: TaskData) -> Array:
         """``[1 + R, K, T]`` scores on the test rows, then on R draws of them."""
         outputs = tuned.outputs(self.engine, test.inputs)
-        return redrawn_scores(test, outputs, tuned.best_round > 0, seed=self.grid.seed)
+        return redrawn_scores(test, outputs, tuned.best_epoch > 0, seed=self.grid.seed)
 
     def robustness(self, pair: Sequence[Tuned], test: TaskData, size: tuple[int, int]) -> Array:
         """``[1 + R, 2, S, C, T]`` of two populations whose networks speak for all tasks together."""

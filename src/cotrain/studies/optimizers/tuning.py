@@ -31,21 +31,21 @@ class Tuned:
     Args:
         valid: ``[P, T]`` validation scores of all members; NaN for those that diverged.
         kept: ``[K]`` rows of the chosen members.
-        best_round: ``[K, T]`` where each task of them was best.
-        models: (place among the kept, round) → parameters and buffers.
+        best_epoch: ``[K, T]`` where each task of them was best.
+        models: (place among the kept, epoch) → parameters and buffers.
         cost: What the training took.
     """
 
     valid: Array
     kept: Rows
-    best_round: Tensor
+    best_epoch: Tensor
     models: Models
     cost: Cost
 
     def outputs(self, engine: Engine, inputs: Tensor) -> Tensor:
         """``[K, O, N]`` outputs of the chosen members on other rows."""
         tasks = engine.development.tasks
-        return predict(self.models, self.best_round, engine.executor, inputs, tasks)
+        return predict(self.models, self.best_epoch, engine.executor, inputs, tasks)
 
 
 def tune(
@@ -77,16 +77,16 @@ def tune(
         valid = np.where(trained.diverged.numpy()[:, None], np.nan, scores)
         kept = choose(valid)
         models = {
-            f"model/{place}/{round}/{key}": tensor
+            f"model/{place}/{epoch}/{key}": tensor
             for place, row in enumerate(kept.tolist())
-            for (member, round), model in trained.models.items()
+            for (member, epoch), model in trained.models.items()
             if member == row
             for key, tensor in model.items()
         }
         tensors = {
             "valid": torch.from_numpy(valid),
             "kept": torch.from_numpy(kept),
-            "best_round": trained.best_round[kept],
+            "best_epoch": trained.best_epoch[kept],
         }
         facts = {"examples": engine.examples(trained), "seconds": trained.seconds}
         folder.write_tensors(file, tensors | models, facts)
@@ -96,7 +96,7 @@ def tune(
     return Tuned(
         valid=tensors["valid"].numpy(),
         kept=tensors["kept"].numpy(),
-        best_round=tensors["best_round"],
+        best_epoch=tensors["best_epoch"],
         models=split_models(models),
         cost=Cost(
             trainings=len(members), examples=int(facts["examples"]), seconds=facts["seconds"]
@@ -116,7 +116,7 @@ def picked(alone: Sequence[Tuned], of_task: Sequence[int]) -> Tuned:
     return Tuned(
         valid=np.zeros((0, tasks)),
         kept=np.arange(count),
-        best_round=torch.stack([own.best_round[place] for place, own in enumerate(owners)]),
+        best_epoch=torch.stack([own.best_epoch[place] for place, own in enumerate(owners)]),
         models={
             key: model
             for place, own in enumerate(owners)

@@ -1,8 +1,8 @@
 """How often the gradients of a pair of tasks conflict while both are trained.
 
 Members are trained as the engine trains them, and every few steps each is held still as a
-:class:`~cotrain.measure.points.engine_point.EnginePoint`: a conflict is a negative cosine between the two tasks'
-gradients of the shared parameters, on the step's own batch and without dropout.
+:class:`~cotrain.measure.points.engine_point.EnginePoint`: a conflict is a negative cosine between the two
+tasks' gradients of the shared parameters, on the step's own batch and without dropout.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _look_on(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) ->
     )
     return {
         "shares": [_mean(own) for own in seen],
-        "examples": int(progress.rounds_run.sum()) * engine.examples_in_round,
+        "examples": int(progress.epochs_run.sum()) * engine.examples_in_epoch,
         "seconds": time.monotonic() - began,
     }
 

@@ -3,7 +3,7 @@
 Departures from the paper: networks are the built-in MLP; the learning rate of every pair, weight and size
 is chosen on validation from one small grid; gains by size and the regret of weights found at another size
 are measured on the sealed test split, opened once; every task of every network speaks from its own best
-round on validation. Where tasks are domains, weights are the rates at which they are sampled, as in the
+epoch on validation. Where tasks are domains, weights are the rates at which they are sampled, as in the
 paper.
 """
 

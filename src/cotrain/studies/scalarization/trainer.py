@@ -95,7 +95,7 @@ class EngineTrainer:
             part = trained.select(wanted.__contains__)
             if part.members:
                 outputs = self._engines[size].predict(part, test.inputs)
-                scores = redrawn_scores(test, outputs, part.best_round > 0, seed=self.grid.seed)
+                scores = redrawn_scores(test, outputs, part.best_epoch > 0, seed=self.grid.seed)
                 found |= dict(zip(part.members, scores.swapaxes(0, 1), strict=True))
         return np.stack([found[members[row]] for row in rows], axis=1)
 
@@ -113,11 +113,11 @@ class EngineTrainer:
     def _cohorts(self, size: Size, members: Sequence[Member]) -> Iterator[Trained]:
         """The trained members, a cohort at a time."""
         engine = self._engines[size]
-        rounds, most = engine.recipe.rounds, cohort_size(engine.architecture, engine.recipe)
+        epochs, most = engine.recipe.epochs, cohort_size(engine.architecture, engine.recipe)
         for at in range(0, len(members), most):
 
-            def watch(news: Update, before: int = at * rounds) -> None:
-                total, stage = len(members) * rounds, f"train {size}"
+            def watch(news: Update, before: int = at * epochs) -> None:
+                total, stage = len(members) * epochs, f"train {size}"
                 self.watch(replace(news, stage=stage, done=before + news.done, total=total))
 
             trained = replace(engine, watch=watch).train(f"from-{at}", members[at : at + most])

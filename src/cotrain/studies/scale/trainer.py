@@ -157,8 +157,8 @@ def _costs(
     """Examples, those of an epoch, seconds, those of an epoch; seconds are shared by examples."""
     examples = found.examples.numpy().astype(float)
     seconds = found.seconds * examples / examples.sum()
-    rounds = found.rounds_run.numpy()
+    epochs = found.epochs_run.numpy()
     return {
-        own: (examples[n], rows[n], seconds[n], seconds[n] / rounds[n])
+        own: (examples[n], rows[n], seconds[n], seconds[n] / epochs[n])
         for n, own in enumerate(sets)
     }

@@ -21,22 +21,22 @@ from cotrain.studies.optimizers.tuning import Tuned
 KINDS = "brm"
 
 
-def tuned(rounds: list[list[int]], *, scale: float = 1.0) -> tuple[Tuned, nn.Module]:
-    """Untrained networks that speak for the tasks with a round."""
+def tuned(epochs: list[list[int]], *, scale: float = 1.0) -> tuple[Tuned, nn.Module]:
+    """Untrained networks that speak for the tasks with an epoch."""
     development = make_development(KINDS, missing=0.2, rows=120)
     architecture = make_architecture(development, widths=(16,), dropout=0.0, input_dropout=0.0)
-    members = [Member(name="m", weights=(1.0,) * 3, seed=seed) for seed in range(len(rounds))]
+    members = [Member(name="m", weights=(1.0,) * 3, seed=seed) for seed in range(len(epochs))]
     state = initial_state(architecture, members)
     models = {
-        (k, round): {name: scale * tensor for name, tensor in state.model(k).items()}
-        for k, own in enumerate(rounds)
-        for round in own
-        if round
+        (k, epoch): {name: scale * tensor for name, tensor in state.model(k).items()}
+        for k, own in enumerate(epochs)
+        for epoch in own
+        if epoch
     }
     found = Tuned(
         valid=np.zeros((0, 3)),
-        kept=np.arange(len(rounds)),
-        best_round=torch.tensor(rounds),
+        kept=np.arange(len(epochs)),
+        best_epoch=torch.tensor(epochs),
         models=models,
         cost=Cost(trainings=0, examples=0, seconds=0.0),
     )

@@ -1,4 +1,4 @@
-"""Members that diverge after a good round: their rate is not chosen, looking at them ends nothing."""
+"""Members that diverge after a good epoch: their rate is not chosen, looking at them ends nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cotrain.studies.optimizers.tuning import tune
 from cotrain.studies.scalarization.conflicts import conflict_shares
 
 RATES = (0.01, 5.0)
-RISING = replace(RECIPE, rounds=8, warmup=0.9)
+RISING = replace(RECIPE, epochs=8, warmup=0.9)
 
 
 def member(rate: float) -> Member:
@@ -30,7 +30,7 @@ def test_a_member_that_diverges_after_a_good_round_has_failed(tmp_path: Path) ->
     members = [member(rate) for rate in RATES]
     trained = engine.train("seen", members)
     assert trained.diverged.tolist() == [False, True]
-    assert (trained.best_round > 0).all()
+    assert (trained.best_epoch > 0).all()
 
     def choose(valid: np.ndarray) -> np.ndarray:
         return np.flatnonzero(np.isfinite(valid[:, 0]))

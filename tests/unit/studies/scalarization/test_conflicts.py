@@ -99,7 +99,7 @@ def test_it_looks_a_hundred_times_at_most(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_finished_cohorts_are_read_back(tmp_path: Path) -> None:
-    engine = small_engine(make_development("brm"), tmp_path, recipe=replace(RECIPE, rounds=2))
+    engine = small_engine(make_development("brm"), tmp_path, recipe=replace(RECIPE, epochs=2))
     counts: list[int] = []
     first, cost = conflict_shares(engine, members(), PAIRS, counts.append)
     (file,) = (tmp_path / "population").iterdir()
