@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cotrain.contenders import Groups, Joint, Single, Trees
 from cotrain.data import from_domains
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.batches import Batch, take
@@ -20,13 +21,15 @@ from cotrain.engine.executors.calibrate import Calibration
 from cotrain.engine.executors.fused import FusedMLPExecutor
 from cotrain.engine.executors.sequential import SequentialExecutor
 from cotrain.engine.executors.vmapped import VmapExecutor
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses, starting_bias
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture, MultiTaskNet, shared_rows
 from cotrain.engine.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.state import State, Tensors
 from cotrain.engine.step import TrainingStep
+from cotrain.engine.trained import Trained
 from cotrain.engine.training import Progress, start, train_cohort
 from cotrain.folder import RunFolder
 from cotrain.measure.points.engine_point import EnginePoint
@@ -35,6 +38,7 @@ from cotrain.measure.transference.lookahead import Lookahead
 from cotrain.measure.transference.steps import PlainStep
 from cotrain.tasks import Kind, Task
 
+STANDARD = (Single(), Joint(), Groups(), Trees())
 KINDS = {"b": Kind.BINARY, "m": Kind.MULTICLASS, "r": Kind.REGRESSION}
 CLASSES: dict[Kind, tuple[str, ...]] = {
     Kind.BINARY: ("no", "yes"),
@@ -289,4 +293,25 @@ def same(a: Tensors, b: Tensors) -> bool:
     """Whether two sets of tensors are equal bit for bit (NaN equals NaN)."""
     return a.keys() == b.keys() and all(
         a[k].dtype == b[k].dtype and a[k].numpy().tobytes() == b[k].numpy().tobytes() for k in a
+    )
+
+
+def population(weights: Sequence[tuple[float, ...]], seeds: Sequence[int]) -> Trained:
+    """A trained population of made-up outputs: member p says p, for every task and row."""
+    members = tuple(
+        Member(name=str(at), weights=w, seed=seed)
+        for at, (w, seed) in enumerate(zip(weights, seeds, strict=True))
+    )
+    tasks = len(weights[0])
+    outputs = torch.arange(float(len(members)))[:, None, None].expand(-1, tasks, 4)
+    nothing = torch.zeros(len(members), tasks)
+    return Trained(
+        members=members,
+        loss=nothing,
+        best_epoch=nothing,
+        epochs_run=nothing,
+        outputs=outputs,
+        models={},
+        diverged=torch.zeros(len(members), dtype=torch.bool),
+        seconds=0.0,
     )

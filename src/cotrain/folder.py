@@ -9,6 +9,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from cotrain.errors import InputError
 
 SCHEMA_VERSION = 2
+WORKING_FOLDERS = ("population", "models", "scores")
 
 
 def write_whole(path: Path, fill: Callable[[Path], object]) -> None:
@@ -58,6 +60,31 @@ class RunFolder:
         if not self.root.exists() or self.has("run.json"):
             return False
         return any(path.name != "run.json.partial" for path in self.root.iterdir())
+
+    def claim(self, asked: Mapping[str, Any]) -> None:
+        """Start work in an empty folder, or make sure that the folder holds this very work.
+
+        Args:
+            asked: Whatever tells one run from another: its verb, data, tasks and settings.
+
+        Raises:
+            InputError: If the folder holds something else, with what differs.
+        """
+        asked = _as_json(asked)
+        if not self.has("run.json"):
+            if self.holds_other_work():
+                raise InputError(
+                    f"{self.root} is not empty and holds no run: choose another folder"
+                )
+            self.write_json("run.json", asked)
+            return
+        found = self.read_json("run.json")
+        for key, value in asked.items():
+            if found.get(key) != value:
+                raise InputError(
+                    f"{self.root} holds a run with other {_difference(key, value, found.get(key))}: "
+                    "repeat the command of that run, or choose another --out"
+                )
 
     def has(self, name: str) -> bool:
         """Whether the file was completed."""
@@ -129,6 +156,11 @@ class RunFolder:
             raise InputError(f"{self.path(name)} was written by another version of cotrain")
         return tensors, metadata
 
+    def drop_working_files(self) -> None:
+        """Delete what only training needed."""
+        for name in WORKING_FOLDERS:
+            shutil.rmtree(self.path(name), ignore_errors=True)
+
     def remove(self, name: str) -> None:
         """Delete a file that is no longer needed."""
         self.path(name).unlink(missing_ok=True)
@@ -143,3 +175,17 @@ def _strict(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
+
+
+def _difference(key: str, asked: Any, found: Any) -> str:
+    """What differs, down to the names of the settings."""
+    if not (isinstance(asked, dict) and isinstance(found, dict)):
+        return key
+    return f"{key} ({', '.join(k for k in asked if asked[k] != found.get(k))})"
+
+
+def _as_json(value: Any) -> Any:
+    """The value as it comes back from a JSON file."""
+    if isinstance(value, Mapping):
+        return {key: _as_json(item) for key, item in value.items()}
+    return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,22 +1,13 @@
 """What a run found out: the typed result that reports render and ``result.json`` stores.
 
 Everything here is plain data, computed once by :mod:`cotrain.run.evaluation`; reports only render it.
+Contenders are told by their names, which head the columns of every report.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Contender(StrEnum):
-    """Who may serve a task. The values are the column names of every report."""
-
-    SINGLE = "single"  # one network a task (one-hot weights)
-    JOINT = "joint"  # one network for all tasks, uniform weights
-    GROUPS = "groups"  # one network for each group of the grouping
-    PRETRAINED = "pretrained"  # one network a task, started from a pre-finetuned encoder
-    WEIGHTED = "weighted"  # one network for all tasks, weights that change while training
-    TREES = "trees"  # gradient-boosted trees, one model a task
-    BLEND = "blend"  # mean of the trees and the task's best network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +33,12 @@ class TaskResult:
     metric: str
     train_labels: int
     test_labels: int
-    served_by: Contender
-    blends: Contender  # the network that the blend mixes with the trees
+    served_by: str
+    blends: str  # the network that the blend mixes with the trees
     partners: tuple[str, ...]  # the group that the grouping serves this task from, itself included
-    valid: dict[Contender, float]  # seed-ensemble score on validation, what the choice saw
-    test: dict[Contender, float]  # seed-ensemble score on test
-    seed_std: dict[Contender, float]  # standard deviation over seeds of single-model test scores
+    valid: dict[str, float]  # seed-ensemble score on validation, what the choice saw
+    test: dict[str, float]  # seed-ensemble score on test
+    seed_std: dict[str, float]  # standard deviation over seeds of single-model test scores
     shipped: float  # test score of what is shipped
     gain_over_single: Interval  # shipped - single on test, paired bootstrap
     gain_over_joint: Interval
@@ -104,10 +95,39 @@ class AffinitySummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What training took that was done to learn from.
+
+    Args:
+        trainings: Networks trained.
+        examples: Training examples they saw, passes of probes counted as shares of one.
+        seconds: Wall time.
+    """
+
+    trainings: int
+    examples: int
+    seconds: float
+
+    @classmethod
+    def total(cls, costs: Iterable[Cost]) -> Cost:
+        """What several took together.
+
+        >>> Cost.total([Cost(trainings=1, examples=5, seconds=0.5)] * 2)
+        Cost(trainings=2, examples=10, seconds=1.0)
+        """
+        parts = list(costs)
+        return cls(
+            trainings=sum(part.trainings for part in parts),
+            examples=sum(part.examples for part in parts),
+            seconds=sum(part.seconds for part in parts),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class CostLine:
     """One stage of the cost ledger."""
 
-    stage: str  # "tune", "measure", "train", "trees", …
+    stage: str  # "tune single", "measure: joint run", "joint, all seeds", …
     trainings: int  # models trained, early-stopped ones included
     joint_runs: (
         float  # compute as a multiple of one full joint run (NaN for trees: other hardware path)
@@ -116,6 +136,7 @@ class CostLine:
     flops: float  # floating-point operations of the networks (NaN for trees)
     seconds: float
     purpose: str  # "deciding" or "baseline" or "shipping"
+    contender: str = ""  # whose networks or models, if they are one contender's
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 import cotrain
 from cotrain import Settings, from_table, infer_schema
 from cotrain.data import DIGITS_TARGETS, StratifiedSplit, digits_table
+from cotrain.engine.build import build_engine
 from cotrain.engine.member import Member
+from cotrain.engine.recipe import recipe_for
 from cotrain.folder import RunFolder
 from cotrain.measure.transference.affinity import Affinity
-from cotrain.results import Contender
-from cotrain.run.budget import recipe_for
 from cotrain.run.measured import measure
-from cotrain.run.stages import build_engine
 
 SEEDS = 3
 COIN = DIGITS_TARGETS.index("random")
@@ -54,7 +53,7 @@ def measured(folder: Path, seed: int) -> Affinity:
     development = from_table(table, schema, StratifiedSplit(), seed).development
     settings = Settings(seed=seed, low_precision=False)
     recipe = recipe_for(len(development.train), seed=seed)
-    engine = build_engine(RunFolder(folder), development, None, settings, recipe, lambda _: None)
+    engine = build_engine(RunFolder(folder), development, recipe, low_precision=False)
     joint = Member(name="joint", weights=(1.0,) * 15, learning_rate=2e-3, dropout=0.3)
     return measure(engine, joint, settings).affinity
 
@@ -121,7 +120,7 @@ def test_no_contender_predicts_coin_flips(tmp_path: Path) -> None:
     settings = Settings(seeds=2, budget=8.0, max_groups=1, low_precision=False)
     result, _ = cotrain.plan(splits, out=tmp_path / "run", settings=settings)
     scores = {task.name: task.test for task in result.tasks}
-    assert set(scores["random"]) == set(Contender) - {Contender.WEIGHTED, Contender.PRETRAINED}
+    assert set(scores["random"]) == {"single", "joint", "groups", "trees", "blend"}
     for contender in scores["random"]:
         assert abs(scores["random"][contender] - 0.5) < 0.13
         assert min(scores[name][contender] for name in ("is_8", "even", "closed_loop")) > 0.93

@@ -16,9 +16,8 @@ from sklearn.metrics import roc_auc_score
 
 from cotrain import Settings, from_arrays, plan
 from cotrain.grouping import Membership
-from cotrain.results import Contender
 from cotrain.run.decision import Decision
-from cotrain.run.selection import Choice, choose
+from cotrain.run.selection import Selection, select
 from cotrain.run.settings import Instrument
 
 TARGETS = ("--targets", "up,twice,price,coin")
@@ -81,21 +80,22 @@ def test_soft_clusters_predict_what_was_proven(
         exact=False,
         alternatives=(),
     )
-    choices: list[Choice] = []
+    selections: list[Selection] = []
 
-    def by_groups(*arguments: Any) -> Choice:
-        both = (Contender.GROUPS,) * 2
-        choices.append(dataclasses.replace(choose(*arguments), served_by=both, network=both))
-        return choices[0]
+    def by_groups(*arguments: Any) -> Selection:
+        both = ("groups",) * 2
+        selected = dataclasses.replace(select(*arguments), served_by=both, network=both)
+        selections.append(selected)
+        return selections[0]
 
     monkeypatch.setattr("cotrain.run.plan.decide", lambda *_: decision)
-    monkeypatch.setattr("cotrain.run.plan.choose", by_groups)
+    monkeypatch.setattr("cotrain.run.plan.select", by_groups)
     x = np.random.default_rng(0).normal(size=(200, 5))
     y = np.stack([x[:, 0] > 0, x[:, 0] + x[:, 1] > 0.3], axis=1).astype(float)
     splits = from_arrays(x, y, names=["a", "b"])
     settings = Settings(seeds=2, budget=8.0, max_groups=2, low_precision=False)
     result, predictor = plan(splits, out=tmp_path / "run", settings=settings)
-    test = splits.test.open_for(choices[0])
+    test = splits.test.open_for(selections[0])
     found = predictor.predict(test.inputs.numpy())
     own = [roc_auc_score(test.targets[:, t], found[name]) for t, name in enumerate("ab")]
     assert own == pytest.approx([task.shipped for task in result.tasks], abs=1e-9)

@@ -12,13 +12,12 @@ import pytest
 from end_to_end.command import cotrain, small_table, write_table
 
 from cotrain.data import from_arrays
-from cotrain.data.dataset import Splits, TaskData
+from cotrain.data.dataset import FinishedDecision, Splits, TaskData
 from cotrain.engine.engine import Update
 from cotrain.engine.loss_weighting import FIXED
-from cotrain.engine.member import Recipe
 from cotrain.engine.optimizers import SGD, AdamW, TaskAdam
+from cotrain.engine.recipe import Recipe
 from cotrain.errors import InputError
-from cotrain.run.selection import Choice
 from cotrain.studies import Contestant, Method, OptimizerGrid, OptimizerStudy, study_optimizers
 from cotrain.weighting import IMTLL, ITMTL, FirstOrder, Uncertainty
 
@@ -170,9 +169,9 @@ def test_the_test_split_opens_once_after_all_training(
     data = splits()
     opened = data.test.open_for
 
-    def open_for(choice: Choice) -> TaskData:
+    def open_for(decision: FinishedDecision) -> TaskData:
         told.append("opened")
-        return opened(choice)
+        return opened(decision)
 
     monkeypatch.setattr(data.test, "open_for", open_for)
     small = dataclasses.replace(GRID, contestants=GRID.contestants[:1])

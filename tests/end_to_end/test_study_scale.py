@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from cotrain.data import from_arrays, from_domains
 from cotrain.engine.engine import Engine, Update, Watch
-from cotrain.engine.member import Recipe
+from cotrain.engine.recipe import Recipe
 from cotrain.folder import RunFolder
 from cotrain.studies import ScaleGrid, read_scale, study_scale
 from cotrain.transfer import SWEEP
@@ -34,7 +34,7 @@ def short_trainings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in ("pretrain", "finetune"):
             patch.setattr(sys.modules[f"cotrain.transfer.{module}"], "recipe_for", recipe)
-        patch.setattr("cotrain.run.stages.Engine", partial(Engine, checkpoint_seconds=0.0))
+        patch.setattr("cotrain.engine.build.Engine", partial(Engine, checkpoint_seconds=0.0))
         yield
 
 

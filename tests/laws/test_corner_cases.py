@@ -12,6 +12,7 @@ import torch
 from tiny import (
     EXECUTORS,
     RECIPE,
+    STANDARD,
     distance,
     first_batch,
     joint,
@@ -29,9 +30,8 @@ from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.training import Progress
 from cotrain.grouping import Membership, group_tasks
-from cotrain.results import Contender
-from cotrain.run.evaluation import prove
-from cotrain.run.selection import choose
+from cotrain.run.evaluation import evaluate
+from cotrain.run.selection import select
 from cotrain.tasks import output_slices
 
 
@@ -206,32 +206,32 @@ def test_one_class_and_constant_targets_have_a_defined_answer() -> None:
     assert not z.isinf().any()
 
 
-def one_task_proof(positives: int) -> float:
+def one_task_evaluation(positives: int) -> float:
     data = make_development("b", missing=0.0).valid
     targets = torch.zeros(48, 1)
     targets[:positives] = 1
     data = replace(data, targets=targets)
     rng = np.random.default_rng(0)
     contenders = ("single", "joint", "groups", "trees")
-    made_up = {Contender(c): rng.random((2, 48)) for c in contenders}
+    made_up = {c: rng.random((2, 48)) for c in contenders}
     labels = [data.labels(0)]
-    choice = choose(data.tasks, {c: [p.mean(axis=0)] for c, p in made_up.items()}, labels, 0)
+    selection = select(data.tasks, [made_up], contenders[:3], labels, 0)
     grouping = group_tasks(np.zeros((1, 1)), max_groups=1)
     return (
-        prove(choice, data, [made_up], Membership.hard(grouping), [10], seed=0)
+        evaluate(selection, data, [made_up], STANDARD, Membership.hard(grouping), [10], seed=0)
         .overall["shipped - single"]
         .low
     )
 
 
-def test_proof_of_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluation_of_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
-    assert np.isfinite(one_task_proof(20))
+    assert np.isfinite(one_task_evaluation(20))
 
 
 @pytest.mark.parametrize("positives", [0, 1])
-def test_proof_of_one_task_with_hardly_any_positive(
+def test_evaluation_of_one_task_with_hardly_any_positive(
     positives: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
-    assert np.isfinite(one_task_proof(positives)) == (positives > 0)
+    assert np.isfinite(one_task_evaluation(positives)) == (positives > 0)

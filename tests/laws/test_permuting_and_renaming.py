@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tiny import (
     EXECUTORS,
     OPTIMIZERS,
+    STANDARD,
     joint,
     make_architecture,
     make_development,
@@ -28,14 +29,13 @@ from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.training import Progress
-from cotrain.grouping import exact_grouping
+from cotrain.grouping import Membership, exact_grouping
 from cotrain.grouping.local import local_search
 from cotrain.measure.transference.affinity import Affinity
 from cotrain.measure.transference.lookahead import Lookahead
 from cotrain.measure.transference.steps import PlainStep
-from cotrain.results import Contender
-from cotrain.run.evaluation import Proof, prove
-from cotrain.run.selection import choose
+from cotrain.run.evaluation import Evaluation, evaluate
+from cotrain.run.selection import select
 from cotrain.tasks import output_slices
 
 Array = NDArray[np.float64]
@@ -148,9 +148,9 @@ def test_permuting_tasks_keeps_what_local_search_covers_and_bounds() -> None:
     assert b.objective == pytest.approx(a.objective, rel=0.2)  # a search may end elsewhere
 
 
-def contender_predictions(development: Development) -> list[dict[Contender, Array]]:
+def contender_predictions(development: Development) -> list[dict[str, Array]]:
     """Made-up predictions of two seeds; on every task another contender knows the labels best."""
-    found: list[dict[Contender, Array]] = []
+    found: list[dict[str, Array]] = []
     valid, slices = development.valid, output_slices(development.tasks)
     for t, task in enumerate(development.tasks):
         size = slices[t].stop - slices[t].start
@@ -160,36 +160,36 @@ def contender_predictions(development: Development) -> list[dict[Contender, Arra
         own = {}
         for at, c in enumerate(("single", "joint", "groups", "trees")):
             noise = torch.from_numpy(np.random.default_rng([at, t]).normal(size=(2, size, 48)))
-            own[Contender(c)] = predictions([task], noise.float() + 4 * truth * (at == t % 4))[0]
+            own[c] = predictions([task], noise.float() + 4 * truth * (at == t % 4))[0]
         found.append(own)
     return found
 
 
-def proof_of(development: Development, order: list[int]) -> tuple[tuple[Contender, ...], Proof]:
-    """The choice and the proof on the validation rows, with the tasks in the given order."""
+def evaluation_of(development: Development, order: list[int]) -> tuple[tuple[str, ...], Evaluation]:
+    """The selection and the evaluation on the validation rows, with the tasks in the given order."""
     made_up = contender_predictions(development)
     ordered = only_tasks(development, order)
     mine = [made_up[t] for t in order]
-    labels = [ordered.valid.labels(t) for t in range(len(order))]
-    means = {c: [own[c].mean(axis=0) for own in mine] for c in mine[0]}
-    choice = choose(ordered.tasks, means, labels, seed=0)
-    grouping = exact_grouping(np.zeros((len(order), len(order))), max_groups=1)
+    networks = ("single", "joint", "groups")
+    selection = select(ordered.tasks, mine, networks, ordered.valid.all_labels(), seed=0)
+    grouping = Membership.hard(exact_grouping(np.zeros((len(order), len(order))), max_groups=1))
     counts = ordered.train.mask.sum(dim=0).tolist()
-    return choice.served_by, prove(choice, ordered.valid, mine, grouping, counts, seed=0)
+    found = evaluate(selection, ordered.valid, mine, STANDARD, grouping, counts, seed=0)
+    return selection.served_by, found
 
 
-def test_permuting_tasks_permutes_choice_and_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permuting_tasks_permutes_selection_and_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 60)
     development = make_development(KINDS)
-    served, proof = proof_of(development, list(range(5)))
-    served_permuted, permuted = proof_of(development, ORDER)
+    served, evaluation = evaluation_of(development, list(range(5)))
+    served_permuted, permuted = evaluation_of(development, ORDER)
     assert served_permuted == tuple(served[t] for t in ORDER)
     assert len(set(served)) > 1
     for new, old in enumerate(ORDER):
-        a, b = proof.tasks[old], permuted.tasks[new]
+        a, b = evaluation.tasks[old], permuted.tasks[new]
         assert (a.name, a.test, a.valid, a.seed_std) == (b.name, b.test, b.valid, b.seed_std)
         assert a.gain_over_single == b.gain_over_single
-    for pair, gain in proof.overall.items():
+    for pair, gain in evaluation.overall.items():
         assert permuted.overall[pair].value == pytest.approx(gain.value, abs=1e-12)
         assert permuted.overall[pair].low == pytest.approx(gain.low, abs=1e-12)
 

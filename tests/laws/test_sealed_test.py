@@ -1,4 +1,4 @@
-"""Law 5: test rows are reachable only with a finished choice."""
+"""Law 5: test rows are reachable only with a finished decision."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ import pytest
 from mypy import api
 from tiny import make_data, make_development
 
-from cotrain.data.dataset import SealedTest, Splits
-from cotrain.results import Contender
-from cotrain.run.selection import Choice
+from cotrain.data.dataset import FinishedDecision, SealedTest, Splits
+from cotrain.run.selection import Selection
 
 PROLOGUE = """
 from collections.abc import Sequence
 import torch
 from cotrain.baselines.boosted import tree_data
-from cotrain.run.selection import Choice, choose
+from cotrain.run.selection import Selection, select
 from cotrain.engine.tuning import member_scores, tuned
-from cotrain.data.dataset import Development, SealedTest, Splits, TaskData
+from cotrain.data.dataset import Development, FinishedDecision, SealedTest, Splits, TaskData
 from cotrain.grouping import exact_grouping, group_tasks
 from cotrain.engine.engine import Engine
 from cotrain.engine.trained import Trained
 from cotrain.engine.training import start, train_cohort
-from cotrain.run.evaluation import prove
-from cotrain.run.stages import architecture_of, fit_trees, tree_predictions
+from cotrain.contenders import Trees
+from cotrain.engine.build import architecture_of
+from cotrain.run.evaluation import evaluate
+from cotrain.studies.decision import StudyDesign
 from cotrain.studies.scalarization.trainer import EngineTrainer
 from cotrain.studies.scalarization.pairs import Size
 """
 # One line a function, so an error names the line; `ok` lines must pass.
 CASES = """
 def f(splits: Splits) -> None: tree_data(splits, 0)
-def f(splits: Splits) -> None: architecture_of(splits, None, (8,))
+def f(splits: Splits) -> None: architecture_of(splits)
 def f(splits: Splits, e: Engine) -> None: start([], e.architecture, splits)
 def f(splits: Splits, e: Engine) -> None: train_cohort([], 0, e.executor, splits, e.recipe)
-def f(splits: Splits, t: Trained) -> None: tuned(t, splits)
-def f(splits: Splits, t: Trained) -> None: tuned(t, splits.test)
+def f(splits: Splits, t: Trained) -> None: tuned(t, splits, 1)
+def f(splits: Splits, t: Trained) -> None: tuned(t, splits.test, 1)
 def f(test: SealedTest, t: Trained) -> None: member_scores(t, test)
 def f(splits: Splits) -> None: group_tasks(splits, max_groups=1)
 def f(splits: Splits) -> None: exact_grouping(splits.test, max_groups=1)
-def f(splits: Splits) -> None: choose(splits.tasks, {}, splits.test, 0)
-def f(splits: Splits) -> None: choose(splits.tasks, {}, splits.test.labels(0), 0)
+def f(splits: Splits) -> None: select(splits.tasks, [], [], splits.test, 0)
+def f(splits: Splits) -> None: select(splits.tasks, [], [], splits.test.all_labels(), 0)
 def f(test: SealedTest) -> None: print(test.inputs)
 def f(test: SealedTest) -> None: print(test.data)
 def f(test: SealedTest) -> None: print(test[0])
@@ -50,14 +51,16 @@ def f(test: SealedTest) -> None: test.open_for(None)
 def f(test: SealedTest, d: Development) -> None: test.open_for(d)
 def f(test: SealedTest) -> None: test.open_for()
 def f(test: SealedTest, d: TaskData) -> None: Development(train=d, valid=test)
-def f(splits: Splits, c: Choice) -> None: prove(c, splits.test, [], group_tasks([]), [], 0)
-def f(splits: Splits, e: Engine) -> None: fit_trees(splits, 0, 0)
+def f(splits: Splits, c: Selection) -> None: evaluate(c, splits.test, [], [], group_tasks([]), [], 0)
+def f(splits: Splits) -> None: Trees().fit(splits, 0, tried=1, seeds=1)
+def f(splits: Splits) -> None: splits.test.open_for(FinishedDecision(tasks=splits.tasks))
 def f(t: EngineTrainer, s: Size) -> None: t.test(None, s, [], [])
 def f(t: EngineTrainer, s: Size, test: SealedTest) -> None: t.test(test, s, [], [])
-def ok(t: EngineTrainer, s: Size, c: Choice) -> None: t.test(c, s, [], [])
+def ok(t: EngineTrainer, s: Size, c: Selection) -> None: t.test(c, s, [], [])
 def ok(splits: Splits) -> None: tree_data(splits.development, 0)
-def ok(splits: Splits, t: Trained) -> None: tuned(t, splits.development.valid)
-def ok(splits: Splits, c: Choice) -> TaskData: return splits.test.open_for(c)
+def ok(splits: Splits, t: Trained) -> None: tuned(t, splits.development.valid, 1)
+def ok(splits: Splits, c: StudyDesign) -> TaskData: return splits.test.open_for(c)
+def ok(splits: Splits, c: Selection) -> TaskData: return splits.test.open_for(c)
 """
 UNTYPED = "torch,polars,sklearn,scipy,skops,lightgbm,safetensors,pydantic".replace(",", ".*,")
 
@@ -87,31 +90,36 @@ def test_choosing_on_the_test_split_does_not_type_check(errors: set[int], at: in
     assert (at in errors) == (not case.startswith("def ok")), case
 
 
-def choice_for(tasks: int) -> Choice:
-    return Choice(
+def selection_for(tasks: int) -> Selection:
+    return Selection(
         tasks=make_data("brmb").tasks[:tasks],
-        served_by=(Contender.JOINT,) * tasks,
-        network=(Contender.JOINT,) * tasks,
-        valid=({Contender.JOINT: 0.5},) * tasks,
+        served_by=("joint",) * tasks,
+        network=("joint",) * tasks,
+        valid=({"joint": 0.5},) * tasks,
     )
 
 
-def test_a_choice_opens_it() -> None:
+def test_a_selection_opens_it() -> None:
     data = make_data("brm")
-    assert SealedTest(data).open_for(choice_for(3)) is data
+    assert SealedTest(data).open_for(selection_for(3)) is data
 
 
 @pytest.mark.parametrize("tasks", [0, 2, 4])
-def test_a_choice_for_another_number_of_tasks_does_not(tasks: int) -> None:
-    with pytest.raises(ValueError, match="the choice was made for other tasks than these 3"):
-        SealedTest(make_data("brm")).open_for(choice_for(tasks))
+def test_a_selection_for_another_number_of_tasks_does_not(tasks: int) -> None:
+    with pytest.raises(ValueError, match="is about other tasks than these 3"):
+        SealedTest(make_data("brm")).open_for(selection_for(tasks))
 
 
-def test_anything_but_a_choice_does_not() -> None:
+def test_anything_but_a_decision_does_not() -> None:
     sealed = SealedTest(make_data("brm"))
-    for other in (None, make_development("brm"), (Contender.JOINT,) * 3):
+    for other in (None, make_development("brm"), ("joint",) * 3):
         with pytest.raises(AttributeError):
             sealed.open_for(other)  # type: ignore[arg-type]
+
+
+def test_a_decision_without_a_content_cannot_be_made() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        FinishedDecision(tasks=make_data("brm").tasks)  # type: ignore[abstract]
 
 
 def test_nothing_leaks_in_print() -> None:
@@ -137,11 +145,11 @@ def test_only_plan_and_studies_open_it() -> None:
         if ".open_for(" in path.read_text()
     ]
     assert sorted(callers) == [
-        "planning.py",
+        "run/plan.py",
         "studies/optimizers/trainer.py",
         "studies/scalarization/trainer.py",
         "studies/scale/trainer.py",
     ]
-    text = (source / "planning.py").read_text()
+    text = (source / "run" / "plan.py").read_text()
     assert text.count(".open_for(") == 1
-    assert text.index("choose(") < text.index(".open_for(") < text.index("prove(choice")
+    assert text.index("= select(") < text.index(".open_for(") < text.index("= evaluate(")

@@ -49,7 +49,7 @@ STARTS = {  # the second says nothing
 
 @pytest.fixture(autouse=True)
 def every_round_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.stages.Engine", partial(Engine, checkpoint_seconds=0.0))
+    monkeypatch.setattr("cotrain.engine.build.Engine", partial(Engine, checkpoint_seconds=0.0))
 
 
 def encoders(

@@ -1,4 +1,7 @@
-"""Imports go one way: data, tasks → models → population → measure → decide → plan → report → cli."""
+"""Imports go one way, imports for typing included: every package may import what stands before it.
+
+``errors, tasks, results, … → data → engine → measure → grouping → … → contenders → run → … → cli``
+"""
 
 import ast
 import subprocess
@@ -8,51 +11,37 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "cotrain"
-# A stage may import itself and what stands before it.
 ORDER = (
-    ("errors", "tasks", "artifacts", "resample", "result", "objective"),
-    ("data", "figures"),
-    ("models",),
-    ("population",),
-    ("measure", "grouping", "weighting", "baselines"),
-    (
-        "settings",
-        "budget",
-        "choice",
-        "contenders",
-        "ledger",
-        "statistics",
-        "result_file",
-        "engine_objective",
-    ),
-    ("prove", "answer", "stages", "predictor"),
-    ("transfer",),
-    ("measuring",),
-    ("deciding",),
-    ("summary", "weighing"),
-    ("planning", "studies"),
-    ("reporting",),
-    ("cli",),
-    ("__main__", "__init__"),
+    "errors",
+    "tasks",
+    "results",
+    "stats",
+    "folder",
+    "figures",
+    "data",
+    "engine",
+    "measure",
+    "grouping",
+    "weighting",
+    "baselines",
+    "transfer",
+    "contenders",
+    "run",
+    "studies",
+    "reporting",
+    "cli",
+    "__main__",
+    "__init__",
 )
-RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+RANK = {name: rank for rank, name in enumerate(ORDER)}
 
 
-def runtime_imports(path: Path) -> set[str]:
-    """Top-level cotrain modules that a file imports when it runs, type-checking blocks left out."""
-    tree = ast.parse(path.read_text())
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for inner in ast.walk(node)
-    }
+def imports(path: Path) -> set[str]:
+    """Modules of the package that a file imports, anywhere in it."""
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in skipped:
-            parts = node.module.split(".")
-            if parts[0] == "cotrain":
-                found |= {parts[1]} if len(parts) > 1 else set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cotrain."):
+            found.add(str(node.module))
     return found
 
 
@@ -68,11 +57,45 @@ def test_every_module_has_its_place() -> None:
 )
 def test_imports_go_one_way(path: Path) -> None:
     own = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-    later = {name for name in runtime_imports(path) if RANK[name] > RANK[own]}
+    later = {name for name in imports(path) if RANK[name.split(".")[1]] > RANK[own]}
     assert not later, f"{own} imports {later}, which stand after it"
 
 
+def test_no_module_imports_itself_through_others() -> None:
+    """No circle of modules, for typing or at run time, within a package either."""
+    graph = {
+        ".".join(["cotrain", *path.relative_to(SOURCE).with_suffix("").parts]): imports(path)
+        for path in SOURCE.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " → ".join((*way[way.index(name) :], name))
+        if name in graph and name not in done:
+            for other in sorted(graph[name]):
+                visit(other, (*way, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+def loaded(code: str) -> set[str]:
+    """Which modules a fresh interpreter has loaded after some code."""
+    shown = f"{code}; import sys; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    return set(out.stdout.split())
+
+
 def test_the_command_starts_without_torch() -> None:
-    code = "import sys, cotrain.__main__; print('torch' in sys.modules, 'numpy' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.split() == ["False", "False"]
+    assert not {"torch", "numpy", "polars"} & loaded("import cotrain.__main__")
+
+
+def test_the_engine_knows_no_tables() -> None:
+    assert not {"polars", "sklearn"} & loaded("import cotrain.engine.build")
+
+
+def test_instruments_load_no_solver() -> None:
+    found = loaded("from cotrain.measure import Lookahead")
+    assert not {name for name in found if name.startswith(("cotrain.grouping", "scipy.optimize"))}

@@ -16,9 +16,10 @@ from torchjd import scalarization
 from cotrain.data.dataset import Development
 from cotrain.engine.batches import Batch, batches
 from cotrain.engine.loss_weighting import Fixed, LossWeighting
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.optimizers import SGD, Optimizer, SignSGD, TaskAdam, learning_rate_share
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.state import State, Tensors
 from cotrain.engine.step import TrainingStep
 from cotrain.weighting import (

@@ -16,9 +16,10 @@ from torchjd import aggregation as agg
 from cotrain.data.dataset import Development
 from cotrain.engine.batches import Batch, batches
 from cotrain.engine.loss_weighting import FIXED
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.optimizers import learning_rate_share
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.state import Tensors, is_shared
 from cotrain.errors import InputError
 from cotrain.weighting import (

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from cotrain.data.dataset import Development
 from cotrain.engine.executors.base import Executor
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.training import Progress
 from cotrain.errors import InputError
 from cotrain.transfer import UNIFORM, mixture_weights, source_sizes, unions

@@ -7,6 +7,7 @@ the boosting early), and then trained from as many seeds; the seeds' predictions
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -91,20 +92,26 @@ def tree_data(development: Development, task: int) -> TreeData:
     )
 
 
-def fit_task(learner: TreeLearner, data: TreeData, *, candidates: int, seeds: int) -> list[Model]:
-    """Tune on seed 0, then train the best candidate from the other seeds too."""
-    tried = [
-        (learner.fit(data, candidate, 0), candidate)
-        for candidate in learner.candidates[:candidates]
-    ]
+def fit_task(
+    learner: TreeLearner, data: Callable[[int], TreeData], *, candidates: int, seeds: int
+) -> list[Model]:
+    """Tune on seed 0, then train the best candidate from the other seeds too.
+
+    Args:
+        learner: The library.
+        data: The rows of each seed; validation rows are the same for all.
+        candidates: Settings tried.
+        seeds: Models returned.
+    """
+    first = data(0)
 
     def quality(model: Model) -> float:
-        return score(
-            data.task, learner.predict(data.task, model, data.valid_columns), data.valid_labels
-        )
+        predicted = learner.predict(first.task, model, first.valid_columns)
+        return score(first.task, predicted, first.valid_labels)
 
-    first, best = max(tried, key=lambda pair: quality(pair[0]))
-    return [first, *(learner.fit(data, best, seed) for seed in range(1, seeds))]
+    tried = [(learner.fit(first, own, 0), own) for own in learner.candidates[:candidates]]
+    best, setting = max(tried, key=lambda pair: quality(pair[0]))
+    return [best, *(learner.fit(data(seed), setting, seed) for seed in range(1, seeds))]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,23 +1,27 @@
-"""The weighing stage of a run: one network for all tasks whose weights adapt or are searched."""
+"""One network for all tasks whose weights adapt, are searched, or are given."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from cotrain.contenders.base import (
+    DECIDING,
+    Context,
+    Exam,
+    NetworkContender,
+    Terms,
+    Tuned,
+)
 from cotrain.engine.engine import Engine
 from cotrain.engine.loss_weighting import LossWeighting
-from cotrain.engine.member import Member
-from cotrain.engine.trained import Trained, merge
-from cotrain.engine.tuning import Setting, tuned
+from cotrain.engine.member import Kind, Member, indicator
+from cotrain.engine.trained import merge
+from cotrain.engine.tuning import Setting
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
-from cotrain.results import Contender
-from cotrain.run.evaluation import Proof
-from cotrain.run.ledger import Ledger
 from cotrain.weighting import PBT, WeightSchedule, WeightSearch, optimize_weights
 
-NAME, STAGE = "weighted", "find weights"
 SEARCH, SCHEDULE = "weights.safetensors", "weights.json"
 INTERVALS = 12  # proposals of a search
 FRESH = 1000  # seed that no search has seen
@@ -27,82 +31,91 @@ Weights = LossWeighting | PBT | WeightSchedule
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weighted:
-    """The contender with changing weights.
+class Weighted(NetworkContender):
+    """One network for all tasks with other weights than uniform ones.
 
     Args:
-        member: It, from its first seed.
-        trained: It, trained.
-        everyone: All that was trained to find it, itself included.
+        weights: Adaptive and given weights are tuned like any other contender. A search starts from the
+            learning rate and dropout that suit uniform weights and leaves its lineage and a schedule in the
+            run folder. The members that it picked among dozens on the validation rows are not the
+            contender: their schedule is trained again from fresh seeds, so that validation can judge it
+            like the others.
     """
 
-    member: Member
-    trained: Trained
-    everyone: Trained
+    name = "weighted"
+    tuning_purpose = DECIDING
+    compared_with = ("joint",)
 
+    weights: Weights
 
-def weigh(engine: Engine, weights: Weights, joint: Member, grid: Sequence[Setting]) -> Weighted:
-    """Train the contender, or read it back.
+    def price(self, terms: Terms) -> float:
+        """Tuned as others are, or searched and trained."""
+        searched = isinstance(self.weights, PBT)
+        return self.weights.members + terms.seeds if searched else terms.trainings  # type: ignore[union-attr]
 
-    A search starts from the learning rate and dropout that suit uniform weights and leaves its lineage and
-    a schedule in the run folder. The members that it picked among dozens on the validation rows are not the
-    contender: their schedule is trained again from fresh seeds, so that validation can judge it like the
-    others. An adaptive weighting, and given weights, are tuned like any other contender.
+    def members(self, context: Context) -> Sequence[Member]:
+        """One member, unless it has to be searched."""
+        if isinstance(self.weights, PBT):
+            return []
+        if isinstance(self.weights, WeightSchedule):
+            return [self.weights.member(self.name)]
+        tasks = len(context.tasks)
+        weights = indicator(set(range(tasks)), tasks)
+        return [Member(name=self.name, weights=weights, weighting=self.weights)]
 
-    Raises:
-        InputError: If given weights leave a task out, or are the uniform ones.
-    """
-    if isinstance(weights, PBT):
-        return _search(engine, weights, joint)
-    return _tune(engine, weights, joint, grid)
+    def candidate(self, member: Member, setting: Setting) -> Member:
+        """Given weights keep their schedule of learning rates, scaled to the setting's."""
+        if isinstance(self.weights, WeightSchedule):
+            schedule = self.weights.at_rate(setting.learning_rate)
+            return schedule.member(self.name, dropout=setting.dropout)
+        return super().candidate(member, setting)
+
+    def equip(self, engine: Engine) -> Engine:
+        """Refuse given weights that a contender for all tasks cannot have, before anything is trained."""
+        if isinstance(self.weights, WeightSchedule):
+            _check(self.weights, engine.recipe.epochs)
+        return engine
+
+    def search(self, engine: Engine, context: Context) -> Tuned | None:
+        """Population-based training, from the setting of the joint network."""
+        if not isinstance(self.weights, PBT):
+            return None
+        joint, every = context.joint, max(1, engine.recipe.epochs // INTERVALS)
+        searcher = replace(self.weights, learning_rate=joint.learning_rate)
+        history, everyone = optimize_weights(
+            engine, searcher, stage="weigh", every=every, dropout=joint.dropout
+        )
+        history.save(engine.folder.path(SEARCH))
+        history.schedule().save(engine.folder.path(SCHEDULE))
+        member = history.schedule().member(self.name, seed=FRESH, dropout=joint.dropout)
+        trained = engine.train("weigh-again", [member])
+        return Tuned(best=member, trained=trained, everyone=merge([everyone, trained]))
+
+    def speakers(self, task: int, context: Context) -> Sequence[tuple[float, Kind]]:
+        """The one network."""
+        (member,) = context.best[self.name]
+        return [(1.0, member.kind)]
+
+    def examine(self, exam: Exam) -> tuple[str, ...]:
+        """Whether finding the weights was worth it on the test split."""
+        gain = exam.overall[f"{self.name} - joint"]
+        runs = sum(
+            line.joint_runs
+            for line in exam.costs
+            if line.contender == self.name and line.purpose == DECIDING
+        )
+        judged = "worth it" if gain.low > 0 else "not proven to be worth it"
+        judged = "not worth it" if gain.high < 0 else judged
+        return (
+            f"Other than uniform weights took {runs:.1f} joint runs to find or to tune, and bring "
+            f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] over uniform weights on the test "
+            f"split: {judged} here.",
+        )
 
 
 def read_search(folder: RunFolder) -> tuple[WeightSearch, ...]:
     """The lineage that a search left, if there was one."""
     return (WeightSearch.load(folder.path(SEARCH)),) if folder.has(SEARCH) else ()
-
-
-def worth_of_weights(proof: Proof, ledger: Ledger) -> tuple[str, ...]:
-    """Whether finding the weights was worth it on the test split, in words; nothing if none were found."""
-    gain = proof.overall.get(f"{Contender.WEIGHTED} - {Contender.JOINT}")
-    if gain is None:
-        return ()
-    runs = sum(line.joint_runs for line in ledger.lines() if line.stage == STAGE)
-    judged = "worth it" if gain.low > 0 else "not proven to be worth it"
-    judged = "not worth it" if gain.high < 0 else judged
-    return (
-        f"Other than uniform weights took {runs:.1f} joint runs to find or to tune, and bring "
-        f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] over uniform weights on the test split: "
-        f"{judged} here.",
-    )
-
-
-def _tune(
-    engine: Engine,
-    weights: LossWeighting | WeightSchedule,
-    joint: Member,
-    grid: Sequence[Setting],
-) -> Weighted:
-    if isinstance(weights, WeightSchedule):
-        _check(weights, engine.recipe.epochs)
-    members = [_candidate(weights, joint, setting) for setting in grid]
-    everyone = engine.train("weigh", members)
-    (best,) = tuned(everyone, engine.development.valid)
-    return Weighted(
-        member=best, trained=everyone.select(lambda member: member == best), everyone=everyone
-    )
-
-
-def _candidate(weights: LossWeighting | WeightSchedule, joint: Member, setting: Setting) -> Member:
-    if isinstance(weights, WeightSchedule):
-        return weights.at_rate(setting.learning_rate).member(NAME, dropout=setting.dropout)
-    return replace(
-        joint,
-        name=NAME,
-        weighting=weights,
-        learning_rate=setting.learning_rate,
-        dropout=setting.dropout,
-    )
 
 
 def _check(given: WeightSchedule, epochs: int) -> None:
@@ -117,16 +130,3 @@ def _check(given: WeightSchedule, epochs: int) -> None:
         raise InputError(
             "the given weights are uniform: that is the contender 'joint' of every run"
         )
-
-
-def _search(engine: Engine, weights: PBT, joint: Member) -> Weighted:
-    every = max(1, engine.recipe.epochs // INTERVALS)
-    searcher = replace(weights, learning_rate=joint.learning_rate)
-    history, everyone = optimize_weights(
-        engine, searcher, stage="weigh", every=every, dropout=joint.dropout
-    )
-    history.save(engine.folder.path(SEARCH))
-    history.schedule().save(engine.folder.path(SCHEDULE))
-    member = history.schedule().member(NAME, seed=FRESH, dropout=joint.dropout)
-    trained = engine.train("weigh-again", [member])
-    return Weighted(member=member, trained=trained, everyone=merge([everyone, trained]))

@@ -5,21 +5,23 @@ Letters: N rows, T tasks, D inputs, F columns the trees see.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain import __version__
 from cotrain.data.identity import row_keys
 from cotrain.errors import InputError
 from cotrain.tasks import Task
 
 if TYPE_CHECKING:
     from cotrain.data.features.prepare import Preparation
-    from cotrain.run.selection import Choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,10 @@ class TaskData:
         at = self.mask[:, task].numpy().nonzero()[0]
         return at, self.targets[:, task].numpy()[at].astype(np.float64)
 
+    def all_labels(self) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+        """``[T]`` the same of every task."""
+        return [self.labels(task) for task in range(len(self.tasks))]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Development:
@@ -104,10 +110,36 @@ class Development:
         return self.train.tasks
 
 
-class SealedTest:
-    """The test split. It opens only for a finished :class:`~cotrain.run.selection.Choice`.
+@dataclass(frozen=True, kw_only=True)
+class FinishedDecision(ABC):
+    """A decision that is final: all that is judged on test rows follows from it, and nothing changes it.
 
-    No stage before the proof has a ``Choice`` to show, so choosing on test data does not type-check.
+    What serves each task in a run and what a study compares are such decisions; each is a subclass that
+    holds what was decided.
+
+    Args:
+        tasks: ``[T]`` the tasks that were decided about, in order.
+    """
+
+    tasks: tuple[Task, ...]
+
+    @property
+    @abstractmethod
+    def decided(self) -> str:
+        """What was decided, in a few words."""
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Refuse tasks that nothing was decided about."""
+        if tuple(tasks) != self.tasks:
+            raise ValueError(
+                f"the decision ({self.decided}) is about other tasks than these {len(tasks)}"
+            )
+
+
+class SealedTest:
+    """The test split. It opens only for a :class:`FinishedDecision`.
+
+    No stage before the evaluation has one to show, so choosing on test data does not type-check.
     """
 
     def __init__(self, data: TaskData) -> None:
@@ -125,9 +157,9 @@ class SealedTest:
         """How many of its rows have the inputs of known rows, by their keys; not which."""
         return int(np.isin(row_keys(self.__data.inputs), keys).sum())
 
-    def open_for(self, choice: Choice) -> TaskData:
-        """The test rows, in exchange for the choice that was made without them."""
-        choice.check(self.__data.tasks)
+    def open_for(self, decision: FinishedDecision) -> TaskData:
+        """The test rows, in exchange for the decision that was made without them."""
+        decision.check(self.__data.tasks)
         return self.__data
 
 
@@ -155,3 +187,20 @@ class Splits:
     def tasks(self) -> tuple[Task, ...]:
         """The ordered task list."""
         return self.development.tasks
+
+    def identity(self, *, verb: str, title: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What tells one run from another, for :meth:`cotrain.folder.RunFolder.claim`.
+
+        Args:
+            verb: What is done with the data.
+            title: Their name.
+            settings: What JSON can hold of the verb's settings.
+        """
+        return {
+            "cotrain": __version__,
+            "verb": verb,
+            "data": self.digest,
+            "title": title,
+            "tasks": [asdict(task) for task in self.tasks],
+            "settings": settings,
+        }

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from cotrain.data.dataset import TaskData
-from cotrain.engine.member import Recipe
 from cotrain.engine.models.losses import label_shares
+from cotrain.engine.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,9 @@ from cotrain.engine.cohorts.stage import Cohort, Stage, Update, Watch
 from cotrain.engine.cohorts.workers import Cluster, Cut, Site, Workers, repeated
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.executors.calibrate import Calibration
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.trained import Trained
 from cotrain.folder import RunFolder
 

@@ -1,4 +1,4 @@
-"""Who is trained (members) and how (the recipe)."""
+"""Who is trained: a weight vector over the tasks, or a schedule of them, from one seed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Member:
                 )
 
     @property
-    def kind(self) -> tuple[tuple[float, ...], LossWeighting, tuple[Change, ...], str]:
+    def kind(self) -> Kind:
         """What it is trained for, and from: the same for all seeds and settings that are tried."""
         return self.weights, self.weighting, self.changes, self.start
 
@@ -86,6 +86,10 @@ class Member:
         )
 
 
+Kind = tuple[tuple[float, ...], LossWeighting, tuple[Change, ...], str]
+"""What a member is trained for, and from: weights, weighting, later changes, start."""
+
+
 def one_hot(task: int, tasks: int) -> tuple[float, ...]:
     """Weights of single-task learning.
 
@@ -102,29 +106,3 @@ def indicator(group: set[int] | frozenset[int] | tuple[int, ...], tasks: int) ->
     (1.0, 0.0, 1.0)
     """
     return tuple(float(t in group) for t in range(tasks))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How every member is trained. The defaults serve tables of 10² to 10⁵ rows.
-
-    Args:
-        epochs: Passes over the training rows at most.
-        batch_size: Rows in a batch at most; batches of a run all have the same size.
-        patience: A member stops when none of its tasks' validation losses improved for this many
-            epochs.
-        one_model: A member's tasks all speak from the epoch with the best unweighted mean of their
-            validation losses, and ``patience`` waits for that mean; else each from its own best epoch.
-        weight_decay: Decoupled from the gradient or L2 within it, as the optimizer has it.
-        warmup: Share of the steps over which the learning rate rises linearly; it then falls to zero
-            along a cosine.
-        data_seed: Orders the rows; the same for all members, so a batch is read once for all.
-    """
-
-    epochs: int = 40
-    batch_size: int = 256
-    patience: int = 12
-    one_model: bool = False
-    weight_decay: float = 0.01
-    warmup: float = 0.05
-    data_seed: int = 0

@@ -56,7 +56,7 @@ def _hover(task: TaskResult) -> str:
     gain = task.gain_over_single
     return (
         f"<b>{hover(task.name)}</b><br>{hover(task.metric)} {score(task.shipped)}, "
-        f"served by {task.served_by.value}<br>{signed(gain.value)} {limits(gain)} over single-task"
+        f"served by {task.served_by}<br>{signed(gain.value)} {limits(gain)} over single-task"
     )
 
 

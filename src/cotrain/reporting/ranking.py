@@ -4,15 +4,15 @@ import math
 from collections.abc import Sequence
 
 from cotrain.figures.text import MISSING, score
-from cotrain.results import Contender, Interval, TaskResult
+from cotrain.results import Interval, TaskResult
 
 UNDEFINED = Interval(value=math.nan, low=math.nan, high=math.nan)
 
 
-def contenders(tasks: Sequence[TaskResult]) -> tuple[Contender, ...]:
+def contenders(tasks: Sequence[TaskResult]) -> tuple[str, ...]:
     """The contenders that any task was tested with, in the order of the columns."""
-    tested = {contender for task in tasks for contender in task.test}
-    return tuple(contender for contender in Contender if contender in tested)
+    tested = dict.fromkeys(contender for task in tasks for contender in task.test)
+    return tuple(tested)
 
 
 def best(task: TaskResult) -> str:

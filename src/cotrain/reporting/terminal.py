@@ -22,7 +22,7 @@ from cotrain.figures.text import (
 )
 from cotrain.reporting import ledger
 from cotrain.reporting.ranking import UNDEFINED, best, contenders, extremes, verdict
-from cotrain.results import Contender, Group, GroupingSummary, Interval, Result, TaskResult
+from cotrain.results import Group, GroupingSummary, Interval, Result, TaskResult
 
 _WHOLE = 0.9995  # a weight that is printed as 100 %
 _MOST_ROWS, _EXTREMES, _MOST_NAMES, _LEAST_NAME = 40, 15, 12, 8
@@ -113,7 +113,7 @@ def _room(header: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> 
     return max(_LEAST_NAME, width - sum(widths[1:]) - len(widths) + 1)
 
 
-def _blocks(tasks: Sequence[TaskResult], columns: Sequence[Contender]) -> list[list[list[Text]]]:
+def _blocks(tasks: Sequence[TaskResult], columns: Sequence[str]) -> list[list[list[Text]]]:
     """All rows, or those of the extreme tasks with a note on the others."""
     if len(tasks) <= _MOST_ROWS:
         return [[_task_row(task, columns) for task in tasks]]
@@ -123,7 +123,7 @@ def _blocks(tasks: Sequence[TaskResult], columns: Sequence[Contender]) -> list[l
     return [[*top, note, *(_task_row(task, columns) for task in losses)]]
 
 
-def _task_row(task: TaskResult, columns: Sequence[Contender]) -> list[Text]:
+def _task_row(task: TaskResult, columns: Sequence[str]) -> list[Text]:
     top = best(task)
     values = [task.test.get(contender, math.nan) for contender in columns]
     metric = _SHORT_METRICS.get(task.metric, shorten(task.metric, 9))
@@ -131,7 +131,7 @@ def _task_row(task: TaskResult, columns: Sequence[Contender]) -> list[Text]:
         Text(readable(task.name)),
         Text(metric),
         *(_score_cell(score(value), top) for value in (*values, task.shipped)),
-        Text(task.served_by.value),
+        Text(task.served_by),
         _gain_cell(task.gain_over_single),
     ]
 
@@ -147,7 +147,7 @@ def _gain_cell(gain: Interval) -> Text:
     return Text(f"{signed(gain.value):>6} {limits(gain):<16} {mark}", style=_STYLES[verdict(gain)])
 
 
-def _mean_row(result: Result, columns: Sequence[Contender]) -> list[Text]:
+def _mean_row(result: Result, columns: Sequence[str]) -> list[Text]:
     means = [result.mean_test.get(key, math.nan) for key in (*columns, "shipped")]
     return [
         Text("mean", style="bold"),

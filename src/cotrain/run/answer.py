@@ -9,41 +9,43 @@ import numpy as np
 
 from cotrain.grouping import Membership
 from cotrain.measure.transference.affinity import Affinity
-from cotrain.results import Contender, Interval, TaskResult
-from cotrain.run.evaluation import SHIPPED, Proof
+from cotrain.results import Interval, TaskResult
+from cotrain.run.evaluation import SHIPPED, Evaluation
+from cotrain.run.selection import BLEND
 
 NAMES_SHOWN = 6
 STRONGEST = 3
 
 
-def answer(proof: Proof, membership: Membership) -> str:
+def answer(evaluation: Evaluation, membership: Membership) -> str:
     """One sentence: what to train together, and what that is worth on the test split."""
-    names = [task.name for task in proof.tasks]
-    shipped, together = proof.overall["shipped - single"], proof.overall["networks - single"]
+    names = [task.name for task in evaluation.tasks]
+    shipped, together = (
+        evaluation.overall["shipped - single"],
+        evaluation.overall["networks - single"],
+    )
     worth = (
-        f"shipped mean test score {proof.mean_test[SHIPPED]:.3f}, {_judged(shipped)} "
+        f"shipped mean test score {evaluation.mean_test[SHIPPED]:.3f}, {_judged(shipped)} "
         "over one network a task"
     )
     if len(names) == 1:
-        return (
-            f"One task, nothing to train together: {names[0]} is served by {_by(proof)}; {worth}."
-        )
-    advice = _together(proof, membership, names)
+        return f"One task, nothing to train together: {names[0]} is served by {_by(evaluation)}; {worth}."
+    advice = _together(evaluation, membership, names)
     if not advice:
-        said = f"Train no tasks together: on validation the choice was {_by(proof)}; {worth}."
-        return said + _missed(proof)
+        said = f"Train no tasks together: on validation the choice was {_by(evaluation)}; {worth}."
+        return said + _missed(evaluation)
     if together.low > 0:
         return f"{advice}: {_judged(together)} over one network a task; with trees, {worth}."
     verdict = (
         "Training together lost" if together.high < 0 else "No gain from training together proven"
     )
-    said = f"{verdict}: {_judged(together)} over one network a task; {worth}, by {_by(proof)}."
-    return said + _missed(proof)
+    said = f"{verdict}: {_judged(together)} over one network a task; {worth}, by {_by(evaluation)}."
+    return said + _missed(evaluation)
 
 
-def _missed(proof: Proof) -> str:
+def _missed(evaluation: Evaluation) -> str:
     """A joint network that the choice on validation should have taken, as the test split shows."""
-    joint = proof.overall["joint - single"]
+    joint = evaluation.overall["joint - single"]
     if joint.low <= 0:
         return ""
     return f" On test one joint network was better, {_judged(joint)}: validation did not show it."
@@ -53,22 +55,22 @@ def _judged(gain: Interval) -> str:
     return signed(gain) + ("" if gain.significant else " (not significant)")
 
 
-def details(proof: Proof, affinity: Affinity) -> tuple[str, ...]:
+def details(evaluation: Evaluation, affinity: Affinity) -> tuple[str, ...]:
     """What a careful reader asks next: who helps whom, who serves, what is not significant."""
     lines = [
         *_helpers(affinity),
-        f"Who serves how many tasks: {_by(proof)} (chosen on validation, per task).",
+        f"Who serves how many tasks: {_by(evaluation)} (chosen on validation, per task).",
     ]
-    for pair, gain in proof.overall.items():
+    for pair, gain in evaluation.overall.items():
         if pair not in ("shipped - single", "networks - single"):
             verdict = "" if gain.significant else ", not significant"
             lines.append(f"{pair}: {signed(gain)} in mean test score{verdict}.")
-    unsure = [task.name for task in proof.tasks if not task.gain_over_single.significant]
+    unsure = [task.name for task in evaluation.tasks if not task.gain_over_single.significant]
     lines.append(
-        f"Gain over single-task not significant for {len(unsure)} of {len(proof.tasks)} tasks."
+        f"Gain over single-task not significant for {len(unsure)} of {len(evaluation.tasks)} tasks."
     )
-    for rival in (Contender.SINGLE, Contender.JOINT, Contender.TREES):
-        lost = [task.name for task in proof.tasks if _loses(task, rival)]
+    for rival in ("single", "joint", "trees"):
+        lost = [task.name for task in evaluation.tasks if _loses(task, rival)]
         if lost:
             lines.append(f"Shipped is significantly worse than {rival} on: {_list(lost)}.")
     return tuple(lines)
@@ -104,41 +106,43 @@ def _helpers(affinity: Affinity) -> list[str]:
     return lines
 
 
-def _together(proof: Proof, membership: Membership, names: Sequence[str]) -> str:
+def _together(evaluation: Evaluation, membership: Membership, names: Sequence[str]) -> str:
     """The sets of tasks whose joint training serves somebody, in words; empty if there are none."""
     phrases = []
     for group in membership.groups:
         served = [
-            t for t in membership.serves(membership.groups.index(group)) if _uses_group(proof, t)
+            t
+            for t in membership.serves(membership.groups.index(group))
+            if _uses_group(evaluation, t)
         ]
         if len(group) > 1 and served:
             phrases.append(f"{{{_list([names[t] for t in group])}}}")
-    if any(_uses(task, Contender.JOINT) for task in proof.tasks):
+    if any(_uses(task, "joint") for task in evaluation.tasks):
         phrases.append(f"all {len(names)} tasks in one network")
-    if any(_uses(task, Contender.WEIGHTED) for task in proof.tasks):
+    if any(_uses(task, "weighted") for task in evaluation.tasks):
         phrases.append(f"all {len(names)} tasks in one network with changing weights")
     return f"Train together {' and '.join(phrases)}" if phrases else ""
 
 
-def _uses_group(proof: Proof, t: int) -> bool:
-    return _uses(proof.tasks[t], Contender.GROUPS)
+def _uses_group(evaluation: Evaluation, t: int) -> bool:
+    return _uses(evaluation.tasks[t], "groups")
 
 
-def _uses(task: TaskResult, contender: Contender) -> bool:
+def _uses(task: TaskResult, contender: str) -> bool:
     """Whether what serves the task contains the contender, alone or in a blend."""
-    return contender in (task.served_by, task.blends if task.served_by is Contender.BLEND else None)
+    return contender in (task.served_by, task.blends if task.served_by == BLEND else None)
 
 
-def _by(proof: Proof) -> str:
-    counts = Counter(task.served_by for task in proof.tasks)
+def _by(evaluation: Evaluation) -> str:
+    counts = Counter(task.served_by for task in evaluation.tasks)
     return ", ".join(f"{contender} {n}" for contender, n in counts.most_common())
 
 
-def _loses(task: TaskResult, rival: Contender) -> bool:
+def _loses(task: TaskResult, rival: str) -> bool:
     gains = {
-        Contender.SINGLE: task.gain_over_single,
-        Contender.JOINT: task.gain_over_joint,
-        Contender.TREES: task.gain_over_trees,
+        "single": task.gain_over_single,
+        "joint": task.gain_over_joint,
+        "trees": task.gain_over_trees,
     }
     return gains[rival].high < 0
 

@@ -1,4 +1,4 @@
-"""The proof: the test split, opened once for the finished choice, scores every contender."""
+"""Evaluation: the test split, opened once for the finished selection, scores every contender."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.contenders.base import BASELINE, Contender
 from cotrain.data.dataset import TaskData
 from cotrain.grouping import Membership
-from cotrain.results import Contender, Interval, TaskResult
-from cotrain.run.bootstrap import bootstrap, contender_scores, interval
-from cotrain.run.selection import Choice
+from cotrain.results import Interval, TaskResult
+from cotrain.run.bootstrap import bootstrap, contender_scores
+from cotrain.run.selection import Selection
+from cotrain.stats import interval
 from cotrain.tasks import score
 
 Array = NDArray[np.float64]
 SHIPPED = "shipped"
 NETWORKS = "networks"  # each task by the network that validation chose, without trees
-BASELINES = (Contender.SINGLE, Contender.JOINT, Contender.TREES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class Evaluation:
     """Test scores with paired intervals.
 
     Args:
@@ -59,38 +60,35 @@ class Proof:
     overall: dict[str, Interval]
 
 
-def prove(
-    choice: Choice,
+def evaluate(
+    selection: Selection,
     test: TaskData,
-    predictions: Sequence[Mapping[Contender, Array]],
+    predictions: Sequence[Mapping[str, Array]],
+    contenders: Sequence[Contender],
     membership: Membership,
     train_labels: Sequence[int],
     seed: int,
-) -> Proof:
+) -> Evaluation:
     """Score all contenders on the test rows, with a paired bootstrap over rows and seeds.
 
     Args:
-        choice: Who serves which task, decided without the test split.
+        selection: Who serves which task, decided without the test split.
         test: The opened test split, N rows.
         predictions: For each task, contender → ``[S, N, ...]`` predictions of S seeds.
+        contenders: Whose gains are shown, and over whom; ``shipped`` is compared with every baseline.
         membership: For naming each task's partners.
         train_labels: ``[T]`` training labels of each task.
         seed: Seeds the bootstrap.
     """
-    table = _score_all(choice, test, predictions, seed)
+    table = _score_all(selection, test, predictions, seed)
     rows = tuple(
-        _row(t, table, choice, test, predictions[t], membership, train_labels[t])
+        _row(t, table, selection, test, predictions[t], membership, train_labels[t])
         for t in range(len(test.tasks))
     )
-    pairs = [(NETWORKS, Contender.SINGLE), *((SHIPPED, base) for base in BASELINES)]
-    pairs += [(Contender.JOINT, Contender.SINGLE), (Contender.JOINT, Contender.TREES)]
-    pairs += [(Contender.GROUPS, Contender.JOINT)]
-    pairs += [(Contender.GROUPS, Contender.SINGLE), (Contender.TREES, Contender.SINGLE)]
-    if Contender.PRETRAINED in predictions[0]:
-        pairs += [(Contender.PRETRAINED, base) for base in (Contender.SINGLE, Contender.TREES)]
-    if Contender.WEIGHTED in predictions[0]:
-        pairs.append((Contender.WEIGHTED, Contender.JOINT))
-    return Proof(
+    pairs = [(NETWORKS, "single")]
+    pairs += [(SHIPPED, own.name) for own in contenders if own.purpose == BASELINE]
+    pairs += [(own.name, other) for own in contenders for other in own.compared_with]
+    return Evaluation(
         tasks=rows,
         mean_test={name: float(_mean(column)) for name, column in table.value.items()},
         overall={f"{a} - {b}": table.mean_gain(a, b) for a, b in pairs},
@@ -98,19 +96,19 @@ def prove(
 
 
 def _score_all(
-    choice: Choice, test: TaskData, predictions: Sequence[Mapping[Contender, Array]], seed: int
+    selection: Selection, test: TaskData, predictions: Sequence[Mapping[str, Array]], seed: int
 ) -> Table:
     labels = [test.labels(t) for t in range(len(test.tasks))]
     scores = [
-        contender_scores(task, predictions[t], choice.network[t], labels[t])
+        contender_scores(task, predictions[t], selection.network[t], labels[t])
         for t, task in enumerate(test.tasks)
     ]
     value: dict[str, Array] = {c: np.array([own[c] for own in scores]) for c in scores[0]}
     drawn: dict[str, Array] = dict(
-        bootstrap(test.tasks, predictions, choice, labels, len(test), seed).items()
+        bootstrap(test.tasks, predictions, selection, labels, len(test), seed).items()
     )
     for columns in (value, drawn):
-        for name, chosen in ((SHIPPED, choice.served_by), (NETWORKS, choice.network)):
+        for name, chosen in ((SHIPPED, selection.served_by), (NETWORKS, selection.network)):
             picked = [columns[server][..., t] for t, server in enumerate(chosen)]
             columns[name] = np.stack(picked, axis=-1)
     return Table(value=value, drawn=drawn)
@@ -119,9 +117,9 @@ def _score_all(
 def _row(
     t: int,
     table: Table,
-    choice: Choice,
+    selection: Selection,
     test: TaskData,
-    predictions: Mapping[Contender, Array],
+    predictions: Mapping[str, Array],
     membership: Membership,
     train_labels: int,
 ) -> TaskResult:
@@ -133,19 +131,21 @@ def _row(
         metric=task.metric_name,
         train_labels=train_labels,
         test_labels=len(rows),
-        served_by=choice.served_by[t],
-        blends=choice.network[t],
+        served_by=selection.served_by[t],
+        blends=selection.network[t],
         partners=tuple(test.tasks[b].name for b in membership.group_of(t)),
-        valid=choice.valid[t],
-        test={Contender(c): float(v[t]) for c, v in table.value.items() if c in set(Contender)},
+        valid=selection.valid[t],
+        test={
+            name: float(v[t]) for name, v in table.value.items() if name not in (SHIPPED, NETWORKS)
+        },
         seed_std={
             c: float(np.std([score(task, one[rows], target) for one in p], ddof=1))
             for c, p in predictions.items()
         },
         shipped=float(table.value[SHIPPED][t]),
-        gain_over_single=table.gain(t, SHIPPED, Contender.SINGLE),
-        gain_over_joint=table.gain(t, SHIPPED, Contender.JOINT),
-        gain_over_trees=table.gain(t, SHIPPED, Contender.TREES),
+        gain_over_single=table.gain(t, SHIPPED, "single"),
+        gain_over_joint=table.gain(t, SHIPPED, "joint"),
+        gain_over_trees=table.gain(t, SHIPPED, "trees"),
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
+from cotrain.contenders.base import ModelContender
 from cotrain.engine.engine import Engine, flops_per_example
 from cotrain.engine.trained import Trained
-from cotrain.results import CostLine
+from cotrain.results import Cost, CostLine
 
 
 @dataclass(kw_only=True)
@@ -43,62 +45,59 @@ class Ledger:
         purpose: str,
         trained: Trained,
         *,
-        only: str = "",
-        without: tuple[str, ...] = (),
+        of: Trained | None = None,
+        contender: str = "",
     ) -> None:
-        """Enter the members whose name starts with ``only`` and not with ``without``.
+        """Enter a population, or the part of one.
 
-        Members that trained side by side share the seconds by their examples.
+        Args:
+            stage: Heads the line.
+            purpose: What the compute was for.
+            trained: The members to enter; without any there is no line.
+            of: The population that they were trained in: its members share the seconds by their examples.
+            contender: Whose members they are.
         """
-        part = trained.select(lambda m: m.name.startswith(only) and not m.name.startswith(without))
-        examples, all_examples = self.engine.examples(part), self.engine.examples(trained)
-        if part.members:
-            seconds = trained.seconds * examples / max(1, all_examples)
-            self._enter(stage, purpose, examples, len(part.members), seconds)
+        if not trained.members:
+            return
+        examples, everyone = self.engine.examples(trained), of or trained
+        seconds = everyone.seconds * examples / max(1, self.engine.examples(everyone))
+        self._enter(stage, purpose, examples, len(trained.members), seconds, contender)
 
-    def measured(
-        self,
-        stage: str,
-        *,
-        trainings: int,
-        examples: int,
-        seconds: float,
-        purpose: str = "deciding",
-    ) -> None:
-        """Enter what was trained to learn from, not to ship: for deciding, unless said otherwise."""
-        self._enter(stage, purpose, examples, trainings, seconds)
+    def measured(self, stage: str, cost: Cost | None, purpose: str = "deciding") -> None:
+        """Enter what was trained to learn from, not to ship; nothing if it was not."""
+        if cost is not None:
+            self._enter(stage, purpose, cost.examples, cost.trainings, cost.seconds)
 
-    def encoder(self, *, examples: int, flops: float, seconds: float) -> None:
-        """Enter what the encoder took that the run was given."""
-        self._lines.append(
-            CostLine(
-                stage="pre-finetuning of the encoder",
-                trainings=1,
-                joint_runs=flops / (self.joint_examples * self.flops),
-                examples=examples,
-                flops=flops,
-                seconds=seconds,
-                purpose="shipping",
-            )
-        )
+    def given(self, lines: Iterable[CostLine]) -> None:
+        """Enter what was spent before the run; floating-point operations tell its joint runs."""
+        for line in lines:
+            runs = line.flops / (self.joint_examples * self.flops)
+            self._lines.append(replace(line, joint_runs=runs))
 
-    def trees(self, name: str, trainings: int, seconds: float) -> None:
-        """Enter the trees; their work is not comparable in FLOPs."""
+    def models(self, contender: ModelContender, trainings: int, seconds: float) -> None:
+        """Enter models that are no networks; their work is not comparable in FLOPs."""
         nan = float("nan")
         self._lines.append(
             CostLine(
-                stage=f"trees ({name})",
+                stage=contender.label,
                 trainings=trainings,
                 joint_runs=nan,
                 examples=0,
                 flops=nan,
                 seconds=seconds,
-                purpose="baseline",
+                purpose=contender.purpose,
+                contender=contender.name,
             )
         )
 
     def _enter(
-        self, stage: str, purpose: str, examples: int, trainings: int, seconds: float
+        self,
+        stage: str,
+        purpose: str,
+        examples: int,
+        trainings: int,
+        seconds: float,
+        contender: str = "",
     ) -> None:
         self._lines.append(
             CostLine(
@@ -109,5 +108,6 @@ class Ledger:
                 flops=examples * self.flops,
                 seconds=seconds,
                 purpose=purpose,
+                contender=contender,
             )
         )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cotrain.data.dataset import Splits
+from cotrain.engine.build import Encoder, build_engine
 from cotrain.engine.cohorts.local import HERE
 from cotrain.engine.cohorts.workers import Cluster
 from cotrain.engine.engine import Engine, Watch
 from cotrain.engine.engine_objective import EngineObjective
 from cotrain.engine.member import Member, indicator
+from cotrain.engine.recipe import recipe_for
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
@@ -28,10 +29,8 @@ from cotrain.measure.measurement import Measurement
 from cotrain.measure.transference.affinity import Affinity
 from cotrain.measure.transference.lookahead import Lookahead
 from cotrain.measure.transference.steps import PlainStep
-from cotrain.run.budget import recipe_for
-from cotrain.run.result_file import drop_working_files
-from cotrain.run.settings import SAMPLED_SEEDS, Encoder, Instrument, Settings
-from cotrain.run.stages import build_engine, claim
+from cotrain.results import Cost
+from cotrain.run.settings import SAMPLED_SEEDS, Instrument, Settings, identity
 
 DEFAULTS = Settings()
 FINISHED = "measured.json"
@@ -39,35 +38,6 @@ SEEDS = range(SAMPLED_SEEDS)
 AFFINITY, GRADIENTS, DATAMAP, GAINS = (
     f"{name}.safetensors" for name in ("affinity", "gradients", "datamap", "gains")
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What a measurement took.
-
-    Args:
-        trainings: Networks trained.
-        examples: Training examples they saw, passes of probes counted as shares of one.
-        seconds: Wall time.
-    """
-
-    trainings: int
-    examples: int
-    seconds: float
-
-    @classmethod
-    def total(cls, costs: Iterable[Cost]) -> Cost:
-        """What several took together.
-
-        >>> Cost.total([Cost(trainings=1, examples=5, seconds=0.5)] * 2)
-        Cost(trainings=2, examples=10, seconds=1.0)
-        """
-        parts = list(costs)
-        return cls(
-            trainings=sum(part.trainings for part in parts),
-            examples=sum(part.examples for part in parts),
-            seconds=sum(part.seconds for part in parts),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,11 +185,20 @@ def measure_tasks(
         InputError: If the folder holds another run, or a loss is not finite.
     """
     folder, development = RunFolder(Path(out)), splits.development
-    claim(folder, splits, settings, title, verb="measure")
+    folder.claim(splits.identity(verb="measure", title=title, settings=identity(settings)))
     if folder.has(FINISHED):
         return read_measured(folder).all()
     recipe = recipe_for(len(development.train), seed=settings.seed)
-    engine = build_engine(folder, development, encoder, settings, recipe, watch, cluster)
+    engine = build_engine(
+        folder,
+        development,
+        recipe,
+        encoder=encoder,
+        widths=settings.widths,
+        low_precision=settings.low_precision,
+        watch=watch,
+        cluster=cluster,
+    )
     joint = Member(
         name="joint",
         weights=indicator(set(range(len(splits.tasks))), len(splits.tasks)),
@@ -227,6 +206,6 @@ def measure_tasks(
         dropout=SETTINGS[0].dropout,
     )
     measured = measure(engine, joint, settings)
-    drop_working_files(folder)
+    folder.drop_working_files()
     folder.write_json(FINISHED, {})
     return measured.all()

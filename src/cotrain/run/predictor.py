@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,32 +11,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.baselines.boosted import HistTrees, LightGBMTrees, Model, TreeLearner
+from cotrain.baselines.boosted import LightGBMTrees
+from cotrain.contenders.base import Array, Contender, Model, ModelContender
+from cotrain.contenders.trees import Trees
+from cotrain.engine.build import Encoder
 from cotrain.engine.cohorts.checkpoint import split_models
-from cotrain.engine.engine import Engine
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.executors.sequential import SequentialExecutor
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture, shared_rows
-from cotrain.engine.trained import Models, Trained, mixed, predict
-from cotrain.engine.tuning import Cast
+from cotrain.engine.trained import Models, mixed, predict
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
-from cotrain.results import Contender
+from cotrain.run.contest import Contest
 from cotrain.run.result_file import is_finished
-from cotrain.run.selection import Choice, blend
-from cotrain.run.settings import Encoder, Settings
+from cotrain.run.selection import Selection, blend
 from cotrain.tasks import Kind, Task, head_rows, output_slices
 
 if TYPE_CHECKING:
     from cotrain.data import Preparation
 
-Array = NDArray[np.float64]
-LEARNERS: tuple[TreeLearner, ...] = (HistTrees(), LightGBMTrees())
+STANDARD: tuple[ModelContender, ...] = (Trees(), Trees(learner=LightGBMTrees()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +50,19 @@ class Predictor:
         seeds: ``[P]`` seed of each member.
         input_shape: Shape of one row of inputs.
         executor: Runs the networks.
-        learner: The trees' library.
-        forest: Task → its tree models, for tasks served by trees or a blend.
+        models_of: Task → who fitted its models that are no networks, and the models.
         preparation: Turns a table into inputs; None if the run was given arrays.
     """
 
     tasks: tuple[Task, ...]
-    served_by: tuple[Contender, ...]
+    served_by: tuple[str, ...]
     models: Models
     best_epoch: Tensor
     shares: Tensor
     seeds: tuple[int, ...]
     input_shape: tuple[int, ...]
     executor: Executor
-    learner: TreeLearner
-    forest: dict[int, list[Model]]
+    models_of: dict[int, tuple[ModelContender, list[Model]]]
     preparation: Preparation | None
 
     @property
@@ -112,11 +108,12 @@ class Predictor:
         if share.any():
             network = predictions([task], mixed(outputs, share, self.seeds))[0]
             parts.append(network.mean(axis=0))
-        if t in self.forest:
-            trees = [self.learner.predict(task, model, columns) for model in self.forest[t]]
-            parts.append(np.mean(trees, axis=0))
-        found = parts[0] if len(parts) == 1 else blend(*parts)
-        return np.asarray(found * task.scale + task.mean) if task.kind is Kind.REGRESSION else found
+        if t in self.models_of:
+            fitted_by, models = self.models_of[t]
+            found = [fitted_by.predict(task, model, columns) for model in models]
+            parts.append(np.mean(found, axis=0))
+        value = parts[0] if len(parts) == 1 else blend(*parts)
+        return np.asarray(value * task.scale + task.mean) if task.kind is Kind.REGRESSION else value
 
     def _read(self, rows: pl.DataFrame | Array | Tensor) -> tuple[Tensor, Array]:
         if self.preparation is None:
@@ -135,59 +132,67 @@ class Predictor:
 
 
 def ship(
-    folder: RunFolder,
-    engine: Engine,
-    trained: Trained,
-    forest: Sequence[Sequence[Model]],
-    choice: Choice,
-    cast: Cast,
-    settings: Settings,
+    contest: Contest,
+    selection: Selection,
     preparation: Preparation | None,
-    encoder: Encoder | None,
+    *,
+    widths: Sequence[int] | None,
 ) -> None:
-    """Write what :func:`load` needs: the networks, trees and preparation that serve some task."""
-    tasks = engine.development.tasks
-    shares = _shares(trained, choice, cast)
-    best_epoch, models = trained.serving(shares > 0)
+    """Write what :func:`load` needs: the networks, other models and preparation that serve some task.
+
+    Args:
+        contest: With all trained models.
+        selection: Who serves which task.
+        preparation: Turns a table into inputs; None if the run was given arrays.
+        widths: Of the built-in encoder; None for the user's own.
+    """
+    folder, trained = contest.engine.folder, contest.trained
+    tasks = contest.context.tasks
+    shares = torch.zeros(len(trained.members), len(tasks))
+    fitted_by: list[str | None] = []
+    for t in range(len(tasks)):
+        parts = selection.parts(t)
+        for network in contest.networks:
+            if network.name in parts:
+                shares[:, t] = contest.shares(network, t)
+        others = [own for own in contest.modelled if own.name in parts]
+        fitted_by.append(others[0].label if others else None)
+        for own in others:
+            models = contest.models[own.label][t]
+            folder.write(
+                f"model/task-{t}.model",
+                lambda path, own=own, models=models: own.save(models, path),  # type: ignore[misc]
+            )
+    best_epoch, networks = trained.serving(shares > 0)
     tensors = {"best_epoch": best_epoch, "shares": shares}
-    for (row, epoch), model in models.items():
+    for (row, epoch), model in networks.items():
         tensors |= {f"{row}/{epoch}/{name}": tensor for name, tensor in model.items()}
     description = {
         "tasks": [dataclasses.asdict(task) for task in tasks],
-        "served_by": list(choice.served_by),
+        "served_by": list(selection.served_by),
+        "fitted_by": fitted_by,
         "seeds": [member.seed for member in trained.members],
-        "trees": settings.trees.name,
-        "input_shape": list(engine.architecture.sample.shape[1:]),
-        "widths": list(settings.widths) if encoder is None else None,
+        "input_shape": list(contest.engine.architecture.sample.shape[1:]),
+        "widths": None if widths is None else list(widths),
     }
     folder.write_tensors("model/networks.safetensors", tensors, description)
-    for t, server in enumerate(choice.served_by):
-        if server in (Contender.TREES, Contender.BLEND):
-            folder.write(
-                f"model/trees-{t}.model",
-                lambda path, models=forest[t]: settings.trees.save(list(models), path),  # type: ignore[misc]
-            )
     if preparation is not None:
         folder.path("preparation").mkdir(exist_ok=True)
         preparation.save(folder.path("preparation"))
 
 
-def _shares(trained: Trained, choice: Choice, cast: Cast) -> Tensor:
-    """``[P, T]`` share of each member in what is shipped for a task."""
-    shares = torch.zeros(len(trained.members), len(choice.tasks))
-    for t, (server, network) in enumerate(zip(choice.served_by, choice.network, strict=True)):
-        if server is not Contender.TREES:
-            speaker = network if server is Contender.BLEND else server
-            shares[:, t] = cast.shares(trained.members, speaker, t)
-    return shares
-
-
-def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
+def load(
+    path: str | Path,
+    *,
+    encoder: Encoder | None = None,
+    contenders: Sequence[Contender] = (),
+) -> Predictor:
     """The predictor of a finished run.
 
     Args:
         path: The run folder.
         encoder: The encoder the run was given, if it was given one: weights are stored, code is not.
+        contenders: The further contenders the run was given; likewise.
 
     Raises:
         InputError: If the folder holds no finished run, or the run needs its encoder.
@@ -200,29 +205,32 @@ def load(path: str | Path, *, encoder: Encoder | None = None) -> Predictor:
         raise InputError(f"the run in {path} was trained with your own encoder: pass encoder=...")
     tasks = tuple(_task(fields) for fields in facts["tasks"])
     best_epoch, shares = tensors.pop("best_epoch"), tensors.pop("shares")
-    learner = next(learner for learner in LEARNERS if learner.name == facts["trees"])
+    known = {own.label: own for own in (*STANDARD, *contenders) if isinstance(own, ModelContender)}
     return Predictor(
         tasks=tasks,
-        served_by=tuple(Contender(server) for server in facts["served_by"]),
+        served_by=tuple(facts["served_by"]),
         models=split_models(tensors),
         best_epoch=best_epoch,
         shares=shares,
         seeds=tuple(facts["seeds"]),
         input_shape=tuple(facts["input_shape"]),
         executor=_executor(facts, tasks, encoder),
-        learner=learner,
-        forest={
-            t: _load_trees(learner, folder.path(f"model/trees-{t}.model"))
-            for t, server in enumerate(facts["served_by"])
-            if server in (Contender.TREES, Contender.BLEND)
+        models_of={
+            t: _load_models(known, label, folder.path(f"model/task-{t}.model"))
+            for t, label in enumerate(facts["fitted_by"])
+            if label is not None
         },
         preparation=_preparation(folder),
     )
 
 
-def _load_trees(learner: TreeLearner, path: Path) -> list[Model]:
+def _load_models(
+    known: Mapping[str, ModelContender], label: str, path: Path
+) -> tuple[ModelContender, list[Model]]:
+    if label not in known:
+        raise InputError(f"{path} was fitted by the contender {label!r}: pass contenders=[...]")
     try:
-        return learner.load(path)
+        return known[label], known[label].load(path)
     except ImportError as error:
         raise InputError(f"{path} needs {error.name}: pip install 'cotrain[gbm]'") from error
     except Exception as error:  # whatever a damaged or foreign file makes the library raise

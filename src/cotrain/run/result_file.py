@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,7 +11,6 @@ from cotrain.folder import RunFolder
 from cotrain.results import Result
 
 NAME = "result.json"
-WORKING_FOLDERS = ("population", "trees", "scores")
 
 
 def is_finished(folder: RunFolder) -> bool:
@@ -23,13 +21,7 @@ def is_finished(folder: RunFolder) -> bool:
 def write_result(folder: RunFolder, result: Result) -> None:
     """Finish the run: write the result, then drop the working files."""
     folder.write_json(NAME, dataclasses.asdict(result))
-    drop_working_files(folder)
-
-
-def drop_working_files(folder: RunFolder) -> None:
-    """Delete what only training needed."""
-    for name in WORKING_FOLDERS:
-        shutil.rmtree(folder.path(name), ignore_errors=True)
+    folder.drop_working_files()
 
 
 def read_result(folder: RunFolder) -> Result:

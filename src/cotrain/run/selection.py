@@ -1,4 +1,4 @@
-"""Who serves each task, decided on validation alone. Only a finished choice opens the test split.
+"""Model selection: who serves each task, decided on validation rows alone.
 
 A validation score is noisy, and the best of several noisy scores flatters. So each contender's advantage
 on a task is first drawn towards its mean advantage over all tasks, the more the noisier it is (empirical
@@ -12,13 +12,14 @@ the contender with the largest  m + (d − m) · τ² / (τ² + s²)  serves the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.results import Contender
+from cotrain.data.dataset import FinishedDecision
 from cotrain.stats import Labels, draw_rows, redraw
 from cotrain.tasks import Task, score
 
@@ -26,59 +27,60 @@ Array = NDArray[np.float64]
 REPLICATES = 200
 
 
+BLEND, TREES = "blend", "trees"
+
+
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """For each task the serving contender and its best network (for the blend).
+class Selection(FinishedDecision):
+    """For each task the contender that serves it, and its best network (for the blend).
 
     Args:
-        tasks: ``[T]`` the tasks, in order.
-        served_by: ``[T]`` who serves the task.
+        served_by: ``[T]`` names of the contenders.
         network: ``[T]`` the network that the blend mixes with the trees.
-        valid: ``[T]`` validation score of every contender: what the choice was made on.
+        valid: ``[T]`` validation score of every contender: what the selection was made on.
     """
 
-    tasks: tuple[Task, ...]
-    served_by: tuple[Contender, ...]
-    network: tuple[Contender, ...]
-    valid: tuple[dict[Contender, float], ...]
+    served_by: tuple[str, ...]
+    network: tuple[str, ...]
+    valid: tuple[dict[str, float], ...]
 
-    def check(self, tasks: Sequence[Task]) -> None:
-        """Refuse a choice that was made for other tasks."""
-        if self.tasks != tuple(tasks):
-            raise ValueError(f"the choice was made for other tasks than these {len(tasks)}")
+    @property
+    def decided(self) -> str:
+        """Who serves how many tasks."""
+        counts = Counter(self.served_by)
+        return ", ".join(f"{name} {count}" for name, count in counts.most_common())
+
+    def parts(self, task: int) -> tuple[str, ...]:
+        """The contenders whose mean prediction serves a task: two in a blend, else one."""
+        served_by = self.served_by[task]
+        return (self.network[task], TREES) if served_by == BLEND else (served_by,)
 
 
-def settled(tasks: Sequence[Task]) -> Choice:
-    """The choice of a study: it ships nothing, and all that it judges on test rows is settled before."""
-    joint = (Contender.JOINT,) * len(tasks)
-    return Choice(tasks=tuple(tasks), served_by=joint, network=joint, valid=({},) * len(tasks))
-
-
-def choose(
+def select(
     tasks: Sequence[Task],
-    predictions: Mapping[Contender, Sequence[Array]],
+    predictions: Sequence[Mapping[str, Array]],
+    networks: Collection[str],
     labels: Sequence[Labels],
     seed: int,
-) -> Choice:
+) -> Selection:
     """Pick who serves each task; ties go to the simpler contender.
 
     Args:
         tasks: The T tasks.
-        predictions: Contender → T arrays of seed-averaged validation predictions ``[N, ...]``, the simplest
-            contender first; all but the trees are networks.
+        predictions: For each task, contender → ``[S, N, ...]`` validation predictions of its seeds, the
+            simplest contender first, trees among them.
+        networks: Which of the contenders are networks.
         labels: T pairs of labelled rows and their labels.
         seed: Seeds the bootstrap.
     """
-    networks = dict(predictions)
-    del networks[Contender.TREES]
-    network = _winners(tasks, networks, labels, seed)
-    mixed = [
-        blend(predictions[best][t], predictions[Contender.TREES][t])
-        for t, best in enumerate(network)
+    everyone = {name: [own[name].mean(axis=0) for own in predictions] for name in predictions[0]}
+    nets = {name: own for name, own in everyone.items() if name in networks}
+    network = _winners(tasks, nets, labels, seed)
+    everyone[BLEND] = [
+        blend(everyone[best][t], everyone[TREES][t]) for t, best in enumerate(network)
     ]
-    everyone = {**predictions, Contender.BLEND: mixed}
     scores = _scores(tasks, everyone, labels)
-    return Choice(
+    return Selection(
         tasks=tuple(tasks),
         served_by=_winners(tasks, everyone, labels, seed),
         network=network,
@@ -115,10 +117,10 @@ def shrunk(advantage: Array, variance: Array) -> Array:
 
 def _winners(
     tasks: Sequence[Task],
-    predictions: Mapping[Contender, Sequence[Array]],
+    predictions: Mapping[str, Sequence[Array]],
     labels: Sequence[Labels],
     seed: int,
-) -> tuple[Contender, ...]:
+) -> tuple[str, ...]:
     advantage = _advantage(_scores(tasks, predictions, labels))
     draw = np.random.default_rng(seed)
     rows = len(next(iter(predictions.values()))[0])
@@ -134,7 +136,7 @@ def _winners(
 
 def _scores(
     tasks: Sequence[Task],
-    predictions: Mapping[Contender, Sequence[Array]],
+    predictions: Mapping[str, Sequence[Array]],
     labels: Sequence[Labels],
 ) -> Array:
     """``[C, T]`` scores."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import Any
 
 from cotrain.baselines.boosted import HistTrees, LightGBMTrees
 from cotrain.engine.loss_weighting import LossWeighting
 from cotrain.errors import InputError
 from cotrain.measure.schedule import PROBE_EVERY
 from cotrain.weighting import PBT, WeightSchedule
-
-if TYPE_CHECKING:
-    from torch import nn
-
 
 SAMPLED_SEEDS = 2  # of every sampled task set: two, for standard errors
 
@@ -92,4 +87,7 @@ class Settings:
             raise InputError("LightGBM is not installed: pip install 'cotrain[gbm]'")
 
 
-Encoder = Callable[[], "nn.Module"]
+def identity(settings: Settings) -> dict[str, Any]:
+    """The settings as a run folder remembers them."""
+    named = {"trees": settings.trees.name, "weights": repr(settings.weights)}
+    return asdict(settings) | named

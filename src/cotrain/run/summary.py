@@ -1,4 +1,4 @@
-"""The parts of a result that restate what the stages decided, for readers."""
+"""From what the stages found to the result that readers see."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from cotrain.data.dataset import Splits
-from cotrain.engine.engine import Engine
-from cotrain.engine.member import Member
 from cotrain.measure.transference.affinity import Affinity
-from cotrain.results import AffinitySummary, Group, GroupingSummary
+from cotrain.results import AffinitySummary, Group, GroupingSummary, Result
+from cotrain.run.answer import answer, details
 from cotrain.run.budget import Allowance
+from cotrain.run.contest import Contest
 from cotrain.run.decision import Decision
+from cotrain.run.evaluation import Evaluation
+from cotrain.run.measured import Measured
 from cotrain.run.settings import Instrument, Settings
 
 WORDS = {
@@ -21,6 +23,41 @@ WORDS = {
     Instrument.SAMPLED: ("sampled gains", "predicted mean gain over training alone"),
     Instrument.DATAMAP: ("data maps", "mean silhouette of the clusters"),
 }
+
+
+def summarize(
+    *,
+    title: str,
+    splits: Splits,
+    settings: Settings,
+    allowance: Allowance,
+    contest: Contest,
+    measured: Measured,
+    decision: Decision,
+    evaluation: Evaluation,
+    remarks: Sequence[str],
+) -> Result:
+    """The result of a run, from what its stages found; ``remarks`` are the contenders'."""
+    return Result(
+        title=title,
+        answer=answer(evaluation, decision.membership),
+        details=(
+            *budget_notes(allowance),
+            *details(evaluation, measured.affinity),
+            *remarks,
+            *splits.notes,
+        ),
+        tasks=evaluation.tasks,
+        mean_test=evaluation.mean_test,
+        overall=evaluation.overall,
+        grouping=grouping_summary(decision, measured.affinity.tasks),
+        affinity=affinity_summary(measured.affinity),
+        costs=contest.ledger.lines(),
+        rows=row_counts(splits),
+        seeds=settings.seeds,
+        budget=allowance.budget,
+        settings=settings_summary(settings, allowance, contest),
+    )
 
 
 def grouping_summary(decision: Decision, tasks: Sequence[str]) -> GroupingSummary:
@@ -88,12 +125,9 @@ def budget_notes(allowance: Allowance) -> tuple[str, ...]:
     )
 
 
-def settings_summary(
-    settings: Settings, allowance: Allowance, engine: Engine, best: Sequence[Member]
-) -> dict[str, str]:
+def settings_summary(settings: Settings, allowance: Allowance, contest: Contest) -> dict[str, str]:
     """What a reader needs to repeat the run, and what tuning picked."""
-    recipe = allowance.recipe
-    picks = {m.name: f"{m.learning_rate:g} / {m.dropout:g}" for m in best}
+    recipe, engine, joint = allowance.recipe, contest.engine, contest.context.joint
     domains = engine.development.train.domains
     return {
         **({"weights": "the rates at which batches sample the domains"} if domains else {}),
@@ -110,5 +144,5 @@ def settings_summary(
         "patience (epochs)": str(recipe.patience),
         "weight decay": f"{recipe.weight_decay:g}",
         "engine": str(engine.calibration).removeprefix("engine: "),
-        "joint: learning rate / dropout share": picks["joint"],
+        "joint: learning rate / dropout share": f"{joint.learning_rate:g} / {joint.dropout:g}",
     }

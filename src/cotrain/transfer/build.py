@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 from cotrain import __version__
 from cotrain.data.dataset import Splits
+from cotrain.engine.build import Encoder
 from cotrain.engine.engine import Watch
 from cotrain.folder import RunFolder
-from cotrain.run.settings import Encoder
-from cotrain.run.stages import claim_for
 from cotrain.transfer.encoder_file import (
     FACTS,
     EncoderFacts,
@@ -58,7 +56,7 @@ def build_encoder(
     check_sources(sources.development, {MIXTURE: (1.0,) * len(sizes)})
     weights = mixture_weights(sizes, range(len(sizes)), temperature=temperature)
     settings = asdict(how) | {"temperature": str(temperature), "own encoder": encoder is not None}
-    claim_for(folder, sources, title, verb="pretrain", settings=settings)
+    folder.claim(sources.identity(verb="pretrain", title=title, settings=settings))
     if not folder.has(FACTS):
         found = pretrain(
             folder, sources.development, {MIXTURE: weights}, how=how, encoder=encoder, watch=watch
@@ -66,7 +64,7 @@ def build_encoder(
         shape, widths = tuple(train.inputs.shape[1:]), how.widths if encoder is None else None
         facts = _facts(found, sizes, title, shape, widths, temperature, how.seed, len(train))
         save_encoder(folder, facts, found.encoders[MIXTURE], sources)
-    shutil.rmtree(folder.path("population"), ignore_errors=True)
+    folder.drop_working_files()
     return load_encoder(out)
 
 

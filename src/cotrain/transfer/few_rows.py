@@ -6,21 +6,18 @@ Letters: R numbers of rows, T targets, C contenders, S seeds, N test rows, B boo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.baselines.boosted import Model, TreeLearner, tree_data
+from cotrain.baselines.boosted import TreeLearner, fit_task, tree_data
 from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.build import Encoder
 from cotrain.engine.engine import Engine, Update, Watch
-from cotrain.engine.member import Recipe
+from cotrain.engine.recipe import Recipe, recipe_for
 from cotrain.engine.tuning import SETTINGS
 from cotrain.folder import RunFolder
-from cotrain.results import Contender
-from cotrain.run.budget import recipe_for
-from cotrain.run.settings import Encoder, Settings
 from cotrain.stats import draw_rows
 from cotrain.tasks import score
 from cotrain.transfer.few_shot import FewShot, mean_over_targets
@@ -30,16 +27,49 @@ from cotrain.transfer.targets import of_target, only_target, with_rows
 Array = NDArray[np.float64]
 MOST_TARGETS = 10
 REPLICATES = 100
-ALL_ROWS = (Contender.SINGLE, Contender.PRETRAINED, Contender.TREES)  # C, as trained on all rows
+ALL_ROWS = ("single", "pretrained", "trees")  # C: a run's contenders, as trained on all rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewRows:
+    """How targets are trained on few rows.
+
+    Args:
+        rows: Numbers of training rows.
+        tried: Settings tried for either start, and for the trees.
+        seeds: S.
+        seed: Of the bootstrap.
+        learner: The trees.
+        widths: Hidden widths of the built-in encoder.
+        low_precision: Let calibration choose bfloat16 products where they are faster and agree.
+    """
+
+    rows: tuple[int, ...]
+    tried: int
+    seeds: int
+    seed: int
+    learner: TreeLearner
+    widths: tuple[int, ...]
+    low_precision: bool
+
+    def finetuning(self, rows: int, length: float) -> Finetuning:
+        """Of the networks, on one number of rows."""
+        return Finetuning(
+            settings=SETTINGS[: self.tried],
+            seeds=self.seeds,
+            rows=rows,
+            length=length,
+            widths=self.widths,
+            low_precision=self.low_precision,
+        )
 
 
 def few_shot(
     engine: Engine,
     test: TaskData,
-    on_test: Sequence[Mapping[Contender, Array]],
-    settings: Settings,
+    on_test: Sequence[Mapping[str, Array]],
+    how: FewRows,
     *,
-    tried: int,
     full_epochs: int,
     encoder: Encoder | None = None,
 ) -> FewShot:
@@ -50,13 +80,12 @@ def few_shot(
             used.
         test: The opened test rows, N of them.
         on_test: For each task, contender → ``[S, N, ...]`` predictions after training on all rows.
-        settings: Numbers of rows, seeds, widths, trees.
-        tried: Settings tried for either start, and for the trees.
+        how: Numbers of rows, seeds, widths, trees.
         full_epochs: Epochs of a full joint run; where the engine's has fewer, so have these trainings.
         encoder: Of the run; the built-in MLP unless given.
     """
     train = engine.development.train
-    targets, sizes = largest_targets(train), sorted(set(settings.few_rows))
+    targets, sizes = largest_targets(train), sorted(set(how.rows))
     folder = RunFolder(engine.folder.path("population/few-shot"))
     folder.write_json("engine.json", engine.folder.read_json("engine.json"))
     trainings, examples, seconds = 0, 0, 0.0
@@ -69,19 +98,12 @@ def few_shot(
         for r, rows in enumerate(sizes):
             if rows not in usable(train, t, sizes):
                 continue
-            how = Finetuning(
-                settings=SETTINGS[:tried],
-                seeds=settings.seeds,
-                rows=rows,
-                length=engine.recipe.epochs / full_epochs,
-                widths=settings.widths,
-                low_precision=settings.low_precision,
-            )
+            finetuning = how.finetuning(rows, engine.recipe.epochs / full_epochs)
             tuned = finetune(
                 folder,
                 target,
                 engine.architecture.starts,
-                how=how,
+                how=finetuning,
                 encoder=encoder,
                 watch=watch,
                 stage=f"few-shot-{t}-{rows}",
@@ -89,11 +111,11 @@ def few_shot(
             trainings += tuned.trainings
             examples += int(tuned.examples.sum())
             seconds += float(tuned.seconds.sum())
-            trees = trees_predictions(settings.trees, target, own_test, how)
+            trees = trees_predictions(how.learner, target, own_test, finetuning)
             found[r, t] = np.stack([*tuned.predict(own_test.inputs), trees])
     kept = sorted({r for r, _ in found})
     whole = round(np.mean([len(train.labels(t)[0]) for t in targets]))
-    rng = np.random.default_rng(settings.seed)
+    rng = np.random.default_rng(how.seed)
     draws = [draw_rows(rng, len(test)) for _ in range(REPLICATES)]
     redrawn = [mean_over_targets(_scores(found, test, targets, count)).mean(-1) for count in draws]
     return FewShot(
@@ -136,17 +158,12 @@ def trees_predictions(
 ) -> Array:
     """``[S, n, ...]`` predictions of trees, tuned on validation from seed 0 as the networks are."""
     task = target.tasks[0]
-
-    def fitted(seed: int, candidate: dict[str, Any]) -> Model:
-        return learner.fit(tree_data(with_rows(target, how.rows, seed), 0), candidate, seed)
-
-    def quality(model: Model) -> float:
-        rows, labels = target.valid.labels(0)
-        return score(task, learner.predict(task, model, target.valid.columns[rows]), labels)
-
-    tried = [(fitted(0, own), own) for own in learner.candidates[: len(how.settings)]]
-    first, best = max(tried, key=lambda pair: quality(pair[0]))
-    models = [first, *(fitted(seed, best) for seed in range(1, how.seeds))]
+    models = fit_task(
+        learner,
+        lambda seed: tree_data(with_rows(target, how.rows, seed), 0),
+        candidates=len(how.settings),
+        seeds=how.seeds,
+    )
     return np.stack([learner.predict(task, model, test.columns) for model in models])
 
 

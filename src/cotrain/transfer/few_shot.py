@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from cotrain.engine.tuning import START
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.text import duration, multiple
 from cotrain.folder import RunFolder
 from cotrain.measure.measurement import Measurement
 from cotrain.results import Interval
-from cotrain.transfer.finetune import SCRATCH
+from cotrain.transfer.finetune import SCRATCH, START
 
 if TYPE_CHECKING:
     from cotrain.figures.style import Figure

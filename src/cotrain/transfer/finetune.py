@@ -18,22 +18,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.build import Encoder, architecture_of, build_engine
 from cotrain.engine.engine import Engine, Watch
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
+from cotrain.engine.recipe import Recipe, recipe_for, shortened
 from cotrain.engine.trained import Trained, merge
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
-from cotrain.run.budget import recipe_for, shortened
-from cotrain.run.settings import Encoder, Settings
-from cotrain.run.stages import architecture_of, build_engine
 from cotrain.tasks import score
 from cotrain.transfer.targets import with_rows
 
 Array = NDArray[np.float64]
 SCRATCH = "scratch"
 """The baseline that starts from a fresh encoder."""
+START = "encoder"
+"""The one pre-finetuned encoder of a run, among the starts of its architecture."""
 
 # The settings of `cotrain run`, and two small learning rates, which keep what an encoder knows.
 SWEEP = (
@@ -137,9 +138,15 @@ def finetune(
         InputError: If an encoder has another shape than a fresh one.
     """
     how = how or Finetuning()
-    settings = Settings(widths=how.widths, low_precision=how.low_precision)
-    recipe = how.recipe(len(target.train), 0)
-    whole = build_engine(folder, target, encoder, settings, recipe, watch)
+    whole = build_engine(
+        folder,
+        target,
+        how.recipe(len(target.train), 0),
+        encoder=encoder,
+        widths=how.widths,
+        low_precision=how.low_precision,
+        watch=watch,
+    )
     whole = starting_from(whole, starts)
     names = (SCRATCH, *starts)
 

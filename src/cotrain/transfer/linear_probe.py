@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.build import architecture_of
 from cotrain.engine.engine import flops_per_example
 from cotrain.folder import RunFolder
-from cotrain.run.stages import architecture_of
 from cotrain.transfer.alignment import above_chance, indicators
 from cotrain.transfer.ranked import Ranked
 
@@ -66,7 +66,7 @@ class ByLinearProbe:
             score[s] = wanted.told_by(probe) * max(0.0, known.told_by(probe)) ** 0.5
             rows = 2 * len(drawn) + len(known.sample) + len(wanted.sample)
             flops += learned.flops + known.flops + 2 * probe.size * rows
-        unit = flops_per_example(architecture_of(joint, None, self.widths))
+        unit = flops_per_example(architecture_of(joint, widths=self.widths))
         return Ranked(score=score, examples=flops / unit)
 
 

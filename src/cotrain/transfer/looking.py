@@ -15,11 +15,13 @@ import torch
 
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.batches import Batch, take
+from cotrain.engine.build import build_engine
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.base import Executor
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.multitask import HEAD, MultiTaskNet
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.state import State
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import Progress, start, train_cohort
@@ -27,8 +29,6 @@ from cotrain.engine.tuning import SETTINGS
 from cotrain.folder import RunFolder
 from cotrain.measure.points.directions import Dense
 from cotrain.measure.points.engine_point import EnginePoint
-from cotrain.run.settings import Settings
-from cotrain.run.stages import build_engine
 from cotrain.tasks import Task
 from cotrain.transfer.targets import only_target
 
@@ -113,9 +113,10 @@ class ShortRun:
         """Trains on the sample."""
         rows = max(BATCH, round(len(joint.train) * self.passes / ROUNDS))
         sample = replace(joint, train=sample_rows(joint.train, rows, self.seed))
-        settings = Settings(widths=self.widths, low_precision=self.low_precision)
         recipe = Recipe(epochs=ROUNDS, batch_size=BATCH, patience=ROUNDS, data_seed=self.seed)
-        return build_engine(folder, sample, None, settings, recipe, lambda _: None)
+        return build_engine(
+            folder, sample, recipe, widths=self.widths, low_precision=self.low_precision
+        )
 
 
 def sample_rows(train: TaskData, rows: int, seed: int) -> TaskData:

@@ -19,17 +19,16 @@ import torch
 from torch import Tensor
 
 from cotrain.data.dataset import Development
+from cotrain.engine.build import Encoder, build_engine
 from cotrain.engine.engine import Engine, Watch, flops_per_example
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.multitask import ENCODER
+from cotrain.engine.recipe import Recipe, recipe_for
 from cotrain.engine.state import Tensors
 from cotrain.engine.trained import Trained
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError, refuse_all
 from cotrain.folder import RunFolder
-from cotrain.run.budget import recipe_for
-from cotrain.run.settings import Encoder, Settings
-from cotrain.run.stages import build_engine
 from cotrain.transfer.mixtures import Weights
 from cotrain.transfer.source_data import rows_of
 
@@ -137,9 +136,15 @@ def pretrain(
     """
     how = how or Pretraining()
     check_sources(sources, mixtures)
-    settings = Settings(widths=how.widths, low_precision=how.low_precision)
-    recipe = how.recipe(len(sources.train))
-    engine = build_engine(folder, sources, encoder, settings, recipe, watch)
+    engine = build_engine(
+        folder,
+        sources,
+        how.recipe(len(sources.train)),
+        encoder=encoder,
+        widths=how.widths,
+        low_precision=how.low_precision,
+        watch=watch,
+    )
     members = [
         Member(
             name=name,

@@ -32,7 +32,6 @@ from cotrain.figures.series import Series, series_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import duration, percent, shorten
 from cotrain.folder import RunFolder
-from cotrain.run.stages import claim_for
 from cotrain.transfer.linear_probe import ByLinearProbe
 from cotrain.transfer.pretrain import check_sources
 from cotrain.transfer.rankers import AnyRanker, own_heads
@@ -247,7 +246,8 @@ def choose_sources(
     sources = [t for t in range(len(names)) if t != own]
     train = of_sources(splits.development, sources)
     check_sources(train, {"all": (1.0,) * len(sources)})
-    claim_for(folder, splits, title, verb="sources", settings={"target": chosen[0], "by": repr(by)})
+    asked = {"target": chosen[0], "by": repr(by)}
+    folder.claim(splits.identity(verb="sources", title=title, settings=asked))
     if not folder.has(RANKING):
         joint = _flat(own_heads(of_sources(splits.development, [*sources, own])))
         _rank(folder, by, joint, len(train.train))

@@ -29,10 +29,11 @@ from cotrain.engine.batches import batch_count, batches, take
 from cotrain.engine.engine import Engine, Update, cohort_size, flops_per_example
 from cotrain.engine.executors.calibrate import Calibration, Trial, calibrate, candidates
 from cotrain.engine.executors.fused import FusedMLPExecutor
-from cotrain.engine.member import Member, Recipe, indicator, one_hot
+from cotrain.engine.member import Member, indicator, one_hot
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.trained import Trained, from_progress, merge
 from cotrain.tasks import output_slices
 

@@ -9,7 +9,6 @@ import pytest
 from cotrain.results import (
     AffinitySummary,
     Alternative,
-    Contender,
     CostLine,
     Group,
     GroupingSummary,
@@ -56,10 +55,10 @@ def interval(value: float, half: float) -> Interval:
 def make_task(name: str, rng: random.Random, partners: Sequence[str]) -> TaskResult:
     single = rng.uniform(0.65, 0.85)
     test = {
-        Contender.SINGLE: single,
-        Contender.JOINT: single + rng.gauss(0.01, 0.02),
-        Contender.GROUPS: single + rng.gauss(0.02, 0.02),
-        Contender.TREES: single + rng.gauss(0.0, 0.02),
+        "single": single,
+        "joint": single + rng.gauss(0.01, 0.02),
+        "groups": single + rng.gauss(0.02, 0.02),
+        "trees": single + rng.gauss(0.0, 0.02),
     }
     served = max(test, key=lambda contender: test[contender] + rng.gauss(0, 0.01))
     shipped, half = test[served], rng.uniform(0.01, 0.03)
@@ -70,15 +69,15 @@ def make_task(name: str, rng: random.Random, partners: Sequence[str]) -> TaskRes
         train_labels=rng.randint(4000, 6000),
         test_labels=rng.randint(500, 800),
         served_by=served,
-        blends=Contender.JOINT,
+        blends="joint",
         partners=tuple(partners),
         valid={contender: value + 0.01 for contender, value in test.items()},
         test=test,
         seed_std=dict.fromkeys(test, 0.004),
         shipped=shipped,
         gain_over_single=interval(shipped - single, half),
-        gain_over_joint=interval(shipped - test[Contender.JOINT], half),
-        gain_over_trees=interval(shipped - test[Contender.TREES], half),
+        gain_over_joint=interval(shipped - test["joint"], half),
+        gain_over_trees=interval(shipped - test["trees"], half),
     )
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cotrain.reporting import print_result
 from cotrain.reporting.ranking import UNDEFINED
-from cotrain.results import Contender, Result
+from cotrain.results import Result
 
 
 def printed(result: Result, width: int = 100) -> str:
@@ -59,7 +59,7 @@ def test_no_line_is_wider_than_the_terminal(name: str, request: pytest.FixtureRe
 
 
 def test_five_contenders_leave_room_for_names(tox21: Result) -> None:
-    tasks = tuple(replace(t, test={**t.test, Contender.BLEND: 0.9}) for t in tox21.tasks)
+    tasks = tuple(replace(t, test={**t.test, "blend": 0.9}) for t in tox21.tasks)
     line = row(printed(replace(tox21, tasks=tasks)), "NR-PPAR-gamma")
     assert "0.900•" in line
     assert "]" in line

@@ -9,9 +9,9 @@ import pytest
 
 from cotrain.grouping import Grouping, Membership
 from cotrain.measure.transference.affinity import Affinity
-from cotrain.results import Contender, Interval, TaskResult
+from cotrain.results import Interval, TaskResult
 from cotrain.run.answer import answer, details, signed
-from cotrain.run.evaluation import Proof
+from cotrain.run.evaluation import Evaluation
 
 GAIN = Interval(value=0.03, low=0.01, high=0.05)
 UNSURE = Interval(value=0.01, low=-0.01, high=0.03)
@@ -22,8 +22,8 @@ TASK = TaskResult(
     metric="ROC AUC",
     train_labels=10,
     test_labels=10,
-    served_by=Contender.GROUPS,
-    blends=Contender.JOINT,
+    served_by="groups",
+    blends="joint",
     partners=(),
     valid={},
     test={},
@@ -45,9 +45,7 @@ UNMEASURED = Affinity(
 )
 
 
-def proof_of(
-    *served: Contender, gain: Interval = GAIN, blends: Contender = Contender.JOINT
-) -> Proof:
+def proof_of(*served: str, gain: Interval = GAIN, blends: str = "joint") -> Evaluation:
     names = [chr(ord("a") + t) if t < 26 else f"t{t}" for t in range(len(served))]
     tasks = tuple(
         replace(TASK, name=name, served_by=server, blends=blends)
@@ -59,7 +57,7 @@ def proof_of(
         "shipped - joint": UNSURE,
         "joint - single": LOSS,
     }
-    return Proof(tasks=tasks, mean_test={"shipped": 0.8125}, overall=overall)
+    return Evaluation(tasks=tasks, mean_test={"shipped": 0.8125}, overall=overall)
 
 
 def groups_of(*groups: tuple[int, ...], server: tuple[int, ...]) -> Membership:
@@ -69,11 +67,11 @@ def groups_of(*groups: tuple[int, ...], server: tuple[int, ...]) -> Membership:
 
 PAIRS = groups_of((0, 1), (2, 3), server=(0, 0, 1, 1))
 G, S, J, T, B = (
-    Contender.GROUPS,
-    Contender.SINGLE,
-    Contender.JOINT,
-    Contender.TREES,
-    Contender.BLEND,
+    "groups",
+    "single",
+    "joint",
+    "trees",
+    "blend",
 )
 
 
@@ -92,7 +90,7 @@ G, S, J, T, B = (
         ((T, T, S, T), "Train no tasks together: on validation the choice was trees 3, single 1;"),
     ],
 )
-def test_answer(served: tuple[Contender, ...], start: str) -> None:
+def test_answer(served: tuple[str, ...], start: str) -> None:
     assert answer(proof_of(*served), PAIRS).startswith(start)
 
 
@@ -104,7 +102,7 @@ def test_a_blend_counts_as_its_network() -> None:
 
 
 @pytest.mark.parametrize("served", [(S, S, S, S), (T, T, T, T)])
-def test_a_joint_network_that_validation_missed_is_named(served: tuple[Contender, ...]) -> None:
+def test_a_joint_network_that_validation_missed_is_named(served: tuple[str, ...]) -> None:
     proof = proof_of(*served, gain=UNSURE)
     plain = answer(proof, PAIRS)
     assert "validation did not show it" not in plain

@@ -6,37 +6,36 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny import make_tasks, task_data
+from tiny import STANDARD, make_tasks, task_data
 
 from cotrain.data.dataset import TaskData
 from cotrain.grouping import Membership, exact_grouping
-from cotrain.results import Contender, Interval
-from cotrain.run.bootstrap import bootstrap, contender_scores, interval
-from cotrain.run.evaluation import Proof, prove
-from cotrain.run.selection import Choice
+from cotrain.results import Interval
+from cotrain.run.bootstrap import bootstrap, contender_scores
+from cotrain.run.evaluation import Evaluation, evaluate
+from cotrain.run.selection import Selection
+from cotrain.stats import interval
 from cotrain.tasks import score
 
 Array = NDArray[np.float64]
-NETWORKS = (Contender.SINGLE, Contender.JOINT, Contender.GROUPS)
+NETWORKS = ("single", "joint", "groups")
 TASK = make_tasks("r")[0]
 
 
-def choice_of(*served: Contender) -> Choice:
-    return Choice(
+def selection_of(*served: str) -> Selection:
+    return Selection(
         tasks=make_tasks("r" * len(served)),
         served_by=served,
-        network=(Contender.JOINT,) * len(served),
+        network=("joint",) * len(served),
         valid=({},) * len(served),
     )
 
 
-def drawn(
-    y: Array, single: Array, joint: Array, seed: int, task: str = "r"
-) -> dict[Contender, Array]:
+def drawn(y: Array, single: Array, joint: Array, seed: int, task: str = "r") -> dict[str, Array]:
     """``[R, 1]`` bootstrap scores; groups and trees as single."""
-    found = dict.fromkeys((*NETWORKS, Contender.TREES), single) | {Contender.JOINT: joint}
+    found = dict.fromkeys((*NETWORKS, "trees"), single) | {"joint": joint}
     labels = [(np.arange(len(y)), y)]
-    return bootstrap(make_tasks(task), [found], choice_of(Contender.JOINT), labels, len(y), seed)
+    return bootstrap(make_tasks(task), [found], selection_of("joint"), labels, len(y), seed)
 
 
 def test_intervals_cover_the_true_difference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +47,7 @@ def test_intervals_cover_the_true_difference(monkeypatch: pytest.MonkeyPatch) ->
         single, joint = (y + np.sqrt(v) * rng.normal(size=(1, 200)) for v in (0.8, 0.5))
         found = drawn(y, single, joint, run)
         value = score(TASK, joint[0], y) - score(TASK, single[0], y)
-        gain = interval(value, found[Contender.JOINT][:, 0] - found[Contender.SINGLE][:, 0])
+        gain = interval(value, found["joint"][:, 0] - found["single"][:, 0])
         covered += gain.low <= 0.3 <= gain.high
         widths.append(gain.high - gain.low)
     assert 0.89 <= covered / runs <= 0.99
@@ -63,7 +62,7 @@ def test_intervals_of_equal_predictors_seldom_exclude_zero(monkeypatch: pytest.M
         single, joint = (y + rng.normal(size=(1, 100)) for _ in range(2))
         found = drawn(y, single, joint, run)
         value = score(TASK, joint[0], y) - score(TASK, single[0], y)
-        gain = interval(value, found[Contender.JOINT][:, 0] - found[Contender.SINGLE][:, 0])
+        gain = interval(value, found["joint"][:, 0] - found["single"][:, 0])
         false += gain.significant
     assert false / runs <= 0.13
 
@@ -75,7 +74,7 @@ def test_noisy_seeds_do_not_lose_by_construction() -> None:
     noise = rng.normal(size=(5, 400))
     noise -= noise.mean(axis=0)
     found = drawn(y, base + 2.0 * noise, np.repeat(base[None], 5, axis=0), 0)
-    differences = found[Contender.JOINT][:, 0] - found[Contender.SINGLE][:, 0]
+    differences = found["joint"][:, 0] - found["single"][:, 0]
     assert np.percentile(differences, 10) > 0.1  # the bias that is taken out
     gain = interval(0.0, differences)
     assert gain.low < 0 < gain.high
@@ -88,15 +87,15 @@ def test_pairing_makes_alike_predictors_sharp(monkeypatch: pytest.MonkeyPatch) -
     y = rng.normal(size=200)
     single = (y + rng.normal(size=200))[None]
     found = drawn(y, single, single + 0.01 * rng.normal(size=(1, 200)), 0)
-    difference = found[Contender.JOINT] - found[Contender.SINGLE]
-    assert difference.std() < 0.05 * found[Contender.SINGLE].std()
+    difference = found["joint"] - found["single"]
+    assert difference.std() < 0.05 * found["single"].std()
 
 
 def test_equal_predictions_differ_by_exactly_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
     y = np.random.default_rng(0).normal(size=40)
     found = drawn(y, y[None] * 0.5, y[None] * 0.5, 0)
-    gain = interval(0.0, found[Contender.JOINT][:, 0] - found[Contender.TREES][:, 0])
+    gain = interval(0.0, found["joint"][:, 0] - found["trees"][:, 0])
     assert gain == Interval(value=0.0, low=0.0, high=0.0)
     assert not gain.significant
 
@@ -105,9 +104,9 @@ def test_perfect_predictions_score_one_in_every_replicate(monkeypatch: pytest.Mo
     monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
     y = np.tile([0.0, 1.0], 20)
     found = drawn(y, y[None], 1 - y[None], 0, task="b")
-    assert (found[Contender.SINGLE] == 1).all()
-    assert (found[Contender.JOINT] == 0).all()
-    assert (found[Contender.BLEND] == 0.5).all()
+    assert (found["single"] == 1).all()
+    assert (found["joint"] == 0).all()
+    assert (found["blend"] == 0.5).all()
 
 
 def test_seeds_are_drawn_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,9 +114,9 @@ def test_seeds_are_drawn_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 400)
     y = np.tile([0.0, 1.0], 50)
     found = drawn(y, np.stack([y, np.full(100, 0.5)]), y[None].repeat(2, axis=0), 0, task="b")
-    assert (found[Contender.SINGLE] == 0.5).mean() == pytest.approx(0.25, abs=0.07)
-    assert (found[Contender.SINGLE] == 1).mean() == pytest.approx(0.75, abs=0.07)
-    assert (found[Contender.JOINT] == 1).all()
+    assert (found["single"] == 0.5).mean() == pytest.approx(0.25, abs=0.07)
+    assert (found["single"] == 1).mean() == pytest.approx(0.75, abs=0.07)
+    assert (found["joint"] == 1).all()
 
 
 def test_bootstrap_is_repeatable_and_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +124,8 @@ def test_bootstrap_is_repeatable_and_seeded(monkeypatch: pytest.MonkeyPatch) -> 
     rng = np.random.default_rng(0)
     y, a, b = rng.normal(size=(3, 30))
     first, again, other = (drawn(y, a[None], b[None], seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first[Contender.JOINT], again[Contender.JOINT])
-    assert (first[Contender.JOINT] != other[Contender.JOINT]).any()
+    np.testing.assert_array_equal(first["joint"], again["joint"])
+    assert (first["joint"] != other["joint"]).any()
 
 
 def test_interval_by_hand() -> None:
@@ -146,31 +145,37 @@ def test_an_interval_that_is_not_defined(value: float, drawn: list[float]) -> No
 
 def test_scores_are_of_the_seed_mean_on_labelled_rows() -> None:
     rng = np.random.default_rng(0)
-    p = {c: rng.normal(size=(3, 20)) for c in (*NETWORKS, Contender.TREES)}
+    p = {c: rng.normal(size=(3, 20)) for c in (*NETWORKS, "trees")}
     rows, y = np.array([1, 5, 7, 19]), rng.normal(size=4)
-    found = contender_scores(TASK, p, Contender.GROUPS, (rows, y))
+    found = contender_scores(TASK, p, "groups", (rows, y))
     for c in p:
         assert found[c] == pytest.approx(score(TASK, p[c].mean(axis=0)[rows], y))
-    middle = (p[Contender.GROUPS].mean(axis=0) + p[Contender.TREES].mean(axis=0)) / 2
-    assert found[Contender.BLEND] == pytest.approx(score(TASK, middle[rows], y))
+    middle = (p["groups"].mean(axis=0) + p["trees"].mean(axis=0)) / 2
+    assert found["blend"] == pytest.approx(score(TASK, middle[rows], y))
 
 
-def proven(served: tuple[Contender, ...]) -> tuple[Proof, TaskData, list[dict[Contender, Array]]]:
+def proven(served: tuple[str, ...]) -> tuple[Evaluation, TaskData, list[dict[str, Array]]]:
     rng = np.random.default_rng(0)
     y = rng.normal(size=(60, 2))
     mask = np.ones((60, 2), dtype=bool)
     mask[:20, 1] = False
     data = task_data(torch.zeros(60, 1), y, mask, "rr")
-    noise = dict(zip((*NETWORKS, Contender.TREES), (0.9, 0.7, 0.5, 0.6), strict=True))
+    noise = dict(zip((*NETWORKS, "trees"), (0.9, 0.7, 0.5, 0.6), strict=True))
     p = [{c: y[:, t] + s * rng.normal(size=(3, 60)) for c, s in noise.items()} for t in range(2)]
     z = np.array([[0.0, 1.0], [1.0, 0.0]])
     grouping = exact_grouping(z, max_groups=1)
-    return prove(choice_of(*served), data, p, Membership.hard(grouping), [100, 70], seed=0), data, p
+    return (
+        evaluate(
+            selection_of(*served), data, p, STANDARD, Membership.hard(grouping), [100, 70], seed=0
+        ),
+        data,
+        p,
+    )
 
 
 def test_proof_traces_every_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 100)
-    proof, data, p = proven((Contender.GROUPS, Contender.BLEND))
+    proof, data, p = proven(("groups", "blend"))
     for t, row in enumerate(proof.tasks):
         rows, y = data.labels(t)
         for c in p[t]:
@@ -178,12 +183,12 @@ def test_proof_traces_every_number(monkeypatch: pytest.MonkeyPatch) -> None:
             alone = [score(TASK, one[rows], y) for one in p[t][c]]
             assert row.seed_std[c] == pytest.approx(np.std(alone, ddof=1))
         assert row.shipped == row.test[row.served_by]
-        assert row.gain_over_single.value == pytest.approx(row.shipped - row.test[Contender.SINGLE])
+        assert row.gain_over_single.value == pytest.approx(row.shipped - row.test["single"])
         assert row.gain_over_trees.low <= row.gain_over_trees.value <= row.gain_over_trees.high
     assert [row.test_labels for row in proof.tasks] == [60, 40]
     assert [row.train_labels for row in proof.tasks] == [100, 70]
     assert [row.partners for row in proof.tasks] == [("r0", "r1")] * 2
-    for c in (*NETWORKS, Contender.TREES, Contender.BLEND):
+    for c in (*NETWORKS, "trees", "blend"):
         expected = np.mean([row.test[c] for row in proof.tasks])
         assert proof.mean_test[c] == pytest.approx(expected)
     assert proof.mean_test["shipped"] == pytest.approx(np.mean([r.shipped for r in proof.tasks]))
@@ -195,7 +200,7 @@ def test_proof_traces_every_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_shipping_single_gains_exactly_nothing_over_single(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
-    proof, _, _ = proven((Contender.SINGLE, Contender.SINGLE))
+    proof, _, _ = proven(("single", "single"))
     nothing = Interval(value=0.0, low=0.0, high=0.0)
     assert proof.overall["shipped - single"] == nothing
     assert all(row.gain_over_single == nothing for row in proof.tasks)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotrain.engine.member import Recipe
+from cotrain.engine.recipe import Recipe, recipe_for
 from cotrain.errors import InputError
 from cotrain.run.budget import (
     FEWEST_EPOCHS,
@@ -16,22 +16,32 @@ from cotrain.run.budget import (
     allot,
     full_cost,
     measuring_cost,
-    recipe_for,
 )
 from cotrain.run.settings import Instrument, Settings
 
 RECIPE = Recipe(epochs=100, patience=33)
 
 
-def spend(budget: float | None, **changes: float) -> Allowance:
-    wishes = {
-        "tasks": 12,
-        "max_groups": 3,
-        "candidates": 3,
-        "seeds": 5,
-        "measuring": lambda _: 3,
-    } | changes
-    return allot(budget, recipe=RECIPE, **wishes)  # type: ignore[arg-type]
+def spend(
+    budget: float | None,
+    *,
+    tasks: int = 12,
+    max_groups: int = 3,
+    candidates: int = 3,
+    seeds: int = 5,
+    curves: float = 0.0,
+) -> Allowance:
+    """What a budget buys where measuring takes three joint runs."""
+    vectors = (tasks + 1 + max_groups if tasks > 1 else 1) + curves
+    return allot(
+        budget,
+        tasks=tasks,
+        candidates=candidates,
+        seeds=seeds,
+        price=lambda tried: full_cost(vectors, tried, seeds, 0.0),
+        measuring=lambda _: 3,
+        recipe=RECIPE,
+    )
 
 
 def test_no_budget_pays_for_everything() -> None:

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from tiny import RECIPE, joint, make_development, small_engine
 
+from cotrain.baselines.boosted import LightGBMTrees
+from cotrain.contenders import Trees
 from cotrain.engine.engine import Engine, flops_per_example
 from cotrain.engine.member import Member
 from cotrain.engine.trained import Trained
+from cotrain.results import Cost
 from cotrain.run.ledger import Ledger
 
 A_RUN = 6 * 7 * 14  # epochs, batches, rows of a batch: 100 rows less two
@@ -48,18 +51,21 @@ def test_population(engine: Engine, trained: Trained) -> None:
 
 def test_parts_add_up_to_the_whole(engine: Engine, trained: Trained) -> None:
     ledger = Ledger.of(engine, 6)
-    ledger.population("rest", "baseline", trained, without="group/")
-    ledger.population("groups", "shipping", trained, only="group/")
-    ledger.population("nobody", "shipping", trained, only="single/")  # no members, no line
+    ledger.population("rest", "baseline", trained.take([0]), of=trained)
+    ledger.population("groups", "shipping", trained.take([1, 2]), of=trained, contender="groups")
+    ledger.population("nobody", "shipping", trained.take([]), of=trained)  # no members, no line
     rest, groups = ledger.lines()
     assert (rest.trainings, groups.trainings) == (1, 2)
+    assert (rest.contender, groups.contender) == ("", "groups")
     assert (rest.joint_runs, groups.joint_runs) == (1.0, 1.5)
     assert (rest.seconds, groups.seconds) == (pytest.approx(12), pytest.approx(18))
 
 
 def test_measuring_is_a_cost_of_deciding(engine: Engine) -> None:
     ledger = Ledger.of(engine, 6)
-    ledger.measured("measure: joint run", trainings=1, examples=A_RUN + 187, seconds=5.0)
+    cost = Cost(trainings=1, examples=A_RUN + 187, seconds=5.0)
+    ledger.measured("measure: joint run", cost)
+    ledger.measured("measure: task sets", None)  # none were sampled
     (line,) = ledger.lines()
     assert line.stage == "measure: joint run"
     assert line.examples == A_RUN + 187
@@ -70,7 +76,7 @@ def test_measuring_is_a_cost_of_deciding(engine: Engine) -> None:
 
 def test_trees_are_not_counted_in_flops(engine: Engine) -> None:
     ledger = Ledger.of(engine, 6)
-    ledger.trees("LightGBM", 21, 3.5)
+    ledger.models(Trees(learner=LightGBMTrees()), 21, 3.5)
     (line,) = ledger.lines()
     assert (line.stage, line.trainings, line.examples, line.seconds) == (
         "trees (LightGBM)",

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from tiny import make_data
 
-from cotrain.engine.member import Recipe
+from cotrain.engine.recipe import Recipe
 from cotrain.transfer.few_rows import MOST_TARGETS, few_shot_cost, largest_targets, usable
 from cotrain.transfer.few_shot import FewShot, over_seeds, over_seeds_and_rows
 

@@ -16,7 +16,8 @@ from tiny import OPTIMIZERS, make_development, small_engine, train
 
 from cotrain import InputError
 from cotrain.engine.engine import Engine
-from cotrain.engine.member import Change, Member, Recipe
+from cotrain.engine.member import Change, Member
+from cotrain.engine.recipe import Recipe
 from cotrain.measure.measurement import Measurement
 from cotrain.weighting import (
     PB2,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.recipe import Recipe
 
 
 def gradients_kept(member: Member) -> int:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from cotrain.engine.cohorts import checkpoint
 from cotrain.engine.cohorts.workers import Report, Turn, Workers, advance
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.trained import Trained, from_progress, merge
 from cotrain.folder import RunFolder
 

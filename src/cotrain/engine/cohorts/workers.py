@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.cohorts.checkpoint import finished
 from cotrain.engine.executors.base import Executor
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.trained import task_scores
 from cotrain.engine.training import Progress, predict_outputs, start, train_cohort
 from cotrain.errors import InputError

@@ -1,4 +1,4 @@
-"""How alike tasks' gradients are: the result of :class:`~cotrain.measure.gradients.instrument.Gradients`."""
+"""How alike the gradients of tasks are, over a training: cosines, conflicts and sizes."""
 
 from __future__ import annotations
 

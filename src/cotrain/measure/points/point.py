@@ -2,8 +2,8 @@
 
 Instruments know nothing of networks: they ask a point for the tasks' losses and gradients, and for the
 losses somewhere else. :class:`~cotrain.measure.points.model_point.ModelPoint` is a point of anyone's
-training loop, :class:`~cotrain.measure.points.engine_point.EnginePoint` one of the population engine. Looking leaves no
-trace: parameters, buffers, optimizer and random state are bit for bit what they were.
+training loop, :class:`~cotrain.measure.points.engine_point.EnginePoint` one of the population engine.
+Looking leaves no trace: parameters, buffers, optimizer and random state are bit for bit what they were.
 Letters: T tasks, C candidates, B rows.
 """
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from cotrain.engine.loss_weighting import FIXED, LossWeighting
-from cotrain.engine.member import Member, Recipe, one_hot
+from cotrain.engine.member import Member, one_hot
 from cotrain.engine.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
+from cotrain.engine.recipe import Recipe
 from cotrain.errors import InputError
 from cotrain.studies.ranges import check_between, check_least
 

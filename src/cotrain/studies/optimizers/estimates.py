@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import sem, t
 
 from cotrain.results import Interval
-from cotrain.run.bootstrap import LEVEL, interval
+from cotrain.stats import LEVEL, interval
 from cotrain.studies.optimizers.pareto import pareto_optimal
 
 Array = NDArray[np.float64]

@@ -22,8 +22,6 @@ from cotrain.figures.style import Figure
 from cotrain.folder import RunFolder
 from cotrain.measure.measurement import Measurement
 from cotrain.results import Interval
-from cotrain.run.result_file import drop_working_files
-from cotrain.run.stages import claim_for
 from cotrain.studies.finding import Finding, Section
 from cotrain.studies.optimizers import estimates as numbers
 from cotrain.studies.optimizers import sections
@@ -189,17 +187,12 @@ def study_optimizers(
         for part in (splits.development.train, splits.development.valid):
             check_images(part.inputs, images)
     folder, grid = RunFolder(Path(out)), grid or OptimizerGrid()
-    claim_for(
-        folder,
-        splits,
-        title,
-        verb="study optimizers",
-        settings={"grid": repr(grid), "images": images},
-    )
+    asked = {"grid": repr(grid), "images": images}
+    folder.claim(splits.identity(verb="study optimizers", title=title, settings=asked))
     if not folder.has(RESULT):
         trainer = OptimizerTrainer(splits=splits, folder=folder, grid=grid, watch=watch)
         _study(trainer, images).save(folder.path(RESULT))
-    drop_working_files(folder)
+    folder.drop_working_files()
     return OptimizerStudy.load(folder.path(RESULT))
 
 
@@ -219,7 +212,7 @@ def _study(trainer: OptimizerTrainer, images: tuple[int, int] | None) -> Optimiz
     uniform = valid[np.arange(len(rates)), 0, chosen[:, 0]]  # [O, S, T]
     losses = relative_loss(tasks, uniform, base_valid)[..., np.isfinite(base_valid)]
     steady = best_rate(losses.mean(axis=2))
-    test = trainer.open_test()
+    test = trainer.open_test(np.take_along_axis(rates, chosen, axis=1))
     scores = np.stack([[trainer.test(t, test) for t in row] for row in together])
     robustness = np.zeros((1, 2, seeds, 0, len(tasks)))
     if images is not None:

@@ -14,14 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from cotrain.data.dataset import Splits, TaskData
+from cotrain.engine.build import build_engine
 from cotrain.engine.engine import Engine, Update, Watch
 from cotrain.engine.member import Member
+from cotrain.engine.recipe import recipe_for
 from cotrain.folder import RunFolder
-from cotrain.run.budget import recipe_for
-from cotrain.run.measured import Cost
-from cotrain.run.selection import settled
-from cotrain.run.settings import Settings
-from cotrain.run.stages import build_engine
+from cotrain.results import Cost
+from cotrain.studies.decision import StudyDesign
 from cotrain.studies.optimizers.contestants import OptimizerGrid
 from cotrain.studies.optimizers.inter_task import compare_gradients
 from cotrain.studies.optimizers.pareto import relative_loss
@@ -58,10 +57,10 @@ class OptimizerTrainer:
         return build_engine(
             self.folder,
             development,
-            None,
-            Settings(widths=self.grid.widths, low_precision=False),
             replace(recipe, weight_decay=1.0),
-            self.watch,
+            widths=self.grid.widths,
+            low_precision=False,
+            watch=self.watch,
         )
 
     def cost(self) -> Cost:
@@ -134,9 +133,18 @@ class OptimizerTrainer:
             self.watch(Update(stage="gradients", done=o + 1, total=total, loss=float("nan")))
         return np.stack(found)
 
-    def open_test(self) -> TaskData:
-        """The test rows: all rates are chosen, and nothing is chosen afterwards."""
-        return self.splits.test.open_for(settled(self.splits.tasks))
+    def open_test(self, chosen: Array) -> TaskData:
+        """The test rows, in exchange for the ``[O, M]`` learning rates that were chosen.
+
+        Nothing is chosen afterwards.
+        """
+        compared = [
+            f"{contestant.name}, {method.name}, learning rate {rate:g}"
+            for contestant, rates in zip(self.grid.contestants, chosen, strict=True)
+            for method, rate in zip(self.grid.methods, rates, strict=True)
+        ]
+        design = StudyDesign(tasks=self.splits.tasks, compared=tuple(compared))
+        return self.splits.test.open_for(design)
 
     def test(self, tuned: Tuned, test: TaskData) -> Array:
         """``[1 + R, K, T]`` scores on the test rows, then on R draws of them."""

@@ -18,7 +18,7 @@ from cotrain.engine.engine import Engine, Update
 from cotrain.engine.member import Member
 from cotrain.engine.trained import Models, predict
 from cotrain.engine.tuning import member_scores
-from cotrain.run.measured import Cost
+from cotrain.results import Cost
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]

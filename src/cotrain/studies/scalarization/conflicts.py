@@ -19,7 +19,7 @@ from cotrain.engine.member import Member
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import start, train_cohort
 from cotrain.measure.gradients.similarity import COSINE, compared, conflicts
-from cotrain.run.measured import Cost
+from cotrain.results import Cost
 from cotrain.studies.looking import Looking
 from cotrain.studies.scalarization.pairs import Pair
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cotrain.results import Interval
-from cotrain.run.bootstrap import interval
+from cotrain.stats import interval
 from cotrain.studies.scalarization.pairs import UNIFORM
 from cotrain.studies.scalarization.scores import PairScores, known_mean
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.member import Member
 from cotrain.folder import RunFolder
-from cotrain.run.selection import Choice, settled
+from cotrain.studies.decision import StudyDesign
 from cotrain.studies.scalarization.pairs import UNIFORM, Grid, Pair, Size, Vectors
 from cotrain.tasks import Task
 
@@ -41,7 +42,7 @@ class Trainer(Protocol):
         ...
 
     def test(
-        self, choice: Choice, size: Size, members: Sequence[Member], rows: Sequence[int]
+        self, decision: FinishedDecision, size: Size, members: Sequence[Member], rows: Sequence[int]
     ) -> Array:
         """``[1 + R, len(rows), T]`` test scores of some members: on all test rows, and on R draws."""
         ...
@@ -118,9 +119,14 @@ def collect(
         trainer.conflicts(size, [members[row] for row in own.rows[uniform].flat], looked)
         for size, own in zip(sizes, tuned, strict=True)
     ]
-    choice = settled(tasks)
+    compared = [
+        f"{members[row].name} in {size}, learning rate {members[row].learning_rate:g}"
+        for size, own in zip(sizes, tuned, strict=True)
+        for row in own.rows.ravel().tolist()
+    ]
+    decision = StudyDesign(tasks=tuple(tasks), compared=tuple(compared))
     test = [
-        trainer.test(choice, size, members, own.rows.ravel().tolist())
+        trainer.test(decision, size, members, own.rows.ravel().tolist())
         for size, own in zip(sizes, tuned, strict=True)
     ]
     shape = (-1, len(sizes), *tuned[0].rows.shape, len(tasks))  # [1 + R, S, U, K, T]

@@ -19,9 +19,7 @@ from cotrain.data.dataset import Splits
 from cotrain.engine.engine import Watch
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
-from cotrain.run.measured import Cost
-from cotrain.run.result_file import drop_working_files
-from cotrain.run.stages import claim_for
+from cotrain.results import Cost
 from cotrain.studies.finding import Finding, Section
 from cotrain.studies.scalarization import sections
 from cotrain.studies.scalarization.estimates import (
@@ -112,9 +110,11 @@ def study_scalarization(
     """
     folder, train = RunFolder(Path(out)), splits.development.train
     pairs = draw_pairs(train, most=grid.most_pairs, seed=grid.seed)
-    claim_for(folder, splits, title, verb="study scalarization", settings=dataclasses.asdict(grid))
+    folder.claim(
+        splits.identity(verb="study scalarization", title=title, settings=dataclasses.asdict(grid))
+    )
     if folder.has(RESULT):
-        drop_working_files(folder)
+        folder.drop_working_files()
         return read_scalarization(folder)
     trainer = EngineTrainer(splits=splits, folder=folder, grid=grid, watch=watch)
     scores = collect(trainer, splits.tasks, pairs, grid)
@@ -135,7 +135,7 @@ def study_scalarization(
         **_by_pair(scores),
     )
     folder.write_json(RESULT, dataclasses.asdict(study))
-    drop_working_files(folder)
+    folder.drop_working_files()
     return read_scalarization(folder)
 
 

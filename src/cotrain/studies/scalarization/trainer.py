@@ -10,17 +10,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.data.dataset import Splits
+from cotrain.data.dataset import FinishedDecision, Splits
+from cotrain.engine.build import build_engine
 from cotrain.engine.engine import Engine, Update, Watch, cohort_size
 from cotrain.engine.member import Member
+from cotrain.engine.recipe import recipe_for
 from cotrain.engine.trained import Trained
 from cotrain.engine.tuning import member_scores
 from cotrain.folder import RunFolder
-from cotrain.run.budget import recipe_for
-from cotrain.run.measured import Cost
-from cotrain.run.selection import Choice
-from cotrain.run.settings import Settings
-from cotrain.run.stages import build_engine
+from cotrain.results import Cost
 from cotrain.studies.redrawn import redrawn_scores
 from cotrain.studies.scalarization.conflicts import conflict_shares
 from cotrain.studies.scalarization.pairs import Grid, Pair, Size
@@ -86,10 +84,10 @@ class EngineTrainer:
         return shares
 
     def test(
-        self, choice: Choice, size: Size, members: Sequence[Member], rows: Sequence[int]
+        self, decision: FinishedDecision, size: Size, members: Sequence[Member], rows: Sequence[int]
     ) -> Array:
         """Reads the cohorts back and lets some of their members predict."""
-        test, wanted = self.splits.test.open_for(choice), {members[row]: row for row in rows}
+        test, wanted = self.splits.test.open_for(decision), {members[row]: row for row in rows}
         found: dict[Member, Array] = {}
         for trained in self._cohorts(size, members):
             part = trained.select(wanted.__contains__)
@@ -104,10 +102,10 @@ class EngineTrainer:
         return build_engine(
             RunFolder(self.folder.path(f"population/{size}")),
             development,
-            None,
-            Settings(widths=size.widths, low_precision=self.grid.low_precision),
             recipe_for(len(development.train), seed=self.grid.seed),
-            self.watch,
+            widths=size.widths,
+            low_precision=self.grid.low_precision,
+            watch=self.watch,
         )
 
     def _cohorts(self, size: Size, members: Sequence[Member]) -> Iterator[Trained]:

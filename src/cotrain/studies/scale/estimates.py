@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.results import Interval
-from cotrain.run.bootstrap import interval
+from cotrain.stats import interval
 from cotrain.studies.scale.scores import BY_VALIDATION, ScaleScores
 
 Array = NDArray[np.float64]

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cotrain.data.dataset import FinishedDecision
 from cotrain.folder import RunFolder
-from cotrain.run.selection import Choice, settled
+from cotrain.studies.decision import StudyDesign
 from cotrain.studies.scale.sets import ScalePlan, SourceSet
 from cotrain.tasks import Task
 
@@ -52,7 +53,7 @@ class Trainer(Protocol):
         """``[X, K]`` validation scores of a target from every set's encoder."""
         ...
 
-    def test(self, choice: Choice, target: int, sets: Sequence[SourceSet]) -> Array:
+    def test(self, decision: FinishedDecision, target: int, sets: Sequence[SourceSet]) -> Array:
         """``[X, K]`` its test scores."""
         ...
 
@@ -114,8 +115,9 @@ def collect(
     """
     stage_one = trainer.pretrain(plan.sets)
     valid = np.stack([trainer.finetune(target, plan.sets) for target in targets], axis=1)
-    choice = settled(tasks)
-    test = np.stack([trainer.test(choice, target, plan.sets) for target in targets], axis=1)
+    compared = [f"{own} → {tasks[t].name}" for t in targets for own in plan.sets]
+    decision = StudyDesign(tasks=tuple(tasks), compared=tuple(compared))
+    test = np.stack([trainer.test(decision, target, plan.sets) for target in targets], axis=1)
     return ScaleScores(
         targets=tuple(tasks[t].name for t in targets),
         family=tuple(family),

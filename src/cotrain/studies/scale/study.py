@@ -21,8 +21,6 @@ from cotrain.data.identity import label_key, row_keys
 from cotrain.engine.engine import Watch
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
-from cotrain.run.result_file import drop_working_files
-from cotrain.run.stages import claim_for
 from cotrain.studies.finding import Finding, Section
 from cotrain.studies.scale import findings, sections
 from cotrain.studies.scale.estimates import ScaleEstimates, estimates, related_groups
@@ -150,9 +148,9 @@ def study_scale(
     order = sorted(range(len(sources)), key=lambda s: label_key(development.train, s))
     plan = plan_sets(order, source_sizes(development.train), groups, grid)
     settings = dataclasses.asdict(grid) | {"targets": tuple(targets), "families": dict(families)}
-    claim_for(folder, splits, title, verb="study scale", settings=settings)
+    folder.claim(splits.identity(verb="study scale", title=title, settings=settings))
     if folder.has(RESULT):
-        drop_working_files(folder)
+        folder.drop_working_files()
         return read_scale(folder)
     own = [families.get(names[t]) for t in at]
     family = [plan.groups.index(g) if g in plan.groups else BY_VALIDATION for g in own]
@@ -163,7 +161,7 @@ def study_scale(
     study = make_study(scores, plan, groups, called, grid, title=title, notes=notes)
     scores.write(folder, [one.sources for one in study.sets])
     folder.write_json(RESULT, dataclasses.asdict(study))
-    drop_working_files(folder)
+    folder.drop_working_files()
     return read_scale(folder)
 
 

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.data.dataset import Splits
+from cotrain.data.dataset import FinishedDecision, Splits
 from cotrain.engine.engine import Update, Watch
 from cotrain.engine.state import Tensors
 from cotrain.folder import RunFolder
-from cotrain.run.selection import Choice
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import ScaleGrid, SourceSet
 from cotrain.transfer import (
@@ -76,9 +75,9 @@ class EngineTrainer:
         """All sets and settings side by side, seed by seed."""
         return self._order(self._finetuned(target, sets).valid, sets)
 
-    def test(self, choice: Choice, target: int, sets: Sequence[SourceSet]) -> Array:
+    def test(self, decision: FinishedDecision, target: int, sets: Sequence[SourceSet]) -> Array:
         """Reads the networks back and lets them predict."""
-        test = self.splits.test.open_for(choice)
+        test = self.splits.test.open_for(decision)
         return self._order(self._finetuned(target, sets).scores(only_target(test, target)), sets)
 
     def _populations(self, sets: Sequence[SourceSet]) -> list[list[SourceSet]]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.member import Member
-from cotrain.run.selection import Choice
 from cotrain.studies.scalarization.pairs import Pair, Size
 
 Array = NDArray[np.float64]
@@ -59,7 +59,7 @@ class Planted:
         return 0.3 + np.array(own) * 2
 
     def test(
-        self, choice: Choice, size: Size, members: Sequence[Member], rows: Sequence[int]
+        self, decision: FinishedDecision, size: Size, members: Sequence[Member], rows: Sequence[int]
     ) -> Array:
         self.said.append(f"test {size}")
         assert all(members[row].learning_rate == BEST_RATE for row in rows)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.run.selection import Choice
+from cotrain.data.dataset import FinishedDecision
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import SourceSet
 
@@ -50,7 +50,7 @@ class PlantedScale:
         self.said.append(f"finetune {target}")
         return self._scores(target, sets, 0)
 
-    def test(self, choice: Choice, target: int, sets: Sequence[SourceSet]) -> Array:
+    def test(self, decision: FinishedDecision, target: int, sets: Sequence[SourceSet]) -> Array:
         self.said.append(f"test {target}")
         return self._scores(target, sets, 1)
 

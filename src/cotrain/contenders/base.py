@@ -1,0 +1,225 @@
+"""What a contender is: something that could be shipped, and what a run must know of it.
+
+A contender says which members it wants trained, who of the trained members speaks for a task, what it costs
+at most, and whom it is compared with. Most are populations of networks (:class:`NetworkContender`); some
+train models of their own on the table's columns (:class:`ModelContender`).
+Letters: T tasks, P members, S seeds, N rows, F columns.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cotrain.data.dataset import Development, Splits, TaskData
+from cotrain.engine.engine import Engine
+from cotrain.engine.member import Kind, Member, indicator
+from cotrain.engine.recipe import Recipe
+from cotrain.engine.trained import Trained
+from cotrain.engine.tuning import Setting, at_setting
+from cotrain.grouping.membership import Membership
+from cotrain.results import Cost, CostLine, Interval
+from cotrain.tasks import Task
+
+Array = NDArray[np.float64]
+Model = Any  # a fitted model of whatever library is behind a contender
+
+BASELINE, DECIDING, SHIPPING = "baseline", "deciding", "shipping"  # what compute is for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a price depends on.
+
+    Args:
+        train: The training rows, with T tasks.
+        recipe: How a full joint run trains.
+        max_groups: Groups at most.
+        tried: Settings tried for every weight vector.
+        seeds: S.
+    """
+
+    train: TaskData
+    recipe: Recipe
+    max_groups: int
+    tried: int
+    seeds: int
+
+    @property
+    def tasks(self) -> int:
+        """T."""
+        return len(self.train.tasks)
+
+    @property
+    def trainings(self) -> int:
+        """Trainings of one weight vector; the tuning run of the best setting is seed 0."""
+        return self.tried + self.seeds - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a run knows by the time it asks.
+
+    Args:
+        tasks: The T tasks.
+        membership: The decided groups; None until they are.
+        tuned: The best member of everything that was tuned so far, by its kind.
+        best: The tuned members of the contenders, by their name.
+    """
+
+    tasks: tuple[Task, ...]
+    membership: Membership | None = None
+    tuned: Mapping[Kind, Member] = field(default_factory=dict)
+    best: Mapping[str, tuple[Member, ...]] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> Membership:
+        """The decided groups, once they are."""
+        assert self.membership is not None, "asked before the groups were decided"
+        return self.membership
+
+    @property
+    def joint(self) -> Member:
+        """The tuned network of all tasks with uniform weights."""
+        everyone = indicator(set(range(len(self.tasks))), len(self.tasks))
+        return self.tuned[Member(name="joint", weights=everyone).kind]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """What a search of a contender's own found.
+
+    Args:
+        best: The member that stands for the contender, from its first seed.
+        trained: It, trained.
+        everyone: All that was trained to find it, itself included.
+    """
+
+    best: Member
+    trained: Trained
+    everyone: Trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exam:
+    """What there is once the test split is open, for what a contender wants to say besides its scores.
+
+    Args:
+        engine: Of the run, with its folder.
+        test: The opened test rows.
+        predictions: For each task, contender → ``[S, N, ...]`` predictions.
+        overall: ``a - b`` → difference of mean test scores.
+        costs: The ledger so far.
+        terms: Of the run; its recipe is that of a full joint run, the engine's may be shorter.
+        seed: Of the run.
+        enter: Enters further compute into the ledger: stage, cost, purpose.
+    """
+
+    engine: Engine
+    test: TaskData
+    predictions: Sequence[Mapping[str, Array]]
+    overall: Mapping[str, Interval]
+    costs: Sequence[CostLine]
+    terms: Terms
+    seed: int
+    enter: Callable[[str, Cost, str], None]
+
+
+class Contender(ABC):
+    """Something that could be shipped.
+
+    Class attributes: ``name`` heads its column in every report; ``purpose`` says what its compute is for
+    (``baseline`` or ``shipping``), ``tuning_purpose`` what that of its tuning is for; ``compared_with``
+    names the contenders over which the report shows its gain.
+    """
+
+    name: ClassVar[str]
+    purpose: ClassVar[str] = SHIPPING
+    tuning_purpose: ClassVar[str] = SHIPPING
+    compared_with: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def label(self) -> str:
+        """Its name with what tells two of the kind apart, as the ledger and the run folder have it."""
+        return self.name
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a run folder must remember to be continued with the same contender."""
+        return {}
+
+    def price(self, terms: Terms) -> float:
+        """Compute of its networks at most, in joint runs."""
+        return 0.0
+
+    def check(self, splits: Splits) -> tuple[str, ...]:
+        """What a reader should know of it and these data.
+
+        Raises:
+            InputError: If it cannot serve these data, before anything is trained.
+        """
+        return ()
+
+    def equip(self, engine: Engine) -> Engine:
+        """The engine with what its members need."""
+        return engine
+
+    def given(self) -> tuple[CostLine, ...]:
+        """What was spent on it before the run, to be shown in the bill."""
+        return ()
+
+    def examine(self, exam: Exam) -> tuple[str, ...]:
+        """Sentences for the report that need more than its scores."""
+        return ()
+
+
+class NetworkContender(Contender):
+    """A contender of networks: some members, and who of them speaks for a task."""
+
+    needs_measuring: ClassVar[bool] = True  # False: it is tuned before anything is measured
+
+    @abstractmethod
+    def members(self, context: Context) -> Sequence[Member]:
+        """The weight vectors it wants, at any setting; those of a kind that is trained anyway are free."""
+
+    def candidate(self, member: Member, setting: Setting) -> Member:
+        """A wanted member at one setting of the tuning grid."""
+        return at_setting(member, setting)
+
+    def search(self, engine: Engine, context: Context) -> Tuned | None:
+        """Find its member in a way of its own; None if tuning ``members`` over the grid is all it needs."""
+        return None
+
+    @abstractmethod
+    def speakers(self, task: int, context: Context) -> Sequence[tuple[float, Kind]]:
+        """Shares of the members, by their kind, in the prediction of a task."""
+
+
+class ModelContender(Contender):
+    """A contender that fits models of its own to each task's labelled rows of the table's columns."""
+
+    @abstractmethod
+    def fit(self, development: Development, task: int, *, tried: int, seeds: int) -> list[Model]:
+        """``[S]`` models of a task, tuned over at most so many settings on the validation rows."""
+
+    @abstractmethod
+    def predict(self, task: Task, model: Model, columns: Array) -> Array:
+        """``[N]`` probabilities or standardised values, or ``[N, classes]`` of ``[N, F]`` columns."""
+
+    @abstractmethod
+    def save(self, models: list[Model], path: Path) -> None:
+        """Write the models of a task into a file, without pickle."""
+
+    @abstractmethod
+    def load(self, path: Path) -> list[Model]:
+        """Read what :meth:`save` wrote, refusing anything else."""
+
+    def trainings(self, terms: Terms) -> int:
+        """Models that it fits for a task."""
+        return terms.trainings

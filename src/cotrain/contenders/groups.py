@@ -1,0 +1,34 @@
+"""One network for each of the groups that were decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cotrain.contenders.base import DECIDING, Context, NetworkContender, Terms
+from cotrain.engine.member import Kind, Member
+
+
+class Groups(NetworkContender):
+    """One network for each group; a task is predicted by the networks of the groups that serve it."""
+
+    name = "groups"
+    tuning_purpose = DECIDING
+    compared_with = ("joint", "single")
+
+    def price(self, terms: Terms) -> float:
+        """As many networks as there may be groups."""
+        return terms.max_groups * terms.trainings if terms.tasks > 1 else 0.0
+
+    def members(self, context: Context) -> Sequence[Member]:
+        """The groups' weight vectors."""
+        return [
+            Member(name=f"group/{g}", weights=weights)
+            for g, weights in enumerate(context.groups.weights)
+        ]
+
+    def speakers(self, task: int, context: Context) -> Sequence[tuple[float, Kind]]:
+        """The groups that serve the task, by their shares."""
+        return [
+            (share, Member(name="", weights=weights).kind)
+            for share, weights in context.groups.speakers(task)
+        ]

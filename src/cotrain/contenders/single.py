@@ -1,0 +1,31 @@
+"""One network a task: the baseline that training together has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cotrain.contenders.base import BASELINE, Context, NetworkContender, Terms
+from cotrain.engine.member import Kind, Member, one_hot
+
+
+class Single(NetworkContender):
+    """One network for each task, trained on its labels alone (one-hot weights)."""
+
+    name = "single"
+    purpose = tuning_purpose = BASELINE
+    needs_measuring = False
+
+    def price(self, terms: Terms) -> float:
+        """T networks; a single task's network is the joint one."""
+        return terms.tasks * terms.trainings if terms.tasks > 1 else 0.0
+
+    def members(self, context: Context) -> Sequence[Member]:
+        """The unit vectors."""
+        return [self._member(t, context) for t in range(len(context.tasks))]
+
+    def speakers(self, task: int, context: Context) -> Sequence[tuple[float, Kind]]:
+        """The task's own network."""
+        return [(1.0, self._member(task, context).kind)]
+
+    def _member(self, task: int, context: Context) -> Member:
+        return Member(name=f"{self.name}/{task}", weights=one_hot(task, len(context.tasks)))

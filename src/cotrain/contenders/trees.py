@@ -1,0 +1,48 @@
+"""Gradient-boosted trees, one model a task: the honest alternative to every network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cotrain.baselines.boosted import HistTrees, TreeLearner, fit_task, tree_data
+from cotrain.contenders.base import BASELINE, Array, Model, ModelContender
+from cotrain.data.dataset import Development
+from cotrain.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trees(ModelContender):
+    """Boosted trees for each task, tuned and averaged over seeds as the networks are.
+
+    Args:
+        learner: The library behind.
+    """
+
+    name = "trees"
+    purpose = tuning_purpose = BASELINE
+    compared_with = ("single",)
+
+    learner: TreeLearner = field(default_factory=HistTrees)
+
+    @property
+    def label(self) -> str:
+        """With the library's name."""
+        return f"{self.name} ({self.learner.name})"
+
+    def fit(self, development: Development, task: int, *, tried: int, seeds: int) -> list[Model]:
+        """Tune on seed 0, then train the best candidate from the other seeds too."""
+        data = tree_data(development, task)
+        return fit_task(self.learner, lambda _: data, candidates=tried, seeds=seeds)
+
+    def predict(self, task: Task, model: Model, columns: Array) -> Array:
+        """Probabilities or standardised values by one model."""
+        return self.learner.predict(task, model, columns)
+
+    def save(self, models: list[Model], path: Path) -> None:
+        """In the library's own format."""
+        self.learner.save(models, path)
+
+    def load(self, path: Path) -> list[Model]:
+        """From the library's own format."""
+        return self.learner.load(path)

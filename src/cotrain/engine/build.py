@@ -1,0 +1,93 @@
+"""The engine of a run: the network, the executor that calibration chose, and the cut into cohorts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+from cotrain.data.dataset import Development
+from cotrain.engine.cohorts.local import HERE
+from cotrain.engine.cohorts.workers import Cluster, Cut
+from cotrain.engine.engine import Engine, Watch
+from cotrain.engine.executors.calibrate import Calibration, Trial, calibrate, candidates, named
+from cotrain.engine.models.losses import starting_bias
+from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.multitask import Architecture, shared_rows
+from cotrain.engine.recipe import Recipe
+from cotrain.folder import RunFolder
+
+Encoder = Callable[[], nn.Module]
+"""Returns a fresh module that maps a batch of inputs to ``[B, features]``."""
+
+WIDTHS = (256, 256)  # hidden layers of the built-in encoder
+
+
+def architecture_of(
+    development: Development, encoder: Encoder | None = None, widths: Sequence[int] = WIDTHS
+) -> Architecture:
+    """The network of a run: the user's encoder or the built-in MLP, under one fused head."""
+    train = development.train
+    inputs = train.inputs[0].numel()
+    return Architecture(
+        encoder=encoder or (lambda: MLP(inputs, widths=widths)),
+        sample=train.inputs[:1],
+        bias=starting_bias(train.tasks, train.targets, train.mask),
+        rows=shared_rows(train.tasks),
+    )
+
+
+def build_engine(
+    folder: RunFolder,
+    development: Development,
+    recipe: Recipe,
+    *,
+    encoder: Encoder | None = None,
+    widths: Sequence[int] = WIDTHS,
+    low_precision: bool = True,
+    watch: Watch = lambda _: None,
+    cluster: Cluster = HERE,
+) -> Engine:
+    """The engine with the executor that calibration chose; a resumed run keeps the first choice.
+
+    It keeps the first cut into cohorts, too, so a run may be resumed on another cluster, or on none.
+
+    Args:
+        folder: Keeps the choice, checkpoints and finished cohorts.
+        development: Training and validation rows.
+        recipe: How members are trained.
+        encoder: The user's; the built-in MLP unless given.
+        widths: Hidden widths of the built-in MLP.
+        low_precision: Let calibration choose bfloat16 products where they are faster and agree.
+        watch: Called after every epoch.
+        cluster: Where cohorts are trained.
+    """
+    architecture = architecture_of(development, encoder, widths)
+    if folder.has("engine.json"):
+        calibration, cut = _read_choice(folder)
+    else:
+        cut = cluster.cut()
+        executors = candidates(architecture, low_precision=low_precision)
+        calibration = calibrate(executors, architecture, development.train, recipe)
+        facts = dataclasses.asdict(calibration) | {"cut": dataclasses.asdict(cut)}
+        folder.write_json("engine.json", facts)
+    return Engine(
+        architecture=architecture,
+        development=development,
+        recipe=recipe,
+        executor=named(architecture, calibration.chosen),
+        folder=folder,
+        watch=watch,
+        calibration=calibration,
+        cluster=cluster,
+        cut=cut,
+    )
+
+
+def _read_choice(folder: RunFolder) -> tuple[Calibration, Cut]:
+    facts = folder.read_json("engine.json")
+    trials = tuple(
+        Trial(**trial | {"seconds": float(trial["seconds"])}) for trial in facts["trials"]
+    )
+    return Calibration(chosen=facts["chosen"], trials=trials), Cut(**facts["cut"])

@@ -1,0 +1,89 @@
+"""Who takes part in a run, and what the budget allows each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cotrain.contenders import (
+    Contender,
+    Groups,
+    Joint,
+    Pretrained,
+    Single,
+    Terms,
+    Trees,
+    Weighted,
+)
+from cotrain.data.dataset import Splits
+from cotrain.engine.build import Encoder
+from cotrain.engine.recipe import recipe_for
+from cotrain.engine.tuning import SETTINGS
+from cotrain.run.budget import Allowance, allot, measuring_cost
+from cotrain.run.settings import Settings
+from cotrain.tasks import Task
+from cotrain.transfer.encoder_file import EncoderFile
+
+
+def standard_contenders(
+    tasks: Sequence[Task],
+    settings: Settings,
+    pretrained: EncoderFile | None,
+    allow_overlap: bool,
+    module: Encoder | None,
+) -> tuple[Contender, ...]:
+    """The contenders that the settings ask for, simple ones first.
+
+    Args:
+        tasks: The T tasks.
+        settings: Of the run.
+        pretrained: A pre-finetuned encoder, if there is one.
+        allow_overlap: Let test rows pass that it was trained on.
+        module: The user's own encoder, if there is one.
+    """
+    found: list[Contender] = [Single(), Joint(), Groups()]
+    if pretrained is not None:
+        found.append(
+            Pretrained(
+                encoder=pretrained,
+                allow_overlap=allow_overlap,
+                few_rows=settings.few_rows,
+                learner=settings.trees,
+                module=module,
+                widths=settings.widths,
+                low_precision=settings.low_precision,
+            )
+        )
+    if settings.weights is not None and len(tasks) > 1:
+        found.append(Weighted(weights=settings.weights))
+    return (*found, Trees(learner=settings.trees))
+
+
+def terms_of(splits: Splits, settings: Settings) -> Terms:
+    """What prices depend on, if all settings of the grid are tried."""
+    train = splits.development.train
+    return Terms(
+        train=train,
+        recipe=recipe_for(len(train), seed=settings.seed),
+        max_groups=settings.max_groups,
+        tried=len(SETTINGS),
+        seeds=settings.seeds,
+    )
+
+
+def allowance_of(contenders: Sequence[Contender], settings: Settings, terms: Terms) -> Allowance:
+    """What the budget pays for.
+
+    Raises:
+        InputError: If it is too small.
+    """
+    rows = len(terms.train)
+    return allot(
+        settings.budget,
+        tasks=terms.tasks,
+        candidates=terms.tried,
+        seeds=terms.seeds,
+        price=lambda tried: sum(own.price(replace(terms, tried=tried)) for own in contenders),
+        measuring=lambda short: measuring_cost(terms.tasks, settings, short, rows),
+        recipe=terms.recipe,
+    )
