@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from cotrain.run.stages import build_engine
 from numpy.typing import NDArray
 
 from cotrain import from_arrays
@@ -37,7 +38,6 @@ from cotrain.folder import RunFolder
 from cotrain.results import Contender
 from cotrain.run.selection import Choice
 from cotrain.run.settings import Settings
-from cotrain.run.stages import build_engine
 from cotrain.tasks import score
 from cotrain.transfer import (
     SCRATCH,

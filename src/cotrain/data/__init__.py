@@ -5,6 +5,7 @@ columns mean: tasks to predict and inputs to predict from. :func:`from_table` cu
 three, fits the :class:`Preparation` on the training rows only, and hands out the :class:`Splits`,
 whose test part is sealed until a choice has been made. Labels may be missing anywhere.
 
+>>> from cotrain.data import StratifiedSplit, digits_table, from_table, infer_schema
 >>> table = digits_table()
 >>> schema = infer_schema(table, targets=["is_*", "even", "random"], ignore=["at_*", "c*", "up*"])
 >>> print(*schema.describe()[-3:], sep="\n")
@@ -18,48 +19,56 @@ torch.Size([1438, 64])
 dtype('float32')
 """
 
-from cotrain.data.arrays import from_arrays, from_dataset
-from cotrain.data.build import from_table
-from cotrain.data.check import check_split
-from cotrain.data.columns.infer import infer_schema
-from cotrain.data.dataset import Development, SealedTest, Splits, TaskData
-from cotrain.data.digits import DIGITS_TARGETS, digits_table
-from cotrain.data.domains import from_domains, infer_domains
-from cotrain.data.features.prepare import Preparation
-from cotrain.data.readers.table import read_table
-from cotrain.data.schema import InputColumn, LabelCount, Role, Schema
-from cotrain.data.splits.by_group import GroupSplit
-from cotrain.data.splits.by_time import TimeSplit
-from cotrain.data.splits.parse import parse_split
-from cotrain.data.splits.split import SPLIT_NAMES, RandomSplit, Split, StratifiedSplit
-from cotrain.data.targets import encode_targets
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "DIGITS_TARGETS",
-    "SPLIT_NAMES",
-    "Development",
-    "GroupSplit",
-    "InputColumn",
-    "LabelCount",
-    "Preparation",
-    "RandomSplit",
-    "Role",
-    "Schema",
-    "SealedTest",
-    "Split",
-    "Splits",
-    "StratifiedSplit",
-    "TaskData",
-    "TimeSplit",
-    "check_split",
-    "digits_table",
-    "encode_targets",
-    "from_arrays",
-    "from_dataset",
-    "from_domains",
-    "from_table",
-    "infer_domains",
-    "infer_schema",
-    "parse_split",
-    "read_table",
-]
+from cotrain.lazy import lazy
+
+if TYPE_CHECKING:
+    from cotrain.data.arrays import from_arrays as from_arrays
+    from cotrain.data.arrays import from_dataset as from_dataset
+    from cotrain.data.build import from_table as from_table
+    from cotrain.data.check import check_split as check_split
+    from cotrain.data.columns.infer import infer_schema as infer_schema
+    from cotrain.data.dataset import Development as Development
+    from cotrain.data.dataset import SealedTest as SealedTest
+    from cotrain.data.dataset import Splits as Splits
+    from cotrain.data.dataset import TaskData as TaskData
+    from cotrain.data.digits import DIGITS_TARGETS as DIGITS_TARGETS
+    from cotrain.data.digits import digits_table as digits_table
+    from cotrain.data.domains import from_domains as from_domains
+    from cotrain.data.domains import infer_domains as infer_domains
+    from cotrain.data.features.prepare import Preparation as Preparation
+    from cotrain.data.readers.table import read_table as read_table
+    from cotrain.data.schema import InputColumn as InputColumn
+    from cotrain.data.schema import LabelCount as LabelCount
+    from cotrain.data.schema import Role as Role
+    from cotrain.data.schema import Schema as Schema
+    from cotrain.data.splits.by_group import GroupSplit as GroupSplit
+    from cotrain.data.splits.by_time import TimeSplit as TimeSplit
+    from cotrain.data.splits.parse import parse_split as parse_split
+    from cotrain.data.splits.split import SPLIT_NAMES as SPLIT_NAMES
+    from cotrain.data.splits.split import RandomSplit as RandomSplit
+    from cotrain.data.splits.split import Split as Split
+    from cotrain.data.splits.split import StratifiedSplit as StratifiedSplit
+    from cotrain.data.targets import encode_targets as encode_targets
+else:
+    __getattr__, __all__ = lazy(
+        __name__,
+        {
+            "cotrain.data.arrays": ["from_arrays", "from_dataset"],
+            "cotrain.data.build": ["from_table"],
+            "cotrain.data.check": ["check_split"],
+            "cotrain.data.columns.infer": ["infer_schema"],
+            "cotrain.data.dataset": ["Development", "SealedTest", "Splits", "TaskData"],
+            "cotrain.data.digits": ["DIGITS_TARGETS", "digits_table"],
+            "cotrain.data.domains": ["from_domains", "infer_domains"],
+            "cotrain.data.features.prepare": ["Preparation"],
+            "cotrain.data.readers.table": ["read_table"],
+            "cotrain.data.schema": ["InputColumn", "LabelCount", "Role", "Schema"],
+            "cotrain.data.splits.by_group": ["GroupSplit"],
+            "cotrain.data.splits.by_time": ["TimeSplit"],
+            "cotrain.data.splits.parse": ["parse_split"],
+            "cotrain.data.splits.split": ["SPLIT_NAMES", "RandomSplit", "Split", "StratifiedSplit"],
+            "cotrain.data.targets": ["encode_targets"],
+        },
+    )

@@ -5,6 +5,7 @@ Letters: N rows, T tasks, D inputs, F columns the trees see.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -83,6 +84,14 @@ class TaskData:
         """Row numbers that carry a label of the task, and these labels."""
         at = self.mask[:, task].numpy().nonzero()[0]
         return at, self.targets[:, task].numpy()[at].astype(np.float64)
+
+    def label_key(self, task: int) -> bytes:
+        """A hash of a task's labels: an order by it depends on neither names nor places of tasks."""
+        if self.domains:  # made from each domain's content, wherever its rows stand
+            return self.domains[task].to_bytes(8)
+        labels = (self.targets[:, task], self.mask[:, task])
+        content = b"".join(part.contiguous().numpy().tobytes() for part in labels)
+        return hashlib.sha256(content).digest()
 
     def all_labels(self) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
         """``[T]`` the same of every task."""

@@ -141,6 +141,7 @@ def claimed(
 ) -> RunFolder:
     """The run folder, if it is empty or holds this very run."""
     folder, asked = RunFolder(Path(out)), identity(settings)
+    asked["contenders"] = [contender.label for contender in contenders]
     for contender in contenders:
         asked |= contender.identity
     folder.claim(splits.identity(verb="run", title=title, settings=asked))

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.data.dataset import Development, TaskData
-from cotrain.data.identity import label_key
 from cotrain.engine.member import Member
 from cotrain.folder import RunFolder
 from cotrain.measure.gains.gains import Gains, Sets
@@ -140,7 +139,7 @@ class BySampling:
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
         """See :class:`Ranker`."""
         engine, target = self.run.engine(folder, joint), len(joint.tasks) - 1
-        order = sorted(range(target), key=lambda s: label_key(joint.train, s))
+        order = sorted(range(target), key=joint.train.label_key)
         sets = random_halves(order, self.sets, self.run.seed)
         alone = np.arange(target + 1) == target
         members = [

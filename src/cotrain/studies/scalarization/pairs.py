@@ -12,7 +12,6 @@ from itertools import combinations
 import numpy as np
 
 from cotrain.data.dataset import TaskData
-from cotrain.data.identity import label_key
 from cotrain.engine.member import Member
 from cotrain.errors import InputError
 from cotrain.studies.ranges import check_between, check_least
@@ -104,7 +103,7 @@ def draw_pairs(train: TaskData, *, most: int, seed: int) -> tuple[Pair, ...]:
     tasks = len(train.tasks)
     if tasks < 2:
         raise InputError("a pair needs two tasks, there is one: name more targets")
-    pairs = list(combinations(sorted(range(tasks), key=lambda t: label_key(train, t)), 2))
+    pairs = list(combinations(sorted(range(tasks), key=train.label_key), 2))
     if len(pairs) <= most:
         return tuple(pairs)
     chosen = np.random.default_rng(seed).choice(len(pairs), size=most, replace=False)

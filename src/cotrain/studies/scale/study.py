@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cotrain.data.columns.infer import match
 from cotrain.data.dataset import Splits
-from cotrain.data.identity import label_key, row_keys
+from cotrain.data.identity import row_keys
 from cotrain.engine.engine import Watch
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
@@ -145,7 +145,7 @@ def study_scale(
     overlap = _overlap(splits, sources)
     if overlap and not allow_overlap:
         raise InputError(f"{overlap}: split by group, or say --allow-overlap")
-    order = sorted(range(len(sources)), key=lambda s: label_key(development.train, s))
+    order = sorted(range(len(sources)), key=development.train.label_key)
     plan = plan_sets(order, source_sizes(development.train), groups, grid)
     settings = dataclasses.asdict(grid) | {"targets": tuple(targets), "families": dict(families)}
     folder.claim(splits.identity(verb="study scale", title=title, settings=settings))
