@@ -191,12 +191,21 @@ class Contest:
         self.ledger.models(contender, total * contender.trainings(self.terms), spent)
         return found
 
-    def examine(self, test: TaskData, overall: Mapping[str, Interval], seed: int) -> list[str]:
-        """What the contenders have to say besides their scores, now that the test rows are open."""
+    def examine(
+        self, test: TaskData, found: Predictions, overall: Mapping[str, Interval], seed: int
+    ) -> list[str]:
+        """What the contenders have to say besides their scores, now that the test rows are open.
+
+        Args:
+            test: The opened rows.
+            found: Predictions of them.
+            overall: ``a - b`` → difference of mean test scores.
+            seed: Of the run.
+        """
         exam = Exam(
             engine=self.engine,
             test=test,
-            predictions=self.on(test),
+            predictions=found,
             overall=overall,
             costs=self.ledger.lines(),
             terms=self.terms,

@@ -16,17 +16,16 @@ from cotrain.engine.build import Encoder, build_engine
 from cotrain.engine.cohorts.local import HERE
 from cotrain.engine.cohorts.workers import Cluster
 from cotrain.engine.engine import Watch
-from cotrain.folder import RunFolder
 from cotrain.results import Result
 from cotrain.run.contest import Contest
 from cotrain.run.decision import decide, demands
 from cotrain.run.evaluation import evaluate
-from cotrain.run.field import allowance_of, standard_contenders, terms_of
 from cotrain.run.measured import measure
 from cotrain.run.predictor import Predictor, load, ship
 from cotrain.run.result_file import is_finished, read_result, write_result
 from cotrain.run.selection import select
-from cotrain.run.settings import Settings, identity
+from cotrain.run.settings import Settings
+from cotrain.run.setup import allowance_of, claim, standard_contenders, terms_of
 from cotrain.run.summary import summarize
 from cotrain.transfer.encoder_file import EncoderFile
 
@@ -79,7 +78,7 @@ def plan(
     terms = terms_of(splits, settings)
     allowance = allowance_of(everyone, settings, terms)
     limits = demands([task.name for task in splits.tasks], settings)
-    folder = claimed(out, splits, title, settings, everyone)
+    folder = claim(out, splits, title, settings, everyone)
     if is_finished(folder):
         folder.drop_working_files()
         return read_result(folder), load(out, encoder=encoder, contenders=contenders)
@@ -109,11 +108,11 @@ def plan(
     labels = development.valid.all_labels()
     selection = select(splits.tasks, contest.on_validation(), networks, labels, settings.seed)
     test = splits.test.open_for(selection)
-    counts = development.train.mask.sum(dim=0).tolist()
+    found, counts = contest.on(test), development.train.mask.sum(dim=0).tolist()
     evaluation = evaluate(
-        selection, test, contest.on(test), everyone, decision.membership, counts, settings.seed
+        selection, test, found, everyone, decision.membership, counts, settings.seed
     )
-    remarks = contest.examine(test, evaluation.overall, settings.seed)
+    remarks = contest.examine(test, found, evaluation.overall, settings.seed)
 
     # Say what was found, and keep the models.
     result = summarize(
@@ -130,19 +129,3 @@ def plan(
     ship(contest, selection, splits.preparation, widths=None if encoder else settings.widths)
     write_result(folder, result)
     return read_result(folder), load(out, encoder=encoder, contenders=contenders)
-
-
-def claimed(
-    out: str | Path,
-    splits: Splits,
-    title: str,
-    settings: Settings,
-    contenders: Sequence[Contender],
-) -> RunFolder:
-    """The run folder, if it is empty or holds this very run."""
-    folder, asked = RunFolder(Path(out)), identity(settings)
-    asked["contenders"] = [contender.label for contender in contenders]
-    for contender in contenders:
-        asked |= contender.identity
-    folder.claim(splits.identity(verb="run", title=title, settings=asked))
-    return folder

@@ -1,9 +1,10 @@
-"""Who takes part in a run, and what the budget allows each of them."""
+"""What a run starts from: its contenders, what the budget allows them, and its folder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from cotrain.contenders import (
     Contender,
@@ -19,8 +20,9 @@ from cotrain.data.dataset import Splits
 from cotrain.engine.build import Encoder
 from cotrain.engine.recipe import recipe_for
 from cotrain.engine.tuning import SETTINGS
+from cotrain.folder import RunFolder
 from cotrain.run.budget import Allowance, allot, measuring_cost
-from cotrain.run.settings import Settings
+from cotrain.run.settings import Settings, identity
 from cotrain.tasks import Task
 from cotrain.transfer.encoder_file import EncoderFile
 
@@ -87,3 +89,19 @@ def allowance_of(contenders: Sequence[Contender], settings: Settings, terms: Ter
         measuring=lambda short: measuring_cost(terms.tasks, settings, short, rows),
         recipe=terms.recipe,
     )
+
+
+def claim(
+    out: str | Path,
+    splits: Splits,
+    title: str,
+    settings: Settings,
+    contenders: Sequence[Contender],
+) -> RunFolder:
+    """The run folder, if it is empty or holds this very run."""
+    folder, asked = RunFolder(Path(out)), identity(settings)
+    asked["contenders"] = [contender.label for contender in contenders]
+    for contender in contenders:
+        asked |= contender.identity
+    folder.claim(splits.identity(verb="run", title=title, settings=asked))
+    return folder
