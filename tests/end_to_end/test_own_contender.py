@@ -13,7 +13,7 @@ import pytest
 from cotrain import InputError, Settings, from_arrays, load, plan
 from cotrain.contenders import ModelContender, Terms
 from cotrain.contenders.base import Array, Model
-from cotrain.data.dataset import Development, Splits
+from cotrain.data.dataset import Development, Rows, Splits
 from cotrain.reporting import render_html
 from cotrain.run.selection import Selection, select
 from cotrain.tasks import Kind, Task
@@ -32,9 +32,9 @@ class MeanLabel(ModelContender):
         _, labels = development.train.labels(task)
         return [float(labels.mean())] * seeds
 
-    def predict(self, task: Task, model: Model, columns: Array) -> Array:
+    def predict(self, task: Task, model: Model, rows: Rows) -> Array:
         """A constant."""
-        return np.full(len(columns), model)
+        return np.full(len(rows.columns), model)
 
     def save(self, models: list[Model], path: Path) -> None:
         """As JSON."""

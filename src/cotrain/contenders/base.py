@@ -2,7 +2,7 @@
 
 A contender says which members it wants trained, who of the trained members speaks for a task, what it costs
 at most, and whom it is compared with. Most are populations of networks (:class:`NetworkContender`); some
-train models of their own on the table's columns (:class:`ModelContender`).
+fit models of their own (:class:`ModelContender`).
 Letters: T tasks, P members, S seeds, N rows, F columns.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.data.dataset import Development, Splits, TaskData
+from cotrain.data.dataset import Development, Rows, Splits, TaskData
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Kind, Member, indicator
 from cotrain.engine.recipe import Recipe
@@ -202,15 +202,15 @@ class NetworkContender(Contender):
 
 
 class ModelContender(Contender):
-    """A contender that fits models of its own to each task's labelled rows of the table's columns."""
+    """A contender that fits models of its own to each task's labelled rows."""
 
     @abstractmethod
     def fit(self, development: Development, task: int, *, tried: int, seeds: int) -> list[Model]:
         """``[S]`` models of a task, tuned over at most so many settings on the validation rows."""
 
     @abstractmethod
-    def predict(self, task: Task, model: Model, columns: Array) -> Array:
-        """``[N]`` probabilities or standardised values, or ``[N, classes]`` of ``[N, F]`` columns."""
+    def predict(self, task: Task, model: Model, rows: Rows) -> Array:
+        """``[N]`` probabilities or standardised values, or ``[N, classes]`` probabilities, of N rows."""
 
     @abstractmethod
     def save(self, models: list[Model], path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cotrain.baselines.boosted import HistTrees, TreeLearner, fit_task, tree_data
 from cotrain.contenders.base import BASELINE, Array, Model, ModelContender
-from cotrain.data.dataset import Development
+from cotrain.data.dataset import Development, Rows
 from cotrain.tasks import Task
 
 
@@ -35,9 +35,9 @@ class Trees(ModelContender):
         data = tree_data(development, task)
         return fit_task(self.learner, lambda _: data, candidates=tried, seeds=seeds)
 
-    def predict(self, task: Task, model: Model, columns: Array) -> Array:
+    def predict(self, task: Task, model: Model, rows: Rows) -> Array:
         """Probabilities or standardised values by one model."""
-        return self.learner.predict(task, model, columns)
+        return self.learner.predict(task, model, rows.columns)
 
     def save(self, models: list[Model], path: Path) -> None:
         """In the library's own format."""

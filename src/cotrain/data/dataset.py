@@ -9,7 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,33 @@ from cotrain.tasks import Task
 
 if TYPE_CHECKING:
     from cotrain.data.features.prepare import Preparation
+
+
+class Rows(Protocol):
+    """Rows to predict, as networks and as other models read them."""
+
+    @property
+    def inputs(self) -> Tensor:
+        """``[N, ...]`` float32, what networks read; finite."""
+        ...
+
+    @property
+    def columns(self) -> NDArray[np.float64]:
+        """``[N, F]`` what trees read: NaN where missing, categories as codes."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRows:
+    """Rows without targets.
+
+    Args:
+        inputs: As of :class:`Rows`; likewise below.
+        columns: See there.
+    """
+
+    inputs: Tensor
+    columns: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -246,5 +246,5 @@ class Contest:
                 models = self.models[contender.label][t]
                 yield (
                     contender.name,
-                    np.stack([contender.predict(task, model, data.columns) for model in models]),
+                    np.stack([contender.predict(task, model, data) for model in models]),
                 )

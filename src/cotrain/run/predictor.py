@@ -16,6 +16,7 @@ from torch import Tensor
 from cotrain.baselines.boosted import LightGBMTrees
 from cotrain.contenders.base import Array, Contender, Model, ModelContender
 from cotrain.contenders.trees import Trees
+from cotrain.data.dataset import NewRows, Rows
 from cotrain.engine.build import Encoder
 from cotrain.engine.cohorts.checkpoint import split_models
 from cotrain.engine.executors.base import Executor
@@ -97,12 +98,12 @@ class Predictor:
 
     def probabilities(self, rows: pl.DataFrame | Array | Tensor) -> list[Array]:
         """Per task ``[N]`` or ``[N, classes]`` probabilities, or ``[N]`` values in the user's units."""
-        inputs, columns = self._read(rows)
-        outputs = predict(self.models, self.best_epoch, self.executor, inputs, self.tasks)
+        read = self._read(rows)
+        outputs = predict(self.models, self.best_epoch, self.executor, read.inputs, self.tasks)
         slices = output_slices(self.tasks)
-        return [self._task(t, outputs[:, slices[t]], columns) for t in range(len(self.tasks))]
+        return [self._task(t, outputs[:, slices[t]], read) for t in range(len(self.tasks))]
 
-    def _task(self, t: int, outputs: Tensor, columns: Array) -> Array:
+    def _task(self, t: int, outputs: Tensor, rows: Rows) -> Array:
         task, share = self.tasks[t], self.shares[:, t] * (self.best_epoch[:, t] > 0)
         parts = []
         if share.any():
@@ -110,12 +111,12 @@ class Predictor:
             parts.append(network.mean(axis=0))
         if t in self.models_of:
             fitted_by, models = self.models_of[t]
-            found = [fitted_by.predict(task, model, columns) for model in models]
+            found = [fitted_by.predict(task, model, rows) for model in models]
             parts.append(np.mean(found, axis=0))
         value = parts[0] if len(parts) == 1 else blend(*parts)
         return np.asarray(value * task.scale + task.mean) if task.kind is Kind.REGRESSION else value
 
-    def _read(self, rows: pl.DataFrame | Array | Tensor) -> tuple[Tensor, Array]:
+    def _read(self, rows: pl.DataFrame | Array | Tensor) -> Rows:
         if self.preparation is None:
             if isinstance(rows, pl.DataFrame):
                 raise InputError("this run was trained on arrays: predict from an array")
@@ -124,11 +125,11 @@ class Predictor:
                 raise InputError(
                     f"inputs {tuple(inputs.shape)} must be finite, [rows, {self.input_shape}]"
                 )
-            return inputs, inputs.flatten(1).double().numpy()
+            return NewRows(inputs=inputs, columns=inputs.flatten(1).double().numpy())
         if not isinstance(rows, pl.DataFrame):
             raise InputError("this run was trained on a table: predict from a polars DataFrame")
         inputs = torch.from_numpy(self.preparation.network_inputs(rows))
-        return inputs, self.preparation.tree_columns(rows)
+        return NewRows(inputs=inputs, columns=self.preparation.tree_columns(rows))
 
 
 def ship(
