@@ -136,7 +136,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
         "population/tune-0.checkpoint.safetensors",
         "population/tune-0.safetensors",
         "affinity.safetensors",
-        "trees/0.json",
+        "models/3-0.json",
         "model/*",
     ],
 )

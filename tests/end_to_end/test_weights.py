@@ -29,7 +29,7 @@ def test_searched_weights_are_a_contender(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     result = finished(folder)
     runs = {line["stage"]: line for line in result["costs"]}
-    assert runs["find weights"]["trainings"] == 12 + 1  # the schedule again, from a fresh seed
+    assert runs["search weighted"]["trainings"] == 12 + 1  # the schedule again, from a fresh seed
     assert runs["weighted, all seeds"]["trainings"] == 1
     spent = sum(float(line["joint_runs"]) for stage, line in runs.items() if "trees" not in stage)
     assert spent <= 16
@@ -65,7 +65,7 @@ def test_adaptive_weights_are_tuned_like_the_others(weights: str, tmp_path: Path
     assert outcome.code == 0, outcome.err
     result = finished(folder)
     runs = {line["stage"]: line["trainings"] for line in result["costs"]}
-    assert runs["find weights"] == runs["tune single and joint"] / 4  # one vector of four
+    assert runs["tune weighted"] == runs["tune joint"] == runs["tune single"] / 3  # one vector
     assert result["overall"]["weighted - joint"]["value"] != 0
     assert not (folder / "weights.json").exists()
 

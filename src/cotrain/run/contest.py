@@ -125,7 +125,7 @@ class Contest:
         trained = self.engine.train(stage, asked)
         best = tuned(trained, self.engine.development.valid, len(wanted))
         rows = dict(zip(map(id, trained.members), range(len(asked)), strict=True))
-        for contender in dict.fromkeys(own for own, _ in wanted):
+        for contender in {own.name: own for own, _ in wanted}.values():
             places = [at for at, (own, _) in enumerate(wanted) if own is contender]
             part = [s * len(wanted) + at for s in range(len(grid)) for at in places]
             self.ledger.population(

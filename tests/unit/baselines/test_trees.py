@@ -62,7 +62,7 @@ def data_of(kind: str, rows: int = 120) -> TreeData:
 @pytest.mark.parametrize("learner", LEARNERS, ids=IDS)
 def test_round_trip(learner: TreeLearner, kind: str, tmp_path: Path) -> None:
     data = data_of(kind)
-    models = fit_task(learner, data, candidates=1, seeds=2)
+    models = fit_task(learner, lambda _: data, candidates=1, seeds=2)
     assert len(models) == 2
     found = [learner.predict(data.task, model, data.valid_columns) for model in models]
     assert found[0].shape == ((120, 3) if kind == "m" else (120,))
@@ -97,7 +97,7 @@ def test_the_best_candidate_on_validation_is_kept(learner: TreeLearner) -> None:
     good = learner.candidates[0]
     bad = good | {"learning_rate": 1e-6}
     tuned = replace(learner, candidates=(bad, good))  # type: ignore[type-var]
-    models = fit_task(tuned, data, candidates=2, seeds=2)
+    models = fit_task(tuned, lambda _: data, candidates=2, seeds=2)
     for seed, model in enumerate(models):
         expected = learner.predict(data.task, learner.fit(data, good, seed), data.columns)
         np.testing.assert_array_equal(learner.predict(data.task, model, data.columns), expected)
@@ -146,7 +146,7 @@ def missing_class(learner: TreeLearner, part: str) -> np.ndarray[Any, Any]:
     names = ("columns", "labels") if part == "train" else ("valid_columns", "valid_labels")
     kept = labels < 2
     less = replace(data, **dict(zip(names, (columns[kept], labels[kept]), strict=True)))
-    (model,) = fit_task(learner, less, candidates=1, seeds=1)
+    (model,) = fit_task(learner, lambda _: less, candidates=1, seeds=1)
     return learner.predict(data.task, model, data.columns)
 
 

@@ -128,7 +128,7 @@ def make_result(names: Sequence[str], seed: int = 0) -> Result:
     rng = random.Random(seed)
     chunks = [tuple(names[i : i + 5]) for i in range(0, len(names), 5)]
     tasks = tuple(make_task(name, rng, chunks[i // 5]) for i, name in enumerate(names))
-    means = {c.value: sum(task.test[c] for task in tasks) / len(tasks) for c in tasks[0].test}
+    means = {c: sum(task.test[c] for task in tasks) / len(tasks) for c in tasks[0].test}
     means["shipped"] = sum(task.shipped for task in tasks) / len(tasks)
     helped = [
         Group(tasks=chunk, serves=chunk[: max(1, len(chunk) - 1)], weights=(1.0,) * len(chunk))
