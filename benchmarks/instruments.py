@@ -35,9 +35,8 @@ from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member, indicator
 from cotrain.engine.tuning import SETTINGS, member_scores
 from cotrain.folder import RunFolder
-from cotrain.grouping.exact import best_cover
+from cotrain.grouping import SubsetSearch, best_cover
 from cotrain.grouping.objective import all_scores, clean
-from cotrain.grouping.subsets.search import SubsetSearch
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gains.sets import every_set
 from cotrain.measure.gains.surrogate import Surrogate
@@ -262,7 +261,7 @@ def joint_run_opinions(run: JointRun) -> dict[str, Opinion]:
 
 def pairwise_scores(matrix: Array) -> Array:
     """``[2^T − 1, T]``: a task in a set scores the mean of its partners, alone 0."""
-    return all_scores(clean(matrix), np.zeros(len(matrix)))[1:]
+    return all_scores(clean(matrix), np.zeros(len(matrix)))
 
 
 def trained_opinions(truth: Truth, seed: int) -> dict[str, Opinion]:
@@ -331,8 +330,7 @@ def mean_and_error(values: Array) -> tuple[float, float]:
 
 def plan_gain(scores: Array, gains: Array, k: int) -> float:
     """True mean gain of the best plan by the scores."""
-    nothing = np.full((1, scores.shape[1]), -np.inf)
-    grouping = best_cover(np.concatenate([nothing, scores]), max_groups=k)
+    grouping = best_cover(every_set(scores.shape[1]), scores, k)
     rows = [sum(1 << t for t in grouping.group_of(task)) - 1 for task in range(scores.shape[1])]
     return float(gains[rows, range(len(rows))].mean())
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sampled_gains import Table, ridge, searches, with_random_sets
 
-from cotrain.grouping.clusters import Hard, cluster_tasks
+from cotrain.grouping import best_cover, best_groups, cluster_tasks, sample_gains
+from cotrain.grouping.clusters import Hard
 from cotrain.grouping.objective import clean, set_scores
-from cotrain.grouping.subsets.covers import best_cover
-from cotrain.grouping.subsets.search import best_groups, sample_gains
 from cotrain.measure.gains.sets import among, distinct, fixed_sets
 from cotrain.run.settings import SAMPLED_SEEDS, Settings
 
@@ -66,8 +65,8 @@ Family = Callable[[View, int], Iterator[Named]]
 
 def covered(view: View, scores: Array, k: int) -> Sets:
     """``[T, T]`` the sets that serve the tasks in the best plan by some scores."""
-    cover = best_cover(view.sets, scores, k)
-    return np.asarray(cover.groups[cover.server])
+    found = best_cover(view.sets, scores, k)
+    return view.sets[[found.rows[g] for g in found.server]]
 
 
 def fixed(view: View, k: int) -> Iterator[Named]:

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cotrain.grouping.subsets.covers import best_cover
-from cotrain.grouping.subsets.search import SubsetSearch
+from cotrain.grouping import SubsetSearch, best_cover
 
 Array = NDArray[np.float64]
 Sets = NDArray[np.bool_]
@@ -56,7 +55,7 @@ def test_the_references_of_ettm1() -> None:
     sets, valid, test = ettm1()
     for table, expected in ((valid, 0.1475), (test, 0.1717)):
         cover = best_cover(sets, table, 2)
-        served = [tuple(np.flatnonzero(cover.groups[g]).tolist()) for g in cover.server]
+        served = [cover.group_of(task) for task in range(7)]
         assert realised(sets, test, served) == pytest.approx(expected, abs=5e-5)
     assert realised(sets, test, [tuple(range(7))] * 7) == pytest.approx(0.0272, abs=5e-5)
 

@@ -15,6 +15,8 @@ from cotrain.grouping.membership import Membership
 from cotrain.grouping.milp import group_table
 from cotrain.grouping.solve import group_tasks
 from cotrain.grouping.stability import Stability, robust, stability
+from cotrain.grouping.subsets.covers import best_cover
+from cotrain.grouping.subsets.search import SubsetSearch, best_groups, sample_gains
 from cotrain.grouping.table import ScoreTable
 
 __all__ = [
@@ -24,11 +26,15 @@ __all__ = [
     "Membership",
     "ScoreTable",
     "Stability",
+    "SubsetSearch",
+    "best_cover",
+    "best_groups",
     "cluster_points",
     "cluster_tasks",
     "exact_grouping",
     "group_table",
     "group_tasks",
     "robust",
+    "sample_gains",
     "stability",
 ]

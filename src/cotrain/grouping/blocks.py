@@ -7,7 +7,8 @@ numbers with bit t for task t. Letters: T tasks, M candidate groups, k groups.
 import numpy as np
 
 from cotrain.grouping.constraints import Constraints
-from cotrain.grouping.objective import Matrix, Numbers, Sets, all_sets
+from cotrain.grouping.objective import Matrix
+from cotrain.measure.gains.sets import Numbers, Sets, numbered
 
 LEAST = 1e-12  # relative difference that counts
 
@@ -19,7 +20,7 @@ def pairwise_values(affinity: Matrix, alone: Matrix, constraints: Constraints) -
     best r helpers are those of largest c_b. Holds without ``together`` and ``apart``.
     """
     tasks = len(affinity)
-    member, counts = all_sets(tasks), constraints.counts(tasks)
+    member, counts = numbered(np.arange(2**tasks), tasks), constraints.counts(tasks)
     help_to = (member * counts) @ affinity
     within = np.where(member, help_to, 0.0).sum(axis=1, keepdims=True)
     helpers = -np.sort(np.where(member, np.inf, -help_to), axis=1)
@@ -99,7 +100,7 @@ def best_split(value: Matrix, most: int) -> tuple[list[int], float]:
 def _one_more(value: Matrix, best: Matrix) -> Matrix:
     better = value.copy()
     tasks = len(value).bit_length() - 1
-    sizes = all_sets(tasks).sum(axis=1)
+    sizes = numbered(np.arange(2**tasks), tasks).sum(axis=1)
     for n in range(1, tasks + 1):
         sets = np.flatnonzero(sizes == n)
         better[sets] = _sums(value, best, sets)[1].max(axis=1)
@@ -109,15 +110,8 @@ def _one_more(value: Matrix, best: Matrix) -> Matrix:
 def _sums(value: Matrix, best: Matrix, sets: Numbers) -> tuple[Numbers, Matrix]:
     """``[M, 2^(n-1)]`` subsets with the first task of M sets of size n, and what splitting off gives."""
     tasks = len(value).bit_length() - 1
-    member = (sets[:, None] >> np.arange(tasks)) & 1
-    bits = 1 << np.nonzero(member)[1].reshape(len(sets), -1)
+    bits = 1 << np.nonzero(numbered(sets, tasks))[1].reshape(len(sets), -1)
     subsets = bits[:, :1]
     for bit in bits.T[1:]:
         subsets = np.hstack([subsets, subsets + bit[:, None]])
     return subsets, value[subsets] + best[sets[:, None] - subsets]
-
-
-def numbered(blocks: list[int], tasks: int) -> Sets:
-    """``[k, T]`` sets from their numbers."""
-    member = (np.array(blocks)[:, None] >> np.arange(tasks)) & 1 == 1
-    return np.asarray(member)

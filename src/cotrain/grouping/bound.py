@@ -15,7 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from cotrain.grouping.constraints import Constraints
-from cotrain.grouping.objective import Matrix, Sets, set_scores
+from cotrain.grouping.objective import Matrix, set_scores
+from cotrain.measure.gains.sets import Sets
 
 STEPS = 300
 

@@ -28,7 +28,8 @@ from sklearn.metrics import silhouette_score
 
 from cotrain.errors import InputError
 from cotrain.grouping.membership import Membership
-from cotrain.grouping.objective import Matrix, Numbers, own_order
+from cotrain.grouping.objective import Matrix, own_order, profiles
+from cotrain.measure.gains.sets import Numbers
 
 FUZZINESS = 1.07
 _STARTS = 20
@@ -143,7 +144,7 @@ def cluster_tasks(
         raise InputError(
             "distances must be a finite symmetric matrix [tasks, tasks]; NaN where not known"
         )
-    order = own_order(np.nan_to_num(distances, nan=-1.0))
+    order = own_order(profiles(np.nan_to_num(distances, nan=-1.0)))
     known = _filled(distances[np.ix_(order, order)])
     places = _places(known)
     distinct = len(np.unique(places.round(9), axis=0))

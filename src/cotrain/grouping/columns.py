@@ -24,9 +24,10 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from cotrain.errors import InputError
 from cotrain.grouping.local_state import Problem
 from cotrain.grouping.milp import group_table
-from cotrain.grouping.objective import Matrix, Sets
+from cotrain.grouping.objective import Matrix
 from cotrain.grouping.pricing import Pricing, worths
 from cotrain.grouping.table import ScoreTable
+from cotrain.measure.gains.sets import Sets
 
 LEAST = 1e-7  # relative worth of a column that counts
 NEW = 40  # columns an epoch

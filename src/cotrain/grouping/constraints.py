@@ -11,7 +11,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cotrain.errors import InputError, nearest
-from cotrain.grouping.objective import Matrix, Numbers, Sets
+from cotrain.grouping.objective import Matrix
+from cotrain.measure.gains.sets import Numbers, Sets
 
 Pairs = tuple[tuple[int, int], ...]
 

@@ -9,17 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from cotrain.grouping.blocks import (
-    best_helpers,
-    best_split,
-    numbered,
-    pairwise_values,
-    table_values,
-)
+from cotrain.grouping.blocks import best_helpers, best_split, pairwise_values, table_values
 from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.groups import Grouping
-from cotrain.grouping.objective import Matrix, Sets, clean, set_scores
+from cotrain.grouping.objective import Matrix, clean, set_scores
 from cotrain.grouping.table import ScoreTable
+from cotrain.measure.gains.sets import Sets, numbered
 
 MOST_TASKS = 15
 
@@ -57,7 +52,7 @@ def exact_grouping(
     blocks, total = best_split(value, limits.most_groups(tasks))
     if total == -np.inf:
         raise infeasible(limits, tasks)
-    pairs = zip(numbered(blocks, tasks), value[blocks], strict=True)
+    pairs = zip(numbered(np.array(blocks), tasks), value[blocks], strict=True)
     groups = np.array([best_helpers(affinity, block, worth, limits) for block, worth in pairs])
     return grouping_of(affinity, alone, groups, limits)
 
@@ -96,7 +91,7 @@ def table_grouping(table: ScoreTable, constraints: Constraints) -> Grouping:
     exactly = constraints.partition
     if total == -np.inf:
         raise infeasible(constraints, tasks)
-    rows = [_row(allowed, block, exactly) for block in numbered(blocks, tasks)]
+    rows = [_row(allowed, block, exactly) for block in numbered(np.array(blocks), tasks)]
     return Grouping.of(
         allowed.sets[rows],
         allowed.scores[rows],
@@ -110,22 +105,3 @@ def _row(table: ScoreTable, block: Sets, exactly: bool) -> int:
     """The candidate that serves a block best."""
     fits = (table.sets >= block).all(axis=1) & (~exactly | (table.sets == block).all(axis=1))
     return int(np.where(fits, table.scores[:, block].sum(axis=1), -np.inf).argmax())
-
-
-def best_cover(scores: Matrix, *, max_groups: int) -> Grouping:
-    """The best at most ``max_groups`` groups by any score of a task in a set.
-
-    Args:
-        scores: ``[2^T, T]``, bit t of the row number = task t; -inf where the task is not in the set or
-            must not be served by it.
-        max_groups: k ≥ 1.
-
-    >>> alone, together = [0.0, -np.inf], [2.0, -1.0]
-    >>> scores = np.array([[-np.inf] * 2, alone, alone[::-1], together])
-    >>> best_cover(scores, max_groups=2).groups, best_cover(scores, max_groups=1).groups
-    (((0, 1), (1,)), ((0, 1),))
-    """
-    sets = (np.arange(len(scores))[:, None] >> np.arange(scores.shape[1])) & 1
-    return table_grouping(
-        ScoreTable.of(sets=sets, scores=scores), Constraints(max_groups=max_groups)
-    )

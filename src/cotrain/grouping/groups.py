@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from cotrain.grouping.objective import Matrix, Numbers, Sets
+from cotrain.grouping.objective import Matrix
+from cotrain.measure.gains.sets import Numbers, Sets
 
 TIGHT = 1e-6  # relative gap that counts as none: the tolerance of the LP solver
 
@@ -69,6 +70,17 @@ class Grouping:
             exact=exact,
             cost=None if cost is None else float(cost[used].sum()),
             rows=None if rows is None else tuple(rows[used].tolist()),
+        )
+
+    def permuted(self, order: Numbers) -> Self:
+        """The same with task t called ``order[t]``, and the groups sorted by their tasks."""
+        groups = [tuple(sorted(order[list(group)].tolist())) for group in self.groups]
+        rank = sorted(range(len(groups)), key=lambda g: groups[g])
+        return replace(
+            self,
+            groups=tuple(groups[g] for g in rank),
+            server=tuple(rank.index(self.server[t]) for t in np.argsort(order)),
+            rows=None if self.rows is None else tuple(self.rows[g] for g in rank),
         )
 
     @property

@@ -19,7 +19,8 @@ from cotrain.grouping.exact import grouping_of, reference
 from cotrain.grouping.groups import Grouping
 from cotrain.grouping.local_moves import improved, iterated, placed, value
 from cotrain.grouping.local_state import Problem
-from cotrain.grouping.objective import Matrix, Numbers, Sets, clean
+from cotrain.grouping.objective import Matrix, clean, own_order
+from cotrain.measure.gains.sets import Numbers, Sets
 
 WORK = 1e9  # epochs times T³ that are spent on restarts, between 60 and 10 T epochs
 SECONDS = 60.0
@@ -107,7 +108,7 @@ class Search:
         limits.check(len(affinity))
         affinity, alone = clean(affinity), reference(alone, len(affinity))
         counts = limits.counts(len(affinity))
-        order = np.lexsort((affinity.sum(axis=0), affinity.sum(axis=1)))
+        order = own_order(np.stack([affinity.sum(axis=1), affinity.sum(axis=0)]))
         problem = Problem(
             affinity=(affinity * counts[:, None])[np.ix_(order, order)],
             alone=_finite(np.where((counts > 0) | np.isneginf(alone), alone, 0.0), affinity)[order],

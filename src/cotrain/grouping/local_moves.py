@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from cotrain.grouping.local_state import Problem
-from cotrain.grouping.objective import Matrix, Numbers, Sets
+from cotrain.grouping.objective import Matrix
+from cotrain.measure.gains.sets import Numbers, Sets
 
 LEAST = 1e-9  # relative improvement that counts
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cotrain.grouping.constraints import Constraints
-from cotrain.grouping.objective import Matrix, Numbers, Sets
+from cotrain.grouping.objective import Matrix
+from cotrain.measure.gains.sets import Numbers, Sets
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,9 @@ from scipy.sparse import coo_array, csr_array, eye_array, hstack
 from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.exact import MOST_TASKS, table_grouping
 from cotrain.grouping.groups import Grouping
-from cotrain.grouping.objective import Matrix, Numbers
+from cotrain.grouping.objective import Matrix
 from cotrain.grouping.table import ScoreTable
+from cotrain.measure.gains.sets import Numbers
 
 SECONDS = 60.0
 

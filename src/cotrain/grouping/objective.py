@@ -8,9 +8,9 @@ Letters: M sets, T tasks.
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.measure.gains.sets import Numbers, Sets, every_set
+
 Matrix = NDArray[np.float64]
-Sets = NDArray[np.bool_]
-Numbers = NDArray[np.intp]
 
 
 def clean(affinity: Matrix) -> Matrix:
@@ -20,16 +20,22 @@ def clean(affinity: Matrix) -> Matrix:
     return filled
 
 
-def own_order(*matrices: Matrix) -> Numbers:
-    """``[T]`` tasks sorted by what stands in their rows and columns, wherever it stands.
+def own_order(keys: Matrix) -> Numbers:
+    """``[T]`` tasks sorted by the first of ``[K, T]`` keys, ties by the next; as they come if K = 0.
 
-    Whatever is drawn or computed in this order is the same however the tasks are listed.
+    Whatever is drawn or computed in an order that follows from the tasks' own numbers is the same however
+    the tasks are listed.
 
-    >>> own_order(np.array([[0.0, 2.0], [1.0, 0.0]]))
-    array([1, 0])
+    >>> own_order(np.array([[1.0, 0.0, 1.0], [2.0, 5.0, 1.0]]))
+    array([1, 2, 0])
     """
+    return np.lexsort(keys[::-1]) if len(keys) else np.arange(keys.shape[1])
+
+
+def profiles(*matrices: Matrix) -> Matrix:
+    """``[K, T]`` keys for :func:`own_order`: what stands in each task's row and column, sorted."""
     sides = [np.sort(side, axis=1) for matrix in matrices for side in (matrix, matrix.T)]
-    return np.lexsort(np.concatenate(sides, axis=1).T[::-1])
+    return np.concatenate(sides, axis=1).T
 
 
 def group_score(affinity: Matrix, alone: Matrix, group: tuple[int, ...], task: int) -> float:
@@ -50,18 +56,6 @@ def set_scores(affinity: Matrix, alone: Matrix, sets: Sets) -> Matrix:
     return np.where(sets, np.where(size == 1, alone, scores), -np.inf)
 
 
-def all_sets(tasks: int) -> Sets:
-    """``[2^T, T]`` every set, bit t of the row number = task t; the first is empty."""
-    member = (np.arange(2**tasks)[:, None] >> np.arange(tasks)) & 1 == 1
-    return np.asarray(member)
-
-
 def all_scores(affinity: Matrix, alone: Matrix) -> Matrix:
-    """``[2^T, T]`` score of every task in every set (bit t of the row number = task t); -inf outside."""
-    return set_scores(affinity, alone, all_sets(len(affinity)))
-
-
-def upper_bound(affinity: Matrix, alone: Matrix) -> float:
-    """No grouping beats every task's single best partner, or being alone."""
-    off = np.where(np.eye(len(affinity), dtype=bool), -np.inf, affinity)
-    return float(np.maximum(off.max(axis=1), alone).mean())
+    """``[2^T - 1, T]`` score of every task in every set (``every_set(T)``); -inf outside."""
+    return set_scores(affinity, alone, every_set(len(affinity)))

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cotrain.grouping.local_state import Problem
-from cotrain.grouping.objective import Matrix, Numbers, Sets
+from cotrain.grouping.objective import Matrix
+from cotrain.measure.gains.sets import Numbers, Sets
 
 BATCH = 4096  # nodes at once: what fits a cache
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +15,9 @@ from cotrain.figures.heatmap import shares_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.grouping.groups import Grouping
-from cotrain.grouping.objective import Matrix, own_order
+from cotrain.grouping.objective import Matrix, own_order, profiles
 from cotrain.measure.measurement import Measurement
-
-if TYPE_CHECKING:
-    from cotrain.measure.transference.affinity import Affinity
+from cotrain.measure.transference.affinity import Affinity
 
 _SHOWN = 5  # pairs that a print names
 
@@ -109,7 +106,7 @@ def stability(
         raise InputError(f"draws must be at least 1, found {draws}")
     rng = np.random.default_rng(seed)
     error = np.where(np.isfinite(affinity.standard_error), affinity.standard_error, 0.0)
-    place = np.argsort(own_order(affinity.mean, error))
+    place = np.argsort(own_order(profiles(affinity.mean, error)))
     noise = rng.normal(size=(draws, *error.shape))[:, place[:, None], place]
     matrices = affinity.mean + error * noise
     answers = [solve(matrix) for matrix in matrices]

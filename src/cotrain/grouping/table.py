@@ -7,16 +7,14 @@ surrogate's predictions, published losses. Letters: M sets, T tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
 from cotrain.errors import InputError
 from cotrain.grouping.constraints import Constraints
-from cotrain.grouping.objective import Matrix, Numbers, Sets, all_sets, clean, set_scores
-
-if TYPE_CHECKING:
-    from cotrain.measure.gains.gains import Gains
+from cotrain.grouping.objective import Matrix, all_scores, clean
+from cotrain.measure.gains.sets import Numbers, Sets, every_set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,17 +68,7 @@ class ScoreTable:
         """Every set, by the published objective. 2^T rows."""
         affinity = clean(affinity)
         alone = np.zeros(len(affinity)) if alone is None else alone
-        sets = all_sets(len(affinity))[1:]
-        return cls.of(sets=sets, scores=set_scores(affinity, alone, sets))
-
-    @classmethod
-    def measured(cls, gains: Gains, cost: object = 1.0) -> Self:
-        """The trained sets, and every task alone at its gain of 0."""
-        alone = np.eye(len(gains.tasks), dtype=bool)
-        sets = np.concatenate([gains.sets, alone])
-        scores = np.concatenate([gains.gain, np.where(alone, 0.0, np.nan)])
-        prices = np.broadcast_to(np.asarray(cost, dtype=np.float64), len(gains.sets))
-        return cls.of(sets=sets, scores=scores, cost=np.concatenate([prices, np.ones(len(alone))]))
+        return cls.of(sets=every_set(len(affinity)), scores=all_scores(affinity, alone))
 
     def under(self, constraints: Constraints) -> tuple[Self, Numbers]:
         """The sets that may be groups, auxiliary tasks scoring 0, and where they stand in this table."""

@@ -10,11 +10,11 @@ Lookahead          ``probe(point)``        Affinity: who helps whom, exact and t
 FirstOrder         ``probe(point)``        Affinity, to first order only, cheaper
 Gradients          ``probe(point)``        GradientSimilarity: cosines, conflicts, magnitudes over training
 DataMaps           ``record(rows, …)``     DataMap: easy, ambiguous and hard examples of each task
-SubsetSearch       ``ask(n)``, ``tell``    Gains of trained task sets, and a surrogate of all others
-exhaustive_gains   called once             Gains of all sets
+exhaustive_gains   called once             Gains of all task sets
 =================  ======================  ==============================================================
 
-Every result is typed, prints itself, has standard errors, ``save``, ``load`` and ``plot()``.
+Every result is typed, prints itself, has standard errors, ``save``, ``load`` and ``plot()``. Which task
+sets to train when all are too many is a decision: :class:`cotrain.grouping.SubsetSearch`.
 
 >>> import torch
 >>> from torch import nn
@@ -36,7 +36,6 @@ Every result is typed, prints itself, has standard errors, ``save``, ``load`` an
 True
 """
 
-from cotrain.grouping.subsets.search import SubsetSearch, best_groups, sample_gains
 from cotrain.measure.datamaps.confidence import judge_binary, judge_classes, judge_values, stacked
 from cotrain.measure.datamaps.datamap import DataMap
 from cotrain.measure.datamaps.recorder import DataMaps
@@ -63,13 +62,10 @@ __all__ = [
     "ModelPoint",
     "OwnStep",
     "PlainStep",
-    "SubsetSearch",
     "Surrogate",
-    "best_groups",
     "exhaustive_gains",
     "judge_binary",
     "judge_classes",
     "judge_values",
-    "sample_gains",
     "stacked",
 ]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Matrix = NDArray[np.float64]
 
@@ -50,6 +49,8 @@ def rank_correlation(a: Matrix, b: Matrix) -> float:
     >>> rank_correlation(np.array([1.0, 2.0, 5.0]), np.array([10.0, 20.0, 21.0]))
     1.0
     """
+    from scipy.stats import rankdata  # loads a third of SciPy, which nothing else here needs
+
     both = np.isfinite(a) & np.isfinite(b)
     ranks = [rankdata(values[both]) for values in (a, b)]
     if both.sum() < 2 or any(rank.std() == 0 for rank in ranks):

@@ -18,6 +18,7 @@ from cotrain.grouping import (
     Membership,
     ScoreTable,
     Stability,
+    best_groups,
     cluster_tasks,
     group_table,
     group_tasks,
@@ -26,10 +27,9 @@ from cotrain.grouping import (
 from cotrain.grouping.exact import MOST_TASKS
 from cotrain.grouping.local import local_search
 from cotrain.grouping.objective import Matrix
-from cotrain.grouping.subsets.search import best_groups
 from cotrain.measure.datamaps.datamap import DataMap
-from cotrain.measure.gains.gains import Gains, Sets
-from cotrain.measure.gains.sets import distinct, every_set, fixed_sets, random_sets
+from cotrain.measure.gains.gains import Gains
+from cotrain.measure.gains.sets import Sets, distinct, every_set, fixed_sets, random_sets
 from cotrain.measure.gains.surrogate import Surrogate
 from cotrain.measure.transference.affinity import Affinity
 from cotrain.results import Alternative

@@ -18,7 +18,7 @@ from cotrain.engine.recipe import recipe_for
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
-from cotrain.grouping.subsets.search import sample_gains
+from cotrain.grouping import sample_gains
 from cotrain.measure.datamaps.datamap import DataMap
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gains.gains import Gains

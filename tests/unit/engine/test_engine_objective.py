@@ -17,7 +17,7 @@ from cotrain.engine.member import Member
 from cotrain.engine.tuning import Setting, member_scores
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
-from cotrain.grouping.subsets.search import sample_gains
+from cotrain.grouping import sample_gains
 from cotrain.measure.gains.gains import Gains
 
 DEVELOPMENT = make_development("brm")

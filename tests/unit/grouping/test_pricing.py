@@ -16,8 +16,8 @@ from cotrain.grouping import Constraints
 from cotrain.grouping import pricing as module
 from cotrain.grouping.local import Search
 from cotrain.grouping.local_state import Problem
-from cotrain.grouping.objective import all_sets
 from cotrain.grouping.pricing import Pricing, worths
+from cotrain.measure.gains.sets import every_set, numbers_of
 
 Array = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ def search(problem: Problem, price: Array, enough: float, most: int = 10**6) -> 
 
 
 def numbers(sets: NDArray[np.bool_]) -> list[int]:
-    return sorted((sets @ (1 << np.arange(sets.shape[1]))).tolist())
+    return sorted(numbers_of(sets).tolist())
 
 
 def priced(
@@ -43,7 +43,7 @@ def priced(
     except InputError:
         return None
     price = np.random.default_rng(seed).normal(size=len(z))
-    sets = all_sets(len(z))[1:]
+    sets = every_set(len(z))
     sets = sets[ready.constraints.allowed(sets)]
     return ready, price, sets, worths(ready, sets, price)
 

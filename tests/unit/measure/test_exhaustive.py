@@ -14,7 +14,7 @@ from cotrain.engine.engine_objective import EngineObjective
 from cotrain.engine.member import Member
 from cotrain.engine.tuning import Setting, member_scores
 from cotrain.errors import InputError
-from cotrain.grouping.subsets.search import sample_gains
+from cotrain.grouping import sample_gains
 from cotrain.measure.gains.exhaustive import exhaustive_gains
 from cotrain.measure.gains.sets import every_set
 

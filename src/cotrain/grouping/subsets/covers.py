@@ -7,101 +7,84 @@ Letters: M candidate sets, T tasks, k groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cotrain.grouping import exact
+from cotrain.grouping.constraints import Constraints
+from cotrain.grouping.exact import table_grouping
 from cotrain.grouping.groups import Grouping
-from cotrain.measure.gains.gains import Sets, Table
+from cotrain.grouping.table import ScoreTable
+from cotrain.measure.gains.gains import Table
+from cotrain.measure.gains.sets import Numbers, Sets, neighbours, numbers_of
 
 MOST_EXACT = 10  # tasks
 _STARTS = 8
 _LEAST = 1e-12  # improvement that counts
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cover:
-    """Chosen groups.
-
-    Args:
-        groups: ``[k, T]`` bool, each of them serves a task.
-        server: ``[T]`` the group that serves each task.
-        value: Mean score of the tasks in their serving groups.
-        exact: Whether no other choice among the candidates is better.
-    """
-
-    groups: Sets
-    server: NDArray[np.intp]
-    value: float
-    exact: bool
-
-    @classmethod
-    def of(cls, groups: Sets, scores: Table, *, exact: bool = False) -> Cover:
-        """Serve every task by its best group; groups that serve nobody are dropped.
-
-        Args:
-            groups: ``[k, T]`` that cover all tasks.
-            scores: ``[k, T]``, -inf outside a group.
-            exact: See the class.
-        """
-        server = scores.argmax(axis=0)
-        used, position = np.unique(server, return_inverse=True)
-        value = float(scores.max(axis=0).mean())
-        return cls(groups=groups[used], server=position, value=value, exact=exact)
-
-    def grouping(self, bound: float) -> Grouping:
-        """As a plan, given that no plan scores above ``bound``."""
-        members = [tuple(int(t) for t in np.flatnonzero(group)) for group in self.groups]
-        order = sorted(range(len(members)), key=lambda g: members[g])
-        return Grouping(
-            groups=tuple(members[g] for g in order),
-            server=tuple(order.index(int(g)) for g in self.server),
-            objective=self.value,
-            bound=max(bound, self.value),
-            exact=self.exact,
-        )
-
-
-def best_cover(sets: Sets, gain: Table, max_groups: int) -> Cover:
+def best_cover(sets: Sets, gain: Table, max_groups: int) -> Grouping:
     """The best at most ``max_groups`` of the candidates.
 
     Args:
         sets: ``[M, T]`` bool, distinct; one of them has all tasks, so that all can be served.
-        gain: ``[M, T]``, NaN outside the set.
+        gain: ``[M, T]``, NaN or -inf outside the set and where the set must not serve the task.
         max_groups: k ≥ 1.
 
     >>> sets = np.array([[1, 1, 1], [1, 1, 0], [0, 1, 1], [0, 0, 1]], dtype=bool)
-    >>> best_cover(sets, np.where(sets, [[1.0], [3], [2], [0]], np.nan), 2).groups.astype(int)
-    array([[1, 1, 0],
-           [0, 1, 1]])
+    >>> found = best_cover(sets, np.where(sets, [[1.0], [3], [2], [0]], np.nan), 2)
+    >>> found.groups, found.rows, found.exact
+    (((0, 1), (1, 2)), (1, 2), True)
     """
-    scores = np.where(np.isfinite(gain), gain, -np.inf)
-    search = _exact if sets.shape[1] <= MOST_EXACT else _exchange
+    scores = scores_of(gain)
+    rows = best_rows(sets, scores, max_groups)
+    bound = None if is_exact(sets) else float(scores.max(axis=0).mean())
+    return Grouping.of(sets[rows], scores[rows], bound=bound, rows=rows)
+
+
+def best_rows(sets: Sets, scores: Table, max_groups: int) -> Numbers:
+    """``[k]`` the rows of the best candidates, each of which serves a task.
+
+    Args:
+        sets: ``[M, T]``, see :func:`best_cover`.
+        scores: ``[M, T]``, -inf where a set does not serve a task.
+        max_groups: At most this many rows.
+    """
+    search = _exact if is_exact(sets) else _exchange
     rows = search(sets, scores, max_groups)
-    return Cover.of(sets[rows], scores[rows], exact=search is _exact)
+    return rows[serving(scores[rows])]
 
 
-def _exact(sets: Sets, scores: Table, max_groups: int) -> list[int]:
-    tasks = sets.shape[1]
-    number = sets @ (1 << np.arange(tasks))
-    table = np.full((2**tasks, tasks), -np.inf)
-    table[number] = scores
-    row = dict(zip(number.tolist(), range(len(sets)), strict=True))
-    groups = exact.best_cover(table, max_groups=max_groups).groups
-    return sorted(row[sum(1 << task for task in group)] for group in groups)
+def is_exact(sets: Sets) -> bool:
+    """Whether the best of these candidates is found for certain."""
+    return len(sets[0]) <= MOST_EXACT
 
 
-def _exchange(sets: Sets, scores: Table, max_groups: int) -> list[int]:
+def scores_of(gain: Table) -> Table:
+    """``[M, T]`` gains with -inf where there is none, as a choice between sets needs them."""
+    return np.where(np.isfinite(gain), gain, -np.inf)
+
+
+def serving(scores: Table) -> Numbers:
+    """``[k]`` the groups that serve a task, of ``[k', T]`` scores in some groups."""
+    return np.unique(scores.argmax(axis=0))
+
+
+def _exact(sets: Sets, scores: Table, max_groups: int) -> Numbers:
+    order = np.argsort(numbers_of(sets))  # of equal groups the one of the least number
+    table = ScoreTable.of(sets=sets[order], scores=scores[order])
+    found = table_grouping(table, Constraints(max_groups=max_groups))
+    return np.sort(order[list(found.rows or ())])
+
+
+def _exchange(sets: Sets, scores: Table, max_groups: int) -> Numbers:
     """Greedy from several first groups; then exchange groups as long as it helps."""
     known = scores[np.isfinite(scores)]
     least = known.min() - sets.shape[1] * (np.ptp(known) + 1)  # serving one task more always wins
     scores = np.where(np.isfinite(scores), scores, least)
     starts = np.argsort(-scores.mean(axis=1), kind="stable")[:_STARTS]
     found = [_exchanged(scores, [int(start)], max_groups) for start in starts]
-    return max(found, key=lambda rows: float(scores[rows].max(axis=0).sum()))
+    return np.array(max(found, key=lambda rows: float(scores[rows].max(axis=0).sum())))
 
 
 def _exchanged(scores: Table, rows: list[int], max_groups: int) -> list[int]:
@@ -122,34 +105,43 @@ def _exchanged(scores: Table, rows: list[int], max_groups: int) -> list[int]:
     return rows
 
 
-def refined(cover: Cover, gain: Callable[[Sets], Table], max_groups: int) -> Cover:
-    """Add or remove one task of one group, or split off one task, as long as the value grows.
+Groups = tuple[Sets, Table]  # [k, T] groups, each of which serves a task, and [k, T] their scores
+
+
+def refined(chosen: Groups, gain: Callable[[Sets], Table], max_groups: int) -> Groups:
+    """Groups after adding or removing one task of one group, or splitting off one task, again and again.
+
+    The step that raises the mean score most is taken as long as there is one.
 
     Args:
-        cover: Where to start.
+        chosen: Where to start.
         gain: ``[M, T]`` sets to their ``[M, T]`` gains, NaN outside.
         max_groups: k ≥ 1.
     """
     while True:
-        tasks = cover.groups.shape[1]
-        near = [cover.groups ^ one for one in np.eye(tasks, dtype=bool)]
-        sets = np.unique(np.concatenate([*near, cover.groups, np.eye(tasks, dtype=bool)]), axis=0)
-        sets = sets[sets.any(axis=1)]
-        scores = np.nan_to_num(gain(sets), nan=-np.inf)
-        own = np.nan_to_num(gain(cover.groups), nan=-np.inf)
-        better = _one_step(cover, own, sets, scores, max_groups)
-        if better.value <= cover.value + _LEAST * max(1.0, abs(cover.value)):
-            return cover
-        cover = better
+        groups, value = chosen[0], _value(chosen)
+        sets = np.concatenate([neighbours(groups), groups, np.eye(groups.shape[1], dtype=bool)])
+        sets = np.unique(sets, axis=0)
+        own, scores = scores_of(gain(groups)), scores_of(gain(sets))
+        better = max(_one_step(groups, own, sets, scores, max_groups), key=_value)
+        if _value(better) <= value + _LEAST * max(1.0, abs(value)):
+            return chosen
+        chosen = better
 
 
-def _one_step(cover: Cover, own: Table, sets: Sets, scores: Table, max_groups: int) -> Cover:
-    """The best cover after replacing one group, or adding one if there is room."""
-    found = [cover]
-    for at in range(len(cover.groups) + (len(cover.groups) < max_groups)):
-        kept = np.arange(len(cover.groups)) != at
+def _one_step(
+    groups: Sets, own: Table, sets: Sets, scores: Table, max_groups: int
+) -> Iterator[Groups]:
+    """With one group replaced by the best of the sets, or one added if there is room."""
+    for at in range(len(groups) + (len(groups) < max_groups)):
+        kept = np.arange(len(groups)) != at
         rest = own[kept].max(axis=0, initial=-np.inf)
         row = int(np.maximum(scores, rest).mean(axis=1).argmax())
-        groups = np.concatenate([cover.groups[kept], sets[[row]]])
-        found.append(Cover.of(groups, np.concatenate([own[kept], scores[[row]]])))
-    return max(found, key=lambda one: one.value)
+        served = np.concatenate([own[kept], scores[[row]]])
+        used = serving(served)
+        yield np.concatenate([groups[kept], sets[[row]]])[used], served[used]
+
+
+def _value(chosen: Groups) -> float:
+    """Mean score of the tasks, each in its best group."""
+    return float(chosen[1].max(axis=0).mean())

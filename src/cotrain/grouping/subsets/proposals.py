@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.grouping.subsets.covers import best_cover
-from cotrain.measure.gains.gains import Sets, Table
+from cotrain.grouping.subsets.covers import best_rows, scores_of
+from cotrain.measure.gains.gains import Table
+from cotrain.measure.gains.sets import Sets
 from cotrain.measure.gains.surrogate import Surrogate
 
 DRAWS = 256
@@ -63,8 +64,8 @@ def propose(
 def by_promise(surrogate: Surrogate, sets: Sets, max_groups: int) -> Rows:
     """All rows; first those that would lift the present plan most if all went a deviation better."""
     mean, deviation = surrogate.predict(sets)
-    cover = best_cover(sets, mean, max_groups)
-    served = np.nan_to_num(surrogate.mean(cover.groups), nan=-np.inf).max(axis=0)
+    groups = sets[best_rows(sets, scores_of(mean), max_groups)]
+    served = scores_of(surrogate.mean(groups)).max(axis=0)
     lift = np.nan_to_num(np.maximum(mean + deviation - served, 0.0)).sum(axis=1)
     return [int(row) for row in np.argsort(-lift, kind="stable")]
 
@@ -79,13 +80,10 @@ class _Chances:
     """Values of competing plans in every draw, split into what will be known and the rest."""
 
     def __init__(self, mean: Table, draws: Table, sets: Sets, max_groups: int) -> None:
-        row_of = {one.tobytes(): row for row, one in enumerate(sets)}
         values, self.in_plans = [], set[int]()
         for table in (mean, *draws[:PLANS]):
-            cover = best_cover(sets, table, max_groups)
-            rows = np.array([row_of[group.tobytes()] for group in cover.groups])
-            score = np.nan_to_num(mean[rows], nan=-np.inf)
-            server = rows[score.argmax(axis=0)]
+            rows = best_rows(sets, scores_of(table), max_groups)
+            server = rows[scores_of(mean[rows]).argmax(axis=0)]
             values.append(draws[:, server, np.arange(sets.shape[1])].mean(axis=1))
             self.in_plans |= set(rows.tolist())
         stacked = np.stack(values, axis=1)  # [D, P]
@@ -98,7 +96,7 @@ class _Chances:
         return float((self._known + self._explained(gains)[0]).max(axis=1).mean())
 
     def learn(self, gains: Table) -> None:
-        """Know them."""
+        """Take ``[D, n]`` gains as known from now on: what they explain is no chance any more."""
         explained, basis = self._explained(gains)
         self._known = self._known + explained
         self._rest = self._rest - basis @ (basis.T @ self._rest)

@@ -17,9 +17,11 @@ import numpy as np
 from cotrain.engine.objective import Objective
 from cotrain.errors import InputError
 from cotrain.grouping.groups import Grouping
-from cotrain.grouping.subsets.view import View, own_order
+from cotrain.grouping.objective import own_order
+from cotrain.grouping.subsets.view import View
 from cotrain.measure.gains import sets as pool
-from cotrain.measure.gains.gains import Gains, Sets, Table
+from cotrain.measure.gains.gains import Gains, Table
+from cotrain.measure.gains.sets import Sets
 from cotrain.measure.gains.surrogate import Surrogate
 
 
@@ -98,12 +100,11 @@ class SubsetSearch:
         for up to ten tasks. Beyond, a plan from a pool of sets is improved task by task.
         """
         view = self._view()
-        cover, bound = view.cover(Surrogate.fit(view.gains))
-        groups = view.turned_back(cover.groups)
-        return replace(cover, groups=groups, server=cover.server[view.place]).grouping(bound)
+        return view.plan(Surrogate.fit(view.gains))
 
     def _view(self) -> View:
-        order = own_order(self.gains)
+        company = self.gains.gain[self.gains.sets.sum(axis=1) > 1]
+        order = own_order(np.nan_to_num(company, nan=-np.inf))
         return View(
             order=order,
             gains=replace(

@@ -7,30 +7,19 @@ Letters: N told sets, M candidates, T tasks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cotrain.grouping.subsets.covers import Cover, best_cover, refined
+from cotrain.grouping.groups import Grouping
+from cotrain.grouping.subsets.covers import best_rows, is_exact, refined, scores_of
 from cotrain.grouping.subsets.proposals import by_promise, propose
 from cotrain.measure.gains import sets as pool
-from cotrain.measure.gains.gains import Gains, Sets
+from cotrain.measure.gains.gains import Gains, Table
+from cotrain.measure.gains.sets import Numbers, Sets
 from cotrain.measure.gains.surrogate import Surrogate
 
 MOST_DRAWN = 512  # candidates that the surrogate is drawn at
-
-
-def own_order(gains: Gains) -> NDArray[np.intp]:
-    """``[T]`` tasks sorted by their gains in the first set with company, ties by the next.
-
-    >>> own_order(Gains.empty(["a", "b"]).extended([[1, 1]], [[2.0, -1.0]]))
-    array([1, 0])
-    """
-    company = gains.gain[gains.sets.sum(axis=1) > 1]
-    if not len(company):
-        return np.arange(len(gains.tasks))
-    return np.lexsort(np.nan_to_num(company, nan=-np.inf)[::-1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +35,7 @@ class View:
         seed: Of random choices.
     """
 
-    order: NDArray[np.intp]
+    order: Numbers
     gains: Gains
     waiting: Sets
     candidates: Sets | None
@@ -54,7 +43,7 @@ class View:
     seed: int
 
     @property
-    def place(self) -> NDArray[np.intp]:
+    def place(self) -> Numbers:
         """``[T]`` where each of the user's tasks is here."""
         return np.argsort(self.order)
 
@@ -96,17 +85,24 @@ class View:
         )
         return sets[rows]
 
-    def cover(self, surrogate: Surrogate) -> tuple[Cover, float]:
-        """The best groups and an upper bound on the predicted value of any."""
+    def plan(self, surrogate: Surrogate) -> Grouping:
+        """The best groups with the tasks in the user's order, and a bound on what any are worth."""
+        groups, scores, bound = self._best(surrogate)
+        found = Grouping.of(groups, scores, bound=bound).permuted(self.order)
+        return replace(found, exact=bound is None)
+
+    def _best(self, surrogate: Surrogate) -> tuple[Sets, Table, float | None]:
+        """``[k, T]`` groups of the largest predicted gains, these gains, their bound if not proven best."""
         sets = self._known_sets()
-        mean = surrogate.mean(sets)
-        cover = best_cover(sets, mean, self.max_groups)
-        if cover.exact:
-            return cover, cover.value
+        scores = scores_of(surrogate.mean(sets))
+        rows = best_rows(sets, scores, self.max_groups)
+        chosen = sets[rows], scores[rows]
+        if is_exact(sets):
+            return *chosen, None
         if self.candidates is not None:
-            return cover, float(np.nanmax(mean, axis=0).mean())
-        cover = refined(cover, surrogate.mean, self.max_groups)
-        return cover, float(surrogate.bound().mean())
+            return *chosen, float(scores.max(axis=0).mean())
+        chosen = refined(chosen, surrogate.mean, self.max_groups)
+        return *chosen, float(surrogate.bound().mean())
 
     def _rng(self) -> np.random.Generator:
         return np.random.default_rng([self.seed, len(self.gains.sets), len(self.waiting)])
@@ -127,7 +123,7 @@ class View:
         sets = self._known_sets()
         if self.candidates is not None or 2 ** len(self.order) - 1 <= pool.MOST_SETS:
             return sets
-        groups = self.cover(surrogate)[0].groups
+        groups, *_ = self._best(surrogate)
         return pool.distinct(np.concatenate([sets, groups, pool.neighbours(groups)]))
 
     def _drawn(self, surrogate: Surrogate, sets: Sets) -> Sets:

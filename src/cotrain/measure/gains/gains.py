@@ -17,9 +17,9 @@ from cotrain.errors import InputError
 from cotrain.figures.heatmap import matrix_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
+from cotrain.measure.gains.sets import Sets
 from cotrain.measure.measurement import Measurement
 
-Sets = NDArray[np.bool_]
 Table = NDArray[np.float64]
 
 _MOST_LINES = 12  # tasks that a print names

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import fmin_l_bfgs_b
 from torch import Tensor
 
 from cotrain.measure.gains.hyperparameters import Hyper
@@ -118,6 +117,8 @@ def log_evidence(observed: Observed, hyper: Hyper) -> Tensor:
 
 def estimate(observed: Observed) -> Hyper:
     """The hyper-parameters with the highest evidence times a broad log-normal prior."""
+    from scipy.optimize import fmin_l_bfgs_b  # so that the instruments load without it
+
     centre = Hyper.centre(observed.sets.shape[1], observed.luck)
     spread = centre.spread()
     if not len(observed.sets):

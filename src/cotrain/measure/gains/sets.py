@@ -1,27 +1,43 @@
-"""Candidate sets: every set of few tasks, and of many tasks a pool that knows what has been seen.
+"""Sets of tasks as rows of a table: numbering, listing, drawing and comparing them.
 
-Letters: M candidates, N measured sets, T tasks.
+A set is a row of T booleans; its number has bit t for task t. Letters: M sets, N other sets, T tasks.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cotrain.grouping.objective import all_sets
-from cotrain.measure.gains.gains import Sets
+Sets = NDArray[np.bool_]
+Numbers = NDArray[np.intp]
 
 MOST_SETS = 1023  # so up to ten tasks have all of their sets
 
 
+def numbered(numbers: Numbers, tasks: int) -> Sets:
+    """``[M, T]`` the sets with these ``[M]`` numbers.
+
+    >>> numbered(np.array([0, 2]), 2).astype(int)
+    array([[0, 0],
+           [0, 1]])
+    """
+    return np.asarray((numbers[:, None] >> np.arange(tasks)) & 1 == 1)
+
+
+def numbers_of(sets: Sets) -> Numbers:
+    """``[M]`` the number of every set: the inverse of :func:`numbered`."""
+    return np.asarray(sets @ (1 << np.arange(sets.shape[1])))
+
+
 def every_set(tasks: int) -> Sets:
-    """``[2^T - 1, T]`` all sets of a few tasks; row n - 1 is the set number n (bit t = task t).
+    """``[2^T - 1, T]`` all sets of a few tasks but the empty one, by their numbers.
 
     >>> every_set(2).astype(int)
     array([[1, 0],
            [0, 1],
            [1, 1]])
     """
-    return all_sets(tasks)[1:]
+    return numbered(np.arange(1, 2**tasks), tasks)
 
 
 def fixed_sets(tasks: int) -> Sets:
@@ -39,13 +55,13 @@ def random_sets(tasks: int, count: int, rng: np.random.Generator) -> Sets:
 
 
 def neighbours(sets: Sets) -> Sets:
-    """All sets that differ by one task, the empty one left out."""
+    """All sets that differ from one of ``[M, T]`` by one task, the empty one left out."""
     near = np.concatenate([sets ^ one for one in np.eye(sets.shape[1], dtype=bool)])
     return distinct(near[near.any(axis=1)])
 
 
 def distinct(sets: Sets) -> Sets:
-    """Without repetition, in the order in which they first appear."""
+    """The sets without repetition, in the order in which they first appear."""
     _, first = np.unique(sets, axis=0, return_index=True)
     return sets[np.sort(first)]
 
@@ -56,21 +72,23 @@ def among(sets: Sets, others: Sets) -> Sets:
     return np.array([one.tobytes() in known for one in sets], dtype=bool)
 
 
-def spread_out(sets: Sets, seen: Sets, count: int) -> Sets:
-    """``count`` of the sets, one after the other the one farthest from all that are seen or chosen.
+def hamming_distance(sets: Sets, others: Sets) -> Numbers:
+    """``[M, N]`` how many tasks are in only one of two sets.
 
-    The distance of two sets is the number of tasks that are in only one of them.
+    >>> hamming_distance(every_set(2), every_set(2)[2:]).T
+    array([[1, 1, 0]])
     """
+    common = sets.astype(np.intp) @ others.T.astype(np.intp)
+    return np.asarray(sets.sum(axis=1)[:, None] + others.sum(axis=1) - 2 * common)
+
+
+def spread_out(sets: Sets, seen: Sets, count: int) -> Sets:
+    """``count`` sets, each of the largest Hamming distance to all that are seen or already chosen."""
     chosen: list[int] = []
-    distance = _apart(sets, seen).min(axis=1, initial=sets.shape[1] + 1)
+    distance = hamming_distance(sets, seen).min(axis=1, initial=sets.shape[1] + 1)
     for _ in range(min(count, len(sets))):
         row = int(distance.argmax())
         chosen.append(row)
-        distance = np.minimum(distance, _apart(sets, sets[[row]])[:, 0])
+        distance = np.minimum(distance, hamming_distance(sets, sets[[row]])[:, 0])
         distance[chosen] = -1
     return sets[chosen]
-
-
-def _apart(a: Sets, b: Sets) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    common = a.astype(np.int64) @ b.T.astype(np.int64)
-    return np.asarray(a.sum(axis=1)[:, None] + b.sum(axis=1) - 2 * common)

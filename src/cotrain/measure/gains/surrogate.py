@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from cotrain.errors import InputError
-from cotrain.measure.gains.gains import Gains, Sets, Table
+from cotrain.measure.gains.gains import Gains, Table
 from cotrain.measure.gains.hyperparameters import Hyper
 from cotrain.measure.gains.marginal_likelihood import (
     MOST_SETS,
@@ -26,6 +26,7 @@ from cotrain.measure.gains.marginal_likelihood import (
     own_covariance,
 )
 from cotrain.measure.gains.observed import Observed
+from cotrain.measure.gains.sets import Sets
 
 _AT_ONCE = 512  # sets whose variance is computed at a time
 
