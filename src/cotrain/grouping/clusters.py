@@ -45,7 +45,7 @@ class Hard:
 
     def spread(self, places: Matrix, centres: Matrix) -> Matrix:
         """``[T, C]`` memberships from ``[T, D]`` places and ``[C, D]`` centres of k-means."""
-        return np.asarray(np.eye(len(centres))[_apart(places, centres).argmin(axis=1)])
+        return np.asarray(np.eye(len(centres))[_distances(places, centres).argmin(axis=1)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class FuzzyPass:
 
     def spread(self, places: Matrix, centres: Matrix) -> Matrix:
         """As for :class:`Hard`."""
-        return fuzzy_memberships(_apart(places, centres), self.fuzziness)
+        return fuzzy_memberships(_distances(places, centres), self.fuzziness)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +75,11 @@ class FuzzyCMeans:
 
     def spread(self, places: Matrix, centres: Matrix) -> Matrix:
         """As for :class:`Hard`."""
-        found = fuzzy_memberships(_apart(places, centres), self.fuzziness)
+        found = fuzzy_memberships(_distances(places, centres), self.fuzziness)
         for _ in range(_ROUNDS):
             weights = found**self.fuzziness
             centres = (weights.T @ places) / weights.sum(axis=0)[:, None]
-            before, found = found, fuzzy_memberships(_apart(places, centres), self.fuzziness)
+            before, found = found, fuzzy_memberships(_distances(places, centres), self.fuzziness)
             if np.abs(found - before).max() < _STILL:
                 break
         return found
@@ -189,7 +189,7 @@ def cluster_points(points: Sequence[Matrix], *, clusters: int) -> Clusters:
     return Clusters(memberships=_kept(np.array(shares)), silhouette={})
 
 
-def fuzzy_memberships(apart: Matrix, fuzziness: float) -> Matrix:
+def fuzzy_memberships(distances: Matrix, fuzziness: float) -> Matrix:
     """``[T, C]`` w from ``[T, C]`` distances d; a task on a centre belongs to it alone.
 
     >>> fuzzy_memberships(np.array([[1.0, 2.0], [0.0, 5.0]]), 2.0)
@@ -198,8 +198,10 @@ def fuzzy_memberships(apart: Matrix, fuzziness: float) -> Matrix:
     """
     if not fuzziness > 1:
         raise InputError(f"fuzziness must be above 1, found {fuzziness}")
-    nearest = apart.min(axis=1, keepdims=True)
-    ratio = np.divide(apart, nearest, out=np.where(apart > 0, np.inf, 1.0), where=nearest > 0)
+    nearest = distances.min(axis=1, keepdims=True)
+    ratio = np.divide(
+        distances, nearest, out=np.where(distances > 0, np.inf, 1.0), where=nearest > 0
+    )
     closeness = ratio ** (-2 / (fuzziness - 1))
     return np.asarray(closeness / closeness.sum(axis=1, keepdims=True))
 
@@ -238,7 +240,7 @@ def _silhouette(distances: Matrix, places: Matrix, clusters: int) -> float:
     return float(silhouette_score(distances, labels, metric="precomputed"))
 
 
-def _apart(places: Matrix, centres: Matrix) -> Matrix:
+def _distances(places: Matrix, centres: Matrix) -> Matrix:
     return np.asarray(np.linalg.norm(places[:, None] - centres, axis=2))
 
 

@@ -22,20 +22,20 @@ class Hyper:
     """What the data decide: positive numbers, held as one vector of logarithms.
 
     Args:
-        logs: ``[2C + 3 + T]``: own weights, shared weights, two reaches, the unexplained, scales.
-        luck: Share of the unexplained that belongs to the set.
+        logs: ``[2C + 3 + T]``: own weights, shared weights, two lengthscales, the unexplained, scales.
+        nugget: Share of the unexplained variance that belongs to the set itself; the rest is noise.
     """
 
     logs: Tensor
-    luck: float
+    nugget: float
 
     @classmethod
-    def centre(cls, tasks: int, luck: float) -> Hyper:
+    def centre(cls, tasks: int, nugget: float) -> Hyper:
         """Before any data: half of the variance own, a quarter shared, a tenth unexplained."""
         own, shared = [math.log(0.5 / PARTS)] * PARTS, [math.log(0.25 / PARTS)] * PARTS
         rest = [math.log(0.3), math.log(0.3), math.log(0.1)]
         logs = [*own, *shared, *rest, *[0.0] * tasks]
-        return cls(logs=torch.tensor(logs, dtype=torch.float64), luck=luck)
+        return cls(logs=torch.tensor(logs, dtype=torch.float64), nugget=nugget)
 
     def spread(self) -> Tensor:
         """How far a logarithm may be from the centre: a factor of 4.5 for variances, e for the rest."""
@@ -47,7 +47,7 @@ class Hyper:
     @property
     def own(self) -> Tensor:
         """``[C + 1]`` weights of the kernel of f, the last for the same set."""
-        return torch.cat([self.logs[:PARTS].exp(), (self.luck * self.unexplained)[None]])
+        return torch.cat([self.logs[:PARTS].exp(), (self.nugget * self.unexplained)[None]])
 
     @property
     def shared(self) -> Tensor:
@@ -55,8 +55,8 @@ class Hyper:
         return self.logs[PARTS : 2 * PARTS].exp()
 
     @property
-    def reach(self) -> tuple[Tensor, Tensor]:
-        """Reach of the kernels of f and g."""
+    def lengthscale(self) -> tuple[Tensor, Tensor]:
+        """Lengthscales of the kernels of f and g, in shares of all tasks."""
         own, shared = self.logs[2 * PARTS : 2 * PARTS + 2].exp()
         return own, shared
 
@@ -67,25 +67,25 @@ class Hyper:
 
     @property
     def noise(self) -> Tensor:
-        """The part of it that is noise of measuring without standard errors."""
-        return (1 - self.luck) * self.unexplained
+        """Variance of measuring: what is unexplained and no nugget; 0 if standard errors are known."""
+        return (1 - self.nugget) * self.unexplained
 
     @property
     def scale(self) -> Tensor:
-        """``[T]`` c."""
+        """``[T]`` c, the size of each task's gains."""
         return self.logs[2 * PARTS + 3 :].exp()
 
     def kernel(self, a: Tensor, b: Tensor, *, shared: bool) -> Tensor:
         """``[A, B]`` covariance of g, or of any f_t, between two lists of sets."""
         weights = self.shared if shared else self.own
-        return set_kernel(a, b, weights, self.reach[shared])
+        return set_kernel(a, b, weights, self.lengthscale[shared])
 
     def gain_variance(self, sets: Tensor, *, shared: bool) -> Tensor:
         """``[M, T]`` prior variance of the gains' part from g, or from f."""
         singles = torch.eye(sets.shape[1], dtype=sets.dtype)
         weights = self.shared if shared else self.own
-        apart = self.kernel(sets, singles, shared=shared)
-        variance = own_likeness(sets, weights)[:, None] + own_likeness(singles, weights) - 2 * apart
+        cross = self.kernel(sets, singles, shared=shared)
+        variance = own_likeness(sets, weights)[:, None] + own_likeness(singles, weights) - 2 * cross
         return variance.clamp_min(0)
 
     def draw(self, sets: Tensor, rng: np.random.Generator, draws: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The Gaussian process behind the surrogate, and its marginal likelihood (the evidence).
+"""The Gaussian process behind the surrogate, and its marginal likelihood.
 
 A task's score in a set is a smooth function of the set; its gain is the score minus the score alone:
 
@@ -6,9 +6,9 @@ A task's score in a set is a smooth function of the set; its gain is the score m
 
 f_t belongs to the task, g to all tasks (a good helper helps many, a bad set hurts many); both have the
 kernel of :mod:`cotrain.measure.gains.kernel` with weights of their own. c_t is the task's scale. A task
-alone gains 0 without being told. What smooth functions leave unexplained is a set's own luck (a model that is
-shipped keeps it) or noise of measuring. Where standard errors are known, noise is their square and the rest
-is luck; where they are not, nobody can tell, and each gets half.
+alone gains 0 without being told. What smooth functions leave unexplained is the set's own (the nugget: a
+model that is shipped keeps it) or noise of measuring. Where standard errors are known, noise is their
+square and the rest is nugget; where they are not, nobody can tell, and each gets half.
 
 The tasks' blocks are factorised apart ([T, K, K]); g joins them through its values at the N sets and T
 singles (Woodbury): O(T·K·U²) instead of O(T³·K³).
@@ -99,8 +99,8 @@ def factorise(observed: Observed, hyper: Hyper) -> Factor:
     return Factor(own=own, basis=basis, loading=loading, inner=inner)
 
 
-def log_evidence(observed: Observed, hyper: Hyper) -> Tensor:
-    """Log marginal likelihood of the known gains, in units of their root mean square."""
+def log_marginal_likelihood(observed: Observed, hyper: Hyper) -> Tensor:
+    """Log density of the known gains, in units of their root mean square, given hyper-parameters."""
     factor = factorise(observed, hyper)
     values = (observed.gain / hyper.scale[:, None])[:, :, None]
     white = torch.linalg.solve_triangular(factor.own, values, upper=False)
@@ -116,10 +116,10 @@ def log_evidence(observed: Observed, hyper: Hyper) -> Tensor:
 
 
 def estimate(observed: Observed) -> Hyper:
-    """The hyper-parameters with the highest evidence times a broad log-normal prior."""
+    """The hyper-parameters of the largest marginal likelihood times a broad log-normal prior."""
     from scipy.optimize import fmin_l_bfgs_b  # so that the instruments load without it
 
-    centre = Hyper.centre(observed.sets.shape[1], observed.luck)
+    centre = Hyper.centre(observed.sets.shape[1], observed.nugget)
     spread = centre.spread()
     if not len(observed.sets):
         return centre
@@ -128,11 +128,11 @@ def estimate(observed: Observed) -> Hyper:
         """Minus the log posterior and its gradient, at a distance from the centre in spreads."""
         steps = torch.from_numpy(point).requires_grad_(True)
         with torch.enable_grad():
-            hyper = Hyper(logs=centre.logs + steps * spread, luck=centre.luck)
-            value = steps.square().sum() / 2 - log_evidence(observed, hyper)
+            hyper = Hyper(logs=centre.logs + steps * spread, nugget=centre.nugget)
+            value = steps.square().sum() / 2 - log_marginal_likelihood(observed, hyper)
         (gradient,) = torch.autograd.grad(value, steps)
         return value.item(), gradient.numpy()
 
     start = np.zeros(len(centre.logs))
     best, _, _ = fmin_l_bfgs_b(loss, start, maxiter=100, factr=1e8, pgtol=1e-3)
-    return Hyper(logs=centre.logs + torch.from_numpy(best) * spread, luck=centre.luck)
+    return Hyper(logs=centre.logs + torch.from_numpy(best) * spread, nugget=centre.nugget)

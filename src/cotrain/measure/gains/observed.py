@@ -27,8 +27,8 @@ class Observed:
         gain: ``[T, K]``, 0 where it is not known.
         variance: ``[T, K]`` squared standard errors, 0 where not known.
         unit: Root mean square of the gains, 1 if all are 0.
-        luck: Share of the unexplained variance that belongs to the set: 1 if every gain has a standard
-            error, else a half.
+        nugget: Share of the unexplained variance that belongs to the set itself: 1 if every gain has a
+            standard error, else a half.
     """
 
     sets: Tensor
@@ -37,7 +37,7 @@ class Observed:
     gain: Tensor
     variance: Tensor
     unit: float
-    luck: float
+    nugget: float
 
     @classmethod
     def from_gains(cls, gains: Gains, most: int | None = None) -> Observed:
@@ -68,7 +68,7 @@ class Observed:
             gain=gain_t,
             variance=variance_t,
             unit=unit,
-            luck=1.0 if replicated else 0.5,
+            nugget=1.0 if replicated else 0.5,
         )
 
 

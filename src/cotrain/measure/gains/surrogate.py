@@ -1,7 +1,8 @@
 """A surrogate of every task's gain in any set, from some measured sets, with its uncertainty.
 
-The model is the Gaussian process of :mod:`cotrain.measure.gains.marginal_likelihood`; its hyper-parameters are
-those with the highest evidence, so nothing is tuned by hand. Tasks share them, and share what helps everybody.
+The model is the Gaussian process of :mod:`cotrain.measure.gains.marginal_likelihood`; its hyper-parameters
+are those of the largest marginal likelihood, so nothing is tuned by hand. Tasks share them, and share what
+helps everybody.
 Letters: N measured sets of two or more tasks, M asked sets, T tasks, K most known gains of a task,
 U = N + T sets and singles, D draws.
 """
@@ -82,7 +83,7 @@ class Surrogate:
 
     @torch.no_grad()
     def predict(self, sets: Sets) -> tuple[Table, Table]:
-        """Mean and standard deviation of the members' gains, the sets' luck included, noise not.
+        """Mean and standard deviation of the members' gains, the sets' nugget included, noise not.
 
         Args:
             sets: ``[M, T]`` bool, no set empty.
