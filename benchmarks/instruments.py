@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 import torch
+from cotrain.run.stages import build_engine
 from numpy.typing import NDArray
 
 from cotrain.data.dataset import Development, TaskData
@@ -46,7 +47,6 @@ from cotrain.measure.probes import rank_correlation
 from cotrain.measure.transference.lookahead import Lookahead
 from cotrain.run.budget import recipe_for
 from cotrain.run.settings import Settings
-from cotrain.run.stages import build_engine
 from cotrain.tasks import Kind, Task
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -331,7 +331,7 @@ def mean_and_error(values: Array) -> tuple[float, float]:
 def plan_gain(scores: Array, gains: Array, k: int) -> float:
     """True mean gain of the best plan by the scores."""
     grouping = best_cover(every_set(scores.shape[1]), scores, k)
-    rows = [sum(1 << t for t in grouping.group_of(task)) - 1 for task in range(scores.shape[1])]
+    rows = [grouping.rows[g] for g in grouping.server]
     return float(gains[rows, range(len(rows))].mean())
 
 

@@ -12,7 +12,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from cotrain.grouping import Grouping, Stability, exact_grouping, group_tasks, stability
-from cotrain.grouping.local import local_search, narrowed
+from cotrain.grouping.columns import column_generation
+from cotrain.grouping.local import local_search
 from cotrain.grouping.objective import clean, group_score
 from cotrain.measure.transference.affinity import Affinity
 
@@ -85,8 +86,8 @@ def test_the_solver_fits_the_number_of_tasks(tasks: int, gap: float) -> None:
 def test_no_bound_is_below_the_optimum(affinity: Array, groups: int) -> None:
     best = exact_grouping(affinity, max_groups=groups)
     for found in (
-        local_search(affinity, max_groups=groups, epochs=3),
-        narrowed(affinity, max_groups=groups, seconds=2.0),
+        local_search(affinity, max_groups=groups, restarts=3),
+        column_generation(affinity, max_groups=groups, seconds=2.0),
     ):
         check(affinity, found, groups)
         slack = 1e-6 * max(1.0, abs(best.objective))
@@ -98,7 +99,7 @@ def test_column_generation_proves_the_optimum_of_twelve_tasks(groups: int) -> No
     for seed in range(5):
         affinity = np.random.default_rng(seed).normal(size=(12, 12))
         best = exact_grouping(affinity, max_groups=groups)
-        found = narrowed(affinity, max_groups=groups)
+        found = column_generation(affinity, max_groups=groups)
         assert found.exact
         assert found.objective == pytest.approx(best.objective)
 
@@ -113,8 +114,8 @@ def test_noise_of_twenty_two_tasks_is_solved() -> None:
 def test_permuting_many_tasks_permutes_the_answer(tasks: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     affinity, order = rng.normal(size=(tasks, tasks)), rng.permutation(tasks)
-    a = local_search(affinity, max_groups=3, epochs=2)
-    b = local_search(affinity[np.ix_(order, order)], max_groups=3, epochs=2)
+    a = local_search(affinity, max_groups=3, restarts=2)
+    b = local_search(affinity[np.ix_(order, order)], max_groups=3, restarts=2)
     assert b.objective == pytest.approx(a.objective, abs=1e-9)
     assert b.bound == pytest.approx(a.bound, rel=1e-6)
     assert {tuple(sorted(int(order[t]) for t in group)) for group in b.groups} == set(a.groups)

@@ -60,7 +60,7 @@ def _lowest(best: Matrix, known: Matrix, most: int) -> float:
 
 
 def _dual(best: Matrix, price: Matrix, most: int) -> tuple[float, Matrix]:
-    """D(π) and a subgradient."""
+    """D(π) at prices ``[T]``, and ``[T]`` a subgradient of it."""
     gain = np.maximum(best - price[:, None], 0.0)
     gain[np.isnan(gain)] = 0.0
     sorted_gain = -np.sort(-gain, axis=0)

@@ -59,7 +59,7 @@ class FuzzyPass:
     fuzziness: float = FUZZINESS
 
     def spread(self, places: Matrix, centres: Matrix) -> Matrix:
-        """As for :class:`Hard`."""
+        """``[T, C]`` fuzzy memberships at the centres of k-means, ``[T, D]`` places, ``[C, D]`` centres."""
         return fuzzy_memberships(_distances(places, centres), self.fuzziness)
 
 
@@ -74,7 +74,7 @@ class FuzzyCMeans:
     fuzziness: float = FUZZINESS
 
     def spread(self, places: Matrix, centres: Matrix) -> Matrix:
-        """As for :class:`Hard`."""
+        """``[T, C]`` memberships once they are still; centres ``[C, D]`` move with them."""
         found = fuzzy_memberships(_distances(places, centres), self.fuzziness)
         for _ in range(_ROUNDS):
             weights = found**self.fuzziness
@@ -211,7 +211,7 @@ def _symmetric(distances: Matrix) -> bool:
 
 
 def _filled(distances: Matrix) -> Matrix:
-    """No NaN, and 0 on the diagonal."""
+    """``[T, T]`` distances with the mean of the known ones for NaN, and 0 on the diagonal."""
     off = ~np.eye(len(distances), dtype=bool)
     known = off & np.isfinite(distances)
     if off.any() and not known.any():

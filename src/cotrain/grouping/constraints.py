@@ -62,7 +62,7 @@ class Constraints:
         max_size: int | None = None,
         partition: bool = False,
     ) -> Self:
-        """With tasks by name."""
+        """Constraints whose tasks are given by name; ``names`` are all T, in order."""
 
         def number(name: str) -> int:
             if name not in names:
@@ -118,7 +118,7 @@ class Constraints:
                 )
 
     def at_most(self, max_groups: int | None) -> Self:
-        """With no more groups than this."""
+        """The same with at most ``max_groups`` groups, or fewer if fewer were allowed already."""
         known = [k for k in (max_groups, self.max_groups) if k is not None]
         return replace(self, max_groups=min(known)) if known else self
 
@@ -131,7 +131,7 @@ class Constraints:
         return most
 
     def permuted(self, order: Numbers) -> Self:
-        """For tasks that were put in another order."""
+        """The same demands of tasks that were put in another order; ``order[i]`` comes i-th."""
         place = np.argsort(order).tolist()
         return replace(
             self,
@@ -142,7 +142,7 @@ class Constraints:
         )
 
     def name(self, task: int) -> str:
-        """A task in a message."""
+        """What a message calls a task: its name in quotes, or its number."""
         return repr(self.names[task]) if self.names else str(task)
 
     def classes(self, tasks: int) -> Numbers:

@@ -72,14 +72,14 @@ class Grouping:
             rows=None if rows is None else tuple(rows[used].tolist()),
         )
 
-    def permuted(self, order: Numbers) -> Self:
-        """The same with task t called ``order[t]``, and the groups sorted by their tasks."""
-        groups = [tuple(sorted(order[list(group)].tolist())) for group in self.groups]
+    def renumbered(self, number: Numbers) -> Self:
+        """The same with task t called ``number[t]``, and the groups sorted by their tasks."""
+        groups = [tuple(sorted(number[list(group)].tolist())) for group in self.groups]
         rank = sorted(range(len(groups)), key=lambda g: groups[g])
         return replace(
             self,
             groups=tuple(groups[g] for g in rank),
-            server=tuple(rank.index(self.server[t]) for t in np.argsort(order)),
+            server=tuple(rank.index(self.server[t]) for t in np.argsort(number)),
             rows=None if self.rows is None else tuple(self.rows[g] for g in rank),
         )
 

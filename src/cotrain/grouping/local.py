@@ -13,7 +13,6 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from cotrain.grouping.bound import relaxed_bound
-from cotrain.grouping.columns import Columns
 from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.exact import grouping_of, reference
 from cotrain.grouping.groups import Grouping
@@ -22,8 +21,7 @@ from cotrain.grouping.local_state import Problem
 from cotrain.grouping.objective import Matrix, clean, own_order
 from cotrain.measure.gains.sets import Numbers, Sets
 
-WORK = 1e9  # epochs times T³ that are spent on restarts, between 60 and 10 T epochs
-SECONDS = 60.0
+WORK = 1e9  # restarts times T³ that may be spent, between 60 and 10 T restarts
 
 
 def local_search(
@@ -32,7 +30,7 @@ def local_search(
     max_groups: int | None = None,
     alone: Matrix | None = None,
     constraints: Constraints | None = None,
-    epochs: int | None = None,
+    restarts: int | None = None,
 ) -> Grouping:
     """Clusters, improved by moving, adding and removing one task at a time, from many starts.
 
@@ -41,40 +39,14 @@ def local_search(
         max_groups: k ≥ 1.
         alone: ``[T]`` score of training alone; zero unless given; -inf forbids singletons.
         constraints: What else the groups must keep; every group costs 1.
-        epochs: How often to shake the best groups and improve them again.
+        restarts: How often to shake the best groups and improve them again.
 
     Raises:
         InputError: If no groups were found that keep the constraints.
     """
     search = Search.of(affinity, alone, constraints, max_groups)
-    groups = search.groups(_tries(len(affinity)) if epochs is None else epochs)
+    groups = search.groups(restarts)
     return replace(search.answer(groups, search.relaxed(groups)), exact=False)
-
-
-def narrowed(
-    affinity: Matrix,
-    *,
-    max_groups: int | None = None,
-    alone: Matrix | None = None,
-    constraints: Constraints | None = None,
-    seconds: float = SECONDS,
-) -> Grouping:
-    """:func:`local_search`, then column generation that improves groups and bound. Up to 62 tasks.
-
-    Arguments as there, and ``seconds``: time for closing the gap.
-    """
-    search = Search.of(affinity, alone, constraints, max_groups)
-    groups = search.groups(_tries(len(affinity)))
-    counted = float(search.limits.counts(len(affinity)).sum())
-    columns = Columns(
-        problem=search.problem,
-        groups=groups[:, search.order],
-        bound=search.relaxed(groups) * counted,
-        seconds=seconds,
-    )
-    columns.run()
-    groups = columns.groups[:, np.argsort(search.order)]
-    return search.answer(groups, columns.bound / counted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +75,7 @@ class Search:
         constraints: Constraints | None,
         max_groups: int | None,
     ) -> Self:
-        """From what a user gives."""
+        """Check and order a user's matrix and demands; for the arguments see :func:`local_search`."""
         limits = (Constraints() if constraints is None else constraints).at_most(max_groups)
         limits.check(len(affinity))
         affinity, alone = clean(affinity), reference(alone, len(affinity))
@@ -117,25 +89,26 @@ class Search:
         )
         return cls(affinity=affinity, alone=alone, limits=limits, order=order, problem=problem)
 
-    def groups(self, epochs: int) -> Sets:
-        """``[k, T]`` the best groups that were found."""
+    def groups(self, restarts: int | None = None) -> Sets:
+        """``[k, T]`` the best groups that were found; as many restarts as pay unless given."""
         starts = _starts(self.problem)
         if not starts:
             raise infeasible(self.limits, len(self.affinity))
         best = max(starts, key=lambda found: value(self.problem, found))
-        best = iterated(self.problem, best, epochs, seed=0)
+        restarts = _tries(len(self.affinity)) if restarts is None else restarts
+        best = iterated(self.problem, best, restarts, seed=0)
         if value(self.problem, best) < _hopeless(self.affinity):
             raise infeasible(self.limits, len(self.affinity))
         return best[:, np.argsort(self.order)]
 
     def relaxed(self, groups: Sets) -> float:
-        """A bound, given known groups; in the own order, so that sums epoch alike in any other."""
+        """A bound, given known groups; in the own order, so that sums round alike in any other."""
         at = self.order
         own = self.affinity[np.ix_(at, at)], self.alone[at], self.limits.permuted(at)
         return relaxed_bound(*own, groups[:, at])
 
     def answer(self, groups: Sets, bound: float) -> Grouping:
-        """Groups with a bound."""
+        """``[k, T]`` groups, of which some may be empty, and a bound as the answer to the user."""
         groups = groups[groups.any(axis=1)]
         return grouping_of(self.affinity, self.alone, groups, self.limits, bound)
 

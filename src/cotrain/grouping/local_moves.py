@@ -1,8 +1,8 @@
 """Local search on the published objective, with all constraints: relocations, flips, and restarts nearby.
 
 A partition is improved by moving one unit at a time; if overlap is allowed, units are then added to and
-removed from groups. Epochs of "take some units out, put them back where they do best, improve" follow, and
-the best answer is kept (iterated local search). Letters: T tasks, k groups, U units.
+removed from groups. Then some units are taken out, put back where they do best, and the groups improved
+again, and the best answer is kept (iterated local search). Letters: T tasks, k groups, U units.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def improved(problem: Problem, groups: Sets) -> Sets:
 
 
 def value(problem: Problem, groups: Sets) -> float:
-    """Sum of the tasks' scores."""
+    """Sum over tasks of the score in the best group."""
     return float(_scores(problem, groups).max(axis=0).sum())
 
 
@@ -89,11 +89,11 @@ def shaken(problem: Problem, groups: Sets, rng: np.random.Generator, share: floa
     return placed(problem, groups & ~np.isin(problem.label, units), units)
 
 
-def iterated(problem: Problem, groups: Sets, epochs: int, seed: int) -> Sets:
-    """The best groups after some epochs of shaking and improving."""
+def iterated(problem: Problem, groups: Sets, restarts: int, seed: int) -> Sets:
+    """The best groups after shaking and improving the best so far again and again."""
     rng = np.random.default_rng(seed)
     best, most = groups, value(problem, groups)
-    for _ in range(epochs):
+    for _ in range(restarts):
         start = shaken(problem, best, rng, float(rng.choice([0.02, 0.05, 0.1, 0.2, 0.4])))
         if start is None:
             continue

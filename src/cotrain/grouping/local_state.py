@@ -36,7 +36,7 @@ class Problem:
     clash: Sets = field(init=False)  # [T, U] whom a task keeps out
 
     def __post_init__(self) -> None:
-        """Contract the units."""
+        """Join tasks that must stay together into units, and see who keeps out whom."""
         tasks = len(self.affinity)
         label = self.constraints.classes(tasks)
         units = np.equal.outer(np.arange(label.max() + 1), label)

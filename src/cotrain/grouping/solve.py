@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from cotrain.errors import InputError
+from cotrain.grouping.columns import column_generation
 from cotrain.grouping.constraints import Constraints, infeasible
 from cotrain.grouping.exact import MOST_TASKS, exact_grouping, grouping_of, reference
 from cotrain.grouping.groups import Grouping
-from cotrain.grouping.local import SECONDS, local_search, narrowed
+from cotrain.grouping.local import local_search
+from cotrain.grouping.milp import SECONDS
 from cotrain.grouping.objective import Matrix, clean
 
-MOST_NARROWED = 30  # tasks; beyond, closing the gap on noise takes hours
+MOST_PROVEN = 30  # tasks; beyond, closing the gap on noise takes hours
 
 
 def group_tasks(
@@ -44,8 +46,8 @@ def group_tasks(
         return _all_together(affinity, alone, limits)
     if len(affinity) <= MOST_TASKS:
         return exact_grouping(affinity, max_groups=max_groups, alone=alone, constraints=constraints)
-    if len(affinity) <= MOST_NARROWED:
-        return narrowed(
+    if len(affinity) <= MOST_PROVEN:
+        return column_generation(
             affinity, max_groups=max_groups, alone=alone, constraints=constraints, seconds=seconds
         )
     return local_search(affinity, max_groups=max_groups, alone=alone, constraints=constraints)

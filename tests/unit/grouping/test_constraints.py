@@ -12,7 +12,8 @@ from unit.grouping.brute import brute_force, check
 
 from cotrain.errors import InputError
 from cotrain.grouping import Constraints, Grouping, ScoreTable, exact_grouping, group_table
-from cotrain.grouping.local import local_search, narrowed
+from cotrain.grouping.columns import column_generation
+from cotrain.grouping.local import local_search
 from cotrain.grouping.milp import _solve
 
 
@@ -105,7 +106,7 @@ def test_exact_to_eight_tasks(problem: tuple[np.ndarray, np.ndarray, Constraints
     compare(
         table,
         limits,
-        lambda: narrowed(z, alone=alone, constraints=limits, seconds=5.0),
+        lambda: column_generation(z, alone=alone, constraints=limits, seconds=5.0),
         proves=False,
     )
 
@@ -155,7 +156,7 @@ def test_local_search_keeps_the_constraints(
     compare(
         ScoreTable.pairwise(z, alone),
         limits,
-        lambda: local_search(z, alone=alone, constraints=limits, epochs=5),
+        lambda: local_search(z, alone=alone, constraints=limits, restarts=5),
         proves=False,
     )
 
@@ -167,7 +168,7 @@ def test_column_generation_bounds(problem: tuple[np.ndarray, np.ndarray, Constra
     compare(
         ScoreTable.pairwise(z, alone),
         limits,
-        lambda: narrowed(z, alone=alone, constraints=limits, seconds=5.0),
+        lambda: column_generation(z, alone=alone, constraints=limits, seconds=5.0),
         proves=False,
     )
 
@@ -179,12 +180,12 @@ def test_an_auxiliary_task_alone_costs_nothing(seed: int, groups: int, partition
     alone = np.array([-5.0, -5.0, 0.0, 0.0, 0.0])
     limits = Constraints(max_groups=groups, auxiliary=(0, 1), partition=partition)
     table = ScoreTable.pairwise(z, alone)
-    for solve in (narrowed, local_search):
+    for solve in (column_generation, local_search):
         compare(
             table,
             limits,
             partial(solve, z, alone=alone, constraints=limits),
-            proves=solve is narrowed,
+            proves=solve is column_generation,
         )
 
 

@@ -60,7 +60,7 @@ class SubsetSearch:
     _waiting: Sets = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Start with nothing told."""
+        """Refuse a search without tasks or groups; begin with nothing told."""
         if self.max_groups < 1 or not self.tasks:
             raise InputError("a search needs at least one task and one group")
         if self.candidates is not None and not self.candidates.any(axis=1).all():

@@ -88,7 +88,7 @@ class View:
     def plan(self, surrogate: Surrogate) -> Grouping:
         """The best groups with the tasks in the user's order, and a bound on what any are worth."""
         groups, scores, bound = self._best(surrogate)
-        found = Grouping.of(groups, scores, bound=bound).permuted(self.order)
+        found = Grouping.of(groups, scores, bound=bound).renumbered(self.order)
         return replace(found, exact=bound is None)
 
     def _best(self, surrogate: Surrogate) -> tuple[Sets, Table, float | None]:

@@ -84,7 +84,7 @@ class Gains(Measurement):
 
     @classmethod
     def empty(cls, tasks: Sequence[str]) -> Self:
-        """No set trained yet."""
+        """Gains before any set was trained."""
         none = np.zeros((0, len(tasks)))
         return cls(tasks=tuple(tasks), sets=none.astype(bool), gain=none, standard_error=none)
 
@@ -119,7 +119,7 @@ class Gains(Measurement):
         return effect, np.where(own, np.nan, np.sqrt(error_with + error_without))
 
     def __str__(self) -> str:
-        """The best set of each task."""
+        """How many sets were trained, and the best set of each task."""
         lines = [f"{len(self.sets)} sets of {len(self.tasks)} tasks trained"]
         lines += [f"  {self._best(task)}" for task in range(min(len(self.tasks), _MOST_LINES))]
         if len(self.tasks) > _MOST_LINES:
