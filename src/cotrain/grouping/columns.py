@@ -11,11 +11,12 @@ Once no group is worth more than μ, that bound U is the value of the relaxation
 L < U, groups worth less than μ − (U − L) cannot be part of anything better; few are worth more, and HiGHS
 finds the best choice among them.
 
-It is kept because local search alone is not good enough for 16 to 30 tasks: on three matrices of each kind
-it lost up to 5.2 % of the optimum on noise and 2.9 % on low-rank matrices of 20 tasks, 4.1 % and 0.3 %
-of 30 tasks, nothing where groups were planted, and its bound left a gap of 28 to 139 %; at 20 tasks ten times the
-restarts took four times as long as columns and still lost up to 0.8 %. Column generation proved all 18
-optima, of 20 tasks in half a second, of 30 in up to 4 seconds, on noise in 20. Letters: T tasks, k groups.
+It is kept because local search alone is not good enough for 16 to 30 tasks. On three matrices of each kind
+it lost up to 5.2 % of the optimum on noise and 2.9 % on low-rank matrices of 20 tasks, 4.1 % and 0.3 % of
+30 tasks, nothing where groups were planted, and its bound left a gap of 28 to 139 %; at 20 tasks ten times
+the restarts took four times as long as columns and still lost up to 0.8 %. Column generation proved all 18
+optima, of 20 tasks in half a second, of 30 in up to 4 seconds, on noise in 20.
+Letters: T tasks, k groups, J columns.
 """
 
 from __future__ import annotations
