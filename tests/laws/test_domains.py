@@ -23,10 +23,10 @@ from torch import Tensor
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.batches import draw_rows, feed, take
 from cotrain.engine.executors.base import weighted_gradients
+from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.multitask import HEAD
-from cotrain.engine.state import initial_state
 from cotrain.weighting import IMTLL, ITMTL, Aggregated, Random, Uncertainty
 
 SIZES = (90, 50, 70)

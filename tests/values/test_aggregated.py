@@ -24,12 +24,13 @@ from torchjd.autojac import jac_to_grad, mtl_backward
 
 from cotrain.data.dataset import Development
 from cotrain.engine.batches import batches
+from cotrain.engine.initial import initial_state
 from cotrain.engine.loss_weighting import Fixed, LossWeighting
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.optimizers import learning_rate_share
 from cotrain.engine.recipe import Recipe
-from cotrain.engine.state import State, Tensors, initial_state, is_shared
+from cotrain.engine.state import State, Tensors, is_shared
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.task_gradients import StepGradients
 from cotrain.errors import InputError

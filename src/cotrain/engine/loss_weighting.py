@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from cotrain.engine.state import State, Tensors
-    from cotrain.engine.step import TrainingStep
-    from cotrain.engine.task_gradients import StepGradients
+from cotrain.engine.state import State, Tensors
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.task_gradients import StepGradients
 
 
 class LossWeighting(Protocol):

@@ -22,9 +22,10 @@ from tiny import (
 )
 from torch import Tensor, nn
 
+from cotrain.engine.initial import initial_state
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
-from cotrain.engine.state import State, initial_state
+from cotrain.engine.state import State
 from cotrain.engine.step import TrainingStep
 from cotrain.errors import InputError
 from cotrain.measure.gradients.instrument import Gradients
