@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cotrain.data.dataset import Splits
 from cotrain.engine.build import Encoder, build_engine
-from cotrain.engine.cohorts.local import HERE
+from cotrain.engine.cohorts.local import LOCAL
 from cotrain.engine.cohorts.workers import Cluster
 from cotrain.engine.engine import Engine, Watch
 from cotrain.engine.engine_objective import EngineObjective
@@ -164,7 +164,7 @@ def measure_tasks(
     settings: Settings = DEFAULTS,
     title: str = "tasks",
     watch: Watch = lambda _: None,
-    cluster: Cluster = HERE,
+    cluster: Cluster = LOCAL,
 ) -> tuple[Measurement, ...]:
     """Measure how tasks relate, without deciding anything. The test rows stay sealed.
 

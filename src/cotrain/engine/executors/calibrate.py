@@ -71,7 +71,7 @@ def candidates(architecture: Architecture, *, low_precision: bool) -> tuple[Exec
     return FusedMLPExecutor(net, torch.bfloat16), exact, sequential
 
 
-def named(architecture: Architecture, name: str) -> Executor:
+def executor_by_name(architecture: Architecture, name: str) -> Executor:
     """The candidate of a name."""
     return next(e for e in candidates(architecture, low_precision=True) if e.name == name)
 
