@@ -179,8 +179,10 @@ def test_gradients_of_domains_under_one_head(name: str) -> None:
     state.set_keys(torch.zeros(5, dtype=torch.int64))
     batch, _ = next(feed(development.train, RECIPE, 0, weights))
     passed = make_executor(name, architecture).forward(state, batch)
-    slope = losses.slope(passed.outputs, batch.targets, batch.shares, torch.ones(5, 3))
-    for row, own in enumerate(passed.task_gradients(slope, losses.slices)):
+    output_gradient = losses.output_gradient(
+        passed.outputs, batch.targets, batch.shares, torch.ones(5, 3)
+    )
+    for row, own in enumerate(passed.task_gradients(output_gradient, losses.slices)):
         flat = torch.cat([tensor.flatten(1) for tensor in own.values()], dim=1)
         one = state.model(row)
         for domain in range(3):

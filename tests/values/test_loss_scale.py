@@ -42,8 +42,8 @@ def scale(monkeypatch: pytest.MonkeyPatch) -> Scaling:
                 found[..., SCALED, :] *= factor
                 return found
 
-            def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
-                found = super().gradient(outputs, targets)
+            def per_example_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+                found = super().per_example_gradient(outputs, targets)
                 found[..., self.task_of_output == SCALED, :] *= factor
                 return found
 

@@ -89,13 +89,13 @@ class StepGradients:
     def weighted(self, weights: Tensor) -> Tensors:
         """Like ``state.params``, of ``Σ_t weights[p, t] · loss_t``; may be reused by the next call."""
         if not (self.step.optimizer.by_task and any(map(is_shared, self.step.state.params))):
-            return self.passed.gradients(self._slope(weights))
+            return self.passed.gradients(self._output_gradient(weights))
         own = [self.toward(*pair) for pair in zip(self.of_tasks(), weights, strict=True)]
         return self.steered(self.of_heads(weights), own)
 
     def of_heads(self, weights: Tensor) -> Tensors:
         """The same of the heads' parameters only."""
-        return self.passed.head_gradients(self._slope(weights))
+        return self.passed.head_gradients(self._output_gradient(weights))
 
     def of_tasks(self) -> Iterator[TaskGradients]:
         """Each task's own gradient by the shared parameters, member by member.
@@ -108,8 +108,8 @@ class StepGradients:
                 "the encoder has no parameter that can be trained, so the tasks' gradients share nothing: "
                 "unfreeze some of its layers, or weigh the losses only"
             )
-        slope = self._slope(torch.ones_like(self.step.weights))
-        found = self.passed.task_gradients(slope, self.step.task_losses.slices)
+        output_gradient = self._output_gradient(torch.ones_like(self.step.weights))
+        found = self.passed.task_gradients(output_gradient, self.step.task_losses.slices)
         for member, tensors in enumerate(found):
             yield TaskGradients(step=self.step, member=member, tensors=tensors)
 
@@ -133,9 +133,11 @@ class StepGradients:
             )
         return heads | shared_parts(self.step.state.params, torch.stack(list(directions)))
 
-    def _slope(self, weights: Tensor) -> Tensor:
+    def _output_gradient(self, weights: Tensor) -> Tensor:
         batch = self.step.batch
-        return self.step.task_losses.slope(self.step.outputs, batch.targets, batch.shares, weights)
+        return self.step.task_losses.output_gradient(
+            self.step.outputs, batch.targets, batch.shares, weights
+        )
 
 
 def shared_parts(like: Tensors, vectors: Tensor) -> Tensors:
