@@ -30,7 +30,7 @@ class LossWeighting(Protocol):
         """``[P, T]`` weights of this step, 0 where the member's own weight is 0."""
         ...
 
-    def gradients(self, possible: StepGradients) -> Tensors:
+    def gradients(self, step_gradients: StepGradients) -> Tensors:
         """What the optimizer is given, like ``state.params``; of the weights, if nothing else is said."""
         ...
 
@@ -55,9 +55,9 @@ class Fixed:
         """The weights as they are."""
         return step.weights
 
-    def gradients(self, possible: StepGradients) -> Tensors:
+    def gradients(self, step_gradients: StepGradients) -> Tensors:
         """Of the weighted losses."""
-        return possible.weighted(self.weigh(possible.step))
+        return step_gradients.weighted(self.weigh(step_gradients.step))
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
         """Nothing to learn."""

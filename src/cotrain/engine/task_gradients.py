@@ -14,6 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from cotrain.engine.directions import Dense
 from cotrain.engine.executors.base import Executor, Pass
 from cotrain.engine.state import Tensors, is_shared
 from cotrain.engine.step import TrainingStep
@@ -23,11 +24,11 @@ PART = 1 << 19  # numbers multiplied at a time, so that what is cast to float32 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskGradients:
-    """One member's gradients of each task's own loss by the shared parameters; zero without labels.
+class TaskGradients(Dense):
+    """One member's T gradients, of each task's own loss by the shared parameters; zero without labels.
 
     Args:
-        step: The step.
+        step: The training step that they belong to.
         member: The member's row in it.
         tensors: Shared parameter → ``[T, ...]``.
 
@@ -36,13 +37,12 @@ class TaskGradients:
     >>> found.gram
     tensor([[26.,  6.],
             [ 6.,  5.]])
-    >>> found.mix(torch.tensor([1.0, -1.0]))
+    >>> found.flat_mix(torch.tensor([1.0, -1.0]))
     tensor([ 3.,  3., -1.])
     """
 
     step: TrainingStep
     member: int
-    tensors: Tensors
 
     @cached_property
     def gram(self) -> Tensor:
@@ -58,7 +58,7 @@ class TaskGradients:
         """``[T, D]`` float32, the parameters in their order."""
         return torch.cat(list(self._parts()), dim=1)
 
-    def mix(self, weights: Tensor) -> Tensor:
+    def flat_mix(self, weights: Tensor) -> Tensor:
         """``[D]`` float32 sum from ``[T]`` weights, or ``[C, D]`` from ``[C, T]``."""
         return torch.cat([weights @ part for part in self._parts()], dim=-1)
 
@@ -117,7 +117,7 @@ class StepGradients:
         """One member's direction from ``[T]`` weights: ``[D]``, or ``[T, D]`` for an optimizer by task."""
         if self.step.optimizer.by_task:
             return weights.unsqueeze(1) * tasks.matrix
-        return tasks.mix(weights)
+        return tasks.flat_mix(weights)
 
     def steered(self, heads: Tensors, directions: Sequence[Tensor]) -> Tensors:
         """What the optimizer is given: the heads' gradients, and ``[P]`` directions of the shared part.

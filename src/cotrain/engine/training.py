@@ -124,7 +124,7 @@ def train_cohort(
                 optimizer=optimizer,
             )
             before_update(step)
-            possible = StepGradients(
+            step_gradients = StepGradients(
                 step=step,
                 passed=passed,
                 executor=executor,
@@ -132,9 +132,9 @@ def train_cohort(
             )
             optimizer.step(
                 state,
-                method.gradients(possible),
+                method.gradients(step_gradients),
                 learning_rates=step.learning_rates,
-                weight_decays=possible.weight_decays,
+                weight_decays=step_gradients.weight_decays,
                 untouched=losses.untouched(batch.present),
             )
             method.learn(step, partial(_losses_after, step, executor))

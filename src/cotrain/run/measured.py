@@ -12,8 +12,8 @@ from cotrain.engine.build import Encoder, build_engine
 from cotrain.engine.cohorts.local import LOCAL
 from cotrain.engine.cohorts.workers import Cluster
 from cotrain.engine.engine import Engine, Watch
-from cotrain.engine.engine_objective import EngineObjective
 from cotrain.engine.member import Member, indicator
+from cotrain.engine.objective import EngineObjective
 from cotrain.engine.recipe import recipe_for
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError
@@ -22,7 +22,7 @@ from cotrain.grouping.subsets.search import sample_gains
 from cotrain.measure.datamaps.datamap import DataMap
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gains.gains import Gains
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.gradients.similarity import GradientSimilarity
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.measurement import Measurement

@@ -19,7 +19,7 @@ from cotrain.engine.cohorts import checkpoint
 from cotrain.engine.cohorts.stage import SPARED
 from cotrain.engine.cohorts.workers import Report, Shard, WorkItem, advance, repeated
 from cotrain.engine.engine import Engine, Update
-from cotrain.engine.member import Member, indicator
+from cotrain.engine.member import Member, WeightSetting, indicator
 from cotrain.engine.optimizers import ADAMW, Optimizer
 from cotrain.engine.trained import Trained, from_progress
 from cotrain.engine.training import Progress
@@ -27,7 +27,6 @@ from cotrain.weighting.search import (
     Array,
     Move,
     Searcher,
-    Setting,
     WeightSearch,
     search_weights,
 )
@@ -86,7 +85,7 @@ def _search(
     return history, from_progress(members, trainer.progress(), trainer.seconds)
 
 
-def _with(base: Member, setting: Setting) -> Member:
+def _with(base: Member, setting: WeightSetting) -> Member:
     return replace(
         base,
         weights=setting.weights,

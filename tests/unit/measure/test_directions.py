@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cotrain.measure.points.directions import Dense, Directions, Factored, join, row_products
+from cotrain.engine.directions import Dense, Directions, join
+from cotrain.measure.points.factored import Factored, row_products
 
 
 def draws(*shape: int, seed: int = 0) -> Tensor:

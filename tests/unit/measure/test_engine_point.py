@@ -28,7 +28,7 @@ from cotrain.engine.models.mlp import MLP
 from cotrain.engine.state import State
 from cotrain.engine.step import TrainingStep
 from cotrain.errors import InputError
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 from cotrain.measure.transference.steps import OwnStep, PlainStep

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from cotrain.engine.directions import Dense, Directions
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.mlp_passes import backward, forward, linear, through_relu
@@ -21,7 +22,7 @@ from cotrain.engine.models.multitask import ENCODER, HEAD, MultiTaskNet
 from cotrain.engine.state import State, Tensors
 from cotrain.errors import InputError
 from cotrain.measure.points.backward import vector_jacobian_products
-from cotrain.measure.points.directions import Dense, Directions, Factored, row_products
+from cotrain.measure.points.factored import Factored, row_products
 
 CHUNK_BYTES = 1 << 23  # held at a time: small enough for the allocator to use the same pages again
 

@@ -15,12 +15,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from cotrain.engine.directions import Dense, Directions, join
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.models.multitask import HEAD, MultiTaskNet
 from cotrain.engine.state import State
 from cotrain.engine.step import TrainingStep
 from cotrain.errors import InputError
-from cotrain.measure.points.directions import Dense, Directions, join
 from cotrain.measure.points.encoders import CHUNK_BYTES, shared_part
 
 
