@@ -38,17 +38,18 @@ from torchjd.autojac import jac_to_grad, mtl_backward
 
 from cotrain.engine.batches import Batch
 from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.initial import initial_state
 from cotrain.engine.loss_weighting import FIXED, LossWeighting
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.optimizers import ADAMW
-from cotrain.engine.state import Tensors, initial_state, is_shared
+from cotrain.engine.state import Tensors, is_shared
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.task_gradients import StepGradients
 from cotrain.tasks import Kind, Task
-from cotrain.weighting import ITMTL, Aggregated, Exact, FirstOrder
+from cotrain.weighting import ITMTL, Aggregated, ExactScore, FirstOrderScore
 
 INPUTS, WIDTHS, ROWS = 200, (256, 256), 256
 COUNTS = (2, 8, 32, 64)
@@ -386,8 +387,8 @@ def measure_choices(tasks: int) -> dict[str, Any]:
     problem = Problem(tasks)
     methods = {
         "fixed": FIXED,
-        "IT-MTL, first order": ITMTL(score=FirstOrder()),
-        "IT-MTL, exact": ITMTL(score=Exact()),
+        "IT-MTL, first order": ITMTL(score=FirstOrderScore()),
+        "IT-MTL, exact": ITMTL(score=ExactScore()),
     }
     running: dict[str, Contender] = {
         name: Ours(problem, method, torch.float32) for name, method in methods.items()

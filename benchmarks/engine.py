@@ -27,12 +27,13 @@ from cotrain.engine.batches import Batch
 from cotrain.engine.executors.base import Executor, weighted_gradients
 from cotrain.engine.executors.fused import FusedMLPExecutor
 from cotrain.engine.executors.sequential import SequentialExecutor
+from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.optimizers import ADAMW
-from cotrain.engine.state import State, initial_state
+from cotrain.engine.state import State
 from cotrain.tasks import Kind, Task
 
 MEMBERS, ROWS, TASKS = 32, 256, 12

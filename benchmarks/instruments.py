@@ -41,7 +41,7 @@ from cotrain.grouping.objective import all_scores, clean
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gains.sets import every_set
 from cotrain.measure.gains.surrogate import Surrogate
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.probes import rank_correlation
 from cotrain.measure.transference.lookahead import Lookahead

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from cotrain.run.stages import build_engine
 from torch import Tensor
 from torchjd.autogram import Engine as GramEngine
 
@@ -32,23 +33,22 @@ from cotrain.engine.batches import Batch, take
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.base import weighted_gradients
 from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.optimizers import ADAMW
-from cotrain.engine.state import initial_state
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import start, train_cohort
 from cotrain.folder import RunFolder
 from cotrain.measure.datamaps.recorder import DataMaps
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run, probe_rows
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.probes import rank_correlation
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 from cotrain.run.budget import recipe_for
-from cotrain.run.stages import build_engine
 from cotrain.tasks import Kind, Task
 
 INPUTS, WIDTHS, ROWS, STEPS = 1024, (256, 256), 256, 10

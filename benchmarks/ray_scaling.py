@@ -28,10 +28,17 @@ import torch
 from cotrain import RayCluster
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.cohorts import checkpoint
-from cotrain.engine.cohorts.local import HERE
+from cotrain.engine.cohorts.local import LOCAL
 from cotrain.engine.cohorts.packing import pack, size
 from cotrain.engine.cohorts.shards import split
-from cotrain.engine.cohorts.workers import Cluster, Cut, Piece, Report, Site, Turn
+from cotrain.engine.cohorts.workers import (
+    Cluster,
+    Partition,
+    Report,
+    Shard,
+    WorkerContext,
+    WorkItem,
+)
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.calibrate import Calibration
 from cotrain.engine.executors.fused import FusedMLPExecutor
@@ -88,7 +95,7 @@ def members(count: int) -> list[Member]:
     ]
 
 
-def make_engine(folder: str, cluster: Cluster, cut: Cut, recipe: Recipe = RECIPE) -> Engine:
+def make_engine(folder: str, cluster: Cluster, partition: Partition, recipe: Recipe = RECIPE) -> Engine:
     executor = FusedMLPExecutor(ARCHITECTURE.build(seed=0))
     return Engine(
         architecture=ARCHITECTURE,
@@ -99,7 +106,7 @@ def make_engine(folder: str, cluster: Cluster, cut: Cut, recipe: Recipe = RECIPE
         folder=RunFolder(Path(folder)),
         checkpoint_seconds=1e9,
         cluster=cluster,
-        cut=cut,
+        partition=partition,
     )
 
 
@@ -120,13 +127,13 @@ def real(count: int | None) -> dict[str, float]:
 
     if count is not None:
         ray.init(address="local", num_cpus=count, include_dashboard=False, log_to_driver=False)
-    cluster: Cluster = HERE if count is None else RayCluster()
-    cut = Cut(parts=4)
+    cluster: Cluster = LOCAL if count is None else RayCluster()
+    partition = Partition(parts=4)
     seconds = []
     for _ in range(4):  # the first wakes the workers
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            make_engine(folder, cluster, cut).train("x", members(32))
+            make_engine(folder, cluster, partition).train("x", members(32))
             seconds.append(time.perf_counter() - began)
     found = {"first": seconds[0], "median_after": float(np.median(seconds[1:]))}
     if count == 2:
@@ -144,11 +151,11 @@ def calls() -> dict[str, float]:
     import ray
 
     @ray.remote
-    def nothing(turn: Turn, *pieces: Any) -> tuple[Any, ...]:
+    def nothing(turn: WorkItem, *pieces: Any) -> tuple[Any, ...]:
         out = max(1, len(pieces))
         return (REPORT, *([None] * out))
 
-    turn, held = Turn(members=tuple(members(COHORT)), recipe=RECIPE, until=ROUNDS), ray.put(0)
+    turn, held = WorkItem(members=tuple(members(COHORT)), recipe=RECIPE, until=ROUNDS), ray.put(0)
 
     def spent(pieces: int, turns: int = 400) -> float:
         began = time.process_time()
@@ -222,31 +229,31 @@ class Simulated:
     cohort: Progress
     piece_bytes: int
     ends: list[tuple[float, int]] = field(default_factory=list)
-    turns: dict[int, Turn] = field(default_factory=dict)
+    turns: dict[int, WorkItem] = field(default_factory=dict)
     epochs: dict[int, int] = field(default_factory=dict)
 
-    def cut(self) -> Cut:
-        return Cut(parts=self.slots)
+    def partition(self) -> Partition:
+        return Partition(parts=self.slots)
 
-    def workers(self, site: Site) -> Simulated:
+    def workers(self, context: WorkerContext) -> Simulated:
         return self
 
-    def submit(self, key: int, turn: Turn) -> None:
+    def submit(self, key: int, work_item: WorkItem) -> None:
         import ray.cloudpickle as cloudpickle
 
         self.clock.driver_did()
-        pieces = len(turn.members) if turn.apart else 1
+        pieces = len(work_item.members) if work_item.per_member else 1
         self.clock.charge(self.clock.turn + pieces * self.clock.piece)
-        self.clock.through_driver += len(cloudpickle.dumps(replace(turn, pieces=())))
-        foreign = sum(piece[0] != key for piece in turn.pieces)
+        self.clock.through_driver += len(cloudpickle.dumps(replace(work_item, shards=())))
+        foreign = sum(piece[0] != key for piece in work_item.shards)
         self.clock.copied += foreign * self.piece_bytes
         self.clock.turns += 1
-        self.turns[key] = turn
+        self.turns[key] = work_item
         late = 1 + 0.1 * np.random.default_rng((key, self.clock.turns)).random()
         heapq.heappush(self.ends, (self.clock.now + late * TURN_SECONDS, key))
         self.clock.go_on()
 
-    def done(self) -> Sequence[tuple[int, Report]]:
+    def wait(self) -> Sequence[tuple[int, Report]]:
         import ray.cloudpickle as cloudpickle
 
         self.clock.driver_did()
@@ -259,20 +266,20 @@ class Simulated:
             done = self.epochs.get(key, 0) + 1
             self.epochs[key] = done
             over, scores = done >= turn.until, None
-            if over and turn.apart:
+            if over and turn.per_member:
                 scores = np.random.default_rng((key, done)).random((count, TASKS))
             report = replace(REPORT, epoch=done, active=count, over=over, scores=scores)
             self.clock.through_driver += len(cloudpickle.dumps(report))
             self.clock.through_store += count * self.piece_bytes
-            pieces = tuple((key, row) for row in range(count)) if turn.apart else ((key, None),)
-            found.append((key, replace(report, pieces=pieces)))
+            pieces = tuple((key, row) for row in range(count)) if turn.per_member else ((key, None),)
+            found.append((key, replace(report, shards=pieces)))
         self.clock.go_on()
         return found
 
-    def hold(self, progress: Progress, *, apart: bool) -> tuple[Piece, ...]:
+    def put(self, progress: Progress, *, per_member: bool) -> tuple[Shard, ...]:
         raise NotImplementedError
 
-    def fetch(self, pieces: Sequence[Piece]) -> Progress:
+    def fetch(self, shards: Sequence[Shard]) -> Progress:
         return self.cohort
 
     def cancel(self) -> None: ...
@@ -286,7 +293,7 @@ def simulate(
     cluster = Simulated(slots=workers, clock=clock, cohort=cohort, piece_bytes=piece)
     folder = tempfile.TemporaryDirectory()
     with folder, patch.object(checkpoint, "save"):
-        engine = make_engine(folder.name, cluster, cluster.cut())
+        engine = make_engine(folder.name, cluster, cluster.partition())
         clock.go_on()
         run(engine, COHORT * workers)
         clock.driver_did()

@@ -18,8 +18,8 @@ from torch import nn
 from traps import Broken, Deadly
 
 from cotrain import InputError, RayCluster
-from cotrain.engine.cohorts.local import HERE
-from cotrain.engine.cohorts.workers import Cut
+from cotrain.engine.cohorts.local import LOCAL
+from cotrain.engine.cohorts.workers import Partition
 from cotrain.engine.engine import Engine, Update
 from cotrain.engine.executors.calibrate import candidates
 from cotrain.engine.member import Member
@@ -31,7 +31,7 @@ ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
 DEVELOPMENT = make_development("brm")
 ROUNDS = replace(RECIPE, epochs=8, patience=2)
-CUT = Cut(parts=2)
+PARTITION = Partition(parts=2)
 MEMBERS = [
     Member(name="slow", weights=(1.0, 1.0, 1.0), learning_rate=1e-3),
     Member(name="fast", weights=(1.0, 1.0, 1.0), seed=1, learning_rate=0.3, dropout=0.0),
@@ -56,9 +56,11 @@ def _two_workers() -> Iterator[None]:
 
 
 def engine(folder: Path, *, on_ray: bool, **options: Any) -> Engine:
-    cluster = RayCluster(pause=0.0) if on_ray else HERE  # pauses after every epoch
+    cluster = RayCluster(pause=0.0) if on_ray else LOCAL  # pauses after every epoch
     return small_engine(
-        DEVELOPMENT, folder, **{"recipe": ROUNDS, "cluster": cluster, "cut": CUT} | options
+        DEVELOPMENT,
+        folder,
+        **{"recipe": ROUNDS, "cluster": cluster, "partition": PARTITION} | options,
     )
 
 
@@ -89,7 +91,7 @@ def test_a_population_is_equal_to_the_local_one(expected: Trained, tmp_path: Pat
 
 
 def test_the_cut_changes_nothing(expected: Trained, tmp_path: Path) -> None:
-    found = engine(tmp_path, on_ray=True, cut=Cut(parts=5)).train("tune", MEMBERS)
+    found = engine(tmp_path, on_ray=True, partition=Partition(parts=5)).train("tune", MEMBERS)
     assert torch.equal(found.best_epoch, expected.best_epoch)
     torch.testing.assert_close(found.loss, expected.loss, atol=1e-6, rtol=0)
 
@@ -128,7 +130,7 @@ def test_a_search_is_equal_to_the_local_one(
     assert np.array_equal(found.scores, history.scores)
     assert_identical(trained, whole)
     alone, _ = optimize_weights(
-        engine(tmp_path / "one", on_ray=False, cut=Cut()), searcher, stage="s", every=2
+        engine(tmp_path / "one", on_ray=False, partition=Partition()), searcher, stage="s", every=2
     )
     np.testing.assert_allclose(found.scores, alone.scores, atol=1e-5)
 
@@ -205,7 +207,7 @@ def test_the_command(tmp_path: Path) -> None:
         outcome = cotrain("run", table, *options, "--executor", executor, "--out", folder)
         assert outcome.code == 0, outcome.err
         results.append(json.loads((folder / "result.json").read_text()))
-    assert json.loads((tmp_path / "ray" / "engine.json").read_text())["cut"]["parts"] == 2
+    assert json.loads((tmp_path / "ray" / "engine.json").read_text())["partition"]["parts"] == 2
     assert results[0]["grouping"]["groups"] == results[1]["grouping"]["groups"]
     for there, here in zip(*(result["tasks"] for result in results), strict=True):
         assert there["test"].keys() == here["test"].keys()

@@ -19,7 +19,7 @@ from cotrain.engine.optimizers import SGD, AdamW, TaskAdam
 from cotrain.engine.recipe import Recipe
 from cotrain.errors import InputError
 from cotrain.studies import Contestant, Method, OptimizerGrid, OptimizerStudy, study_optimizers
-from cotrain.weighting import IMTLL, ITMTL, FirstOrder, Uncertainty
+from cotrain.weighting import IMTLL, ITMTL, FirstOrderScore, Uncertainty
 
 RATES = (3e-2, 3.0)
 DRAWS = 20
@@ -32,7 +32,7 @@ GRID = OptimizerGrid(
     methods=(
         Method(name="uniform", weighting=FIXED),
         Method(name="UW", weighting=Uncertainty()),
-        Method(name="IT-MTL", weighting=ITMTL(score=FirstOrder())),
+        Method(name="IT-MTL", weighting=ITMTL(score=FirstOrderScore())),
     ),
     seeds=2,
     widths=(12,),

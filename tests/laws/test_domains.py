@@ -23,10 +23,10 @@ from torch import Tensor
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.batches import draw_rows, feed, take
 from cotrain.engine.executors.base import weighted_gradients
+from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.multitask import HEAD
-from cotrain.engine.state import initial_state
 from cotrain.weighting import IMTLL, ITMTL, Aggregated, Random, Uncertainty
 
 SIZES = (90, 50, 70)
@@ -179,8 +179,10 @@ def test_gradients_of_domains_under_one_head(name: str) -> None:
     state.set_keys(torch.zeros(5, dtype=torch.int64))
     batch, _ = next(feed(development.train, RECIPE, 0, weights))
     passed = make_executor(name, architecture).forward(state, batch)
-    slope = losses.slope(passed.outputs, batch.targets, batch.shares, torch.ones(5, 3))
-    for row, own in enumerate(passed.task_gradients(slope, losses.slices)):
+    output_gradient = losses.output_gradient(
+        passed.outputs, batch.targets, batch.shares, torch.ones(5, 3)
+    )
+    for row, own in enumerate(passed.task_gradients(output_gradient, losses.slices)):
         flat = torch.cat([tensor.flatten(1) for tensor in own.values()], dim=1)
         one = state.model(row)
         for domain in range(3):

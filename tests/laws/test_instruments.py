@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cotrain.data.dataset import TaskData
 from cotrain.engine.state import State
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.points.model_point import ModelPoint
 from cotrain.measure.transference.affinity import Affinity
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead

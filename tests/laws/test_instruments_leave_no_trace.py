@@ -19,7 +19,7 @@ from tiny import (
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import StepLR
 
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.points.model_point import ModelPoint
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 from cotrain.measure.transference.steps import OwnStep, PlainStep

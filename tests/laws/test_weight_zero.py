@@ -1,7 +1,7 @@
 """Law 4: a task of weight 0 has no influence on anything shared.
 
 Bit for bit, its labels may be anything. Leaving its column out altogether removes a zero term from the
-sum over outputs in ``head.weightᵀ · slope``; the product then adds the remaining terms in another
+sum over outputs in ``head.weightᵀ · output_gradient``; the product then adds the remaining terms in another
 order, so the encoder agrees to the last bits of float32 and not exactly.
 """
 

@@ -24,12 +24,13 @@ from torchjd.autojac import jac_to_grad, mtl_backward
 
 from cotrain.data.dataset import Development
 from cotrain.engine.batches import batches
+from cotrain.engine.initial import initial_state
 from cotrain.engine.loss_weighting import Fixed, LossWeighting
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.optimizers import learning_rate_share
 from cotrain.engine.recipe import Recipe
-from cotrain.engine.state import State, Tensors, initial_state, is_shared
+from cotrain.engine.state import State, Tensors, is_shared
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.task_gradients import StepGradients
 from cotrain.errors import InputError
@@ -209,49 +210,51 @@ def possible_at(
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_task_gradients_sum_to_the_gradient_with_dropout(executor: str) -> None:
-    possible = possible_at(
+    step_gradients = possible_at(
         make_development("brmmb", missing=0.3), executor=executor, weights=[[1.0] * 5] * 3
     )
-    whole = {k: v.clone() for k, v in possible.weighted(torch.ones(3, 5)).items()}
-    for member, own in enumerate(possible.of_tasks()):
+    whole = {k: v.clone() for k, v in step_gradients.weighted(torch.ones(3, 5)).items()}
+    for member, own in enumerate(step_gradients.of_tasks()):
         for name, rows in own.tensors.items():
             assert is_shared(name)
             torch.testing.assert_close(rows.sum(dim=0), whole[name][member])
-            alone = possible.weighted(torch.eye(5)[2].expand(3, 5))[name][member]
+            alone = step_gradients.weighted(torch.eye(5)[2].expand(3, 5))[name][member]
             torch.testing.assert_close(rows[2], alone)
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_heads_alone(executor: str) -> None:
-    possible = possible_at(make_development(KINDS), executor=executor, weights=[[1.0] * 4] * 2)
+    step_gradients = possible_at(
+        make_development(KINDS), executor=executor, weights=[[1.0] * 4] * 2
+    )
     weights = torch.rand(2, 4)
-    whole = {name: tensor.clone() for name, tensor in possible.weighted(weights).items()}
-    found = possible.of_heads(weights)
+    whole = {name: tensor.clone() for name, tensor in step_gradients.weighted(weights).items()}
+    found = step_gradients.of_heads(weights)
     assert set(found) == {"head.weight", "head.bias"}
     for name, tensor in found.items():
         torch.testing.assert_close(tensor, whole[name])
 
 
-def grams(possible: StepGradients) -> Tensor:
-    return torch.stack([tasks.gram for tasks in possible.of_tasks()])
+def grams(step_gradients: StepGradients) -> Tensor:
+    return torch.stack([tasks.gram for tasks in step_gradients.of_tasks()])
 
 
-def weights_of(method: Aggregated, possible: StepGradients, own: Tensor) -> Tensor:
-    found = zip(possible.of_tasks(), own, strict=True)
+def weights_of(method: Aggregated, step_gradients: StepGradients, own: Tensor) -> Tensor:
+    found = zip(step_gradients.of_tasks(), own, strict=True)
     return torch.stack([method.shared_weights(tasks, weights) for tasks, weights in found])
 
 
 def test_pcgrad_and_mgda_by_hand_for_two_tasks() -> None:
     """Conflicting gradients g, h: PCGrad takes g − (g·h/h²) h + h − (g·h/g²) g, the same in any order;
     MGDA the shortest vector between them."""
-    possible = possible_at(opposed("bb", missing=0.0), weights=[[1.0, 1.0]])
-    (g, product), (_, h) = grams(possible)[0].tolist()
+    step_gradients = possible_at(opposed("bb", missing=0.0), weights=[[1.0, 1.0]])
+    (g, product), (_, h) = grams(step_gradients)[0].tolist()
     assert product < 0
     own = torch.ones(1, 2)
-    found = weights_of(Aggregated(aggregator=agg.PCGrad()), possible, own)
+    found = weights_of(Aggregated(aggregator=agg.PCGrad()), step_gradients, own)
     assert found[0].tolist() == pytest.approx([1 - product / g, 1 - product / h], rel=1e-5)
     share = (h - product) / (g + h - 2 * product)
-    found = weights_of(Aggregated(aggregator=agg.MGDA()), possible, own)
+    found = weights_of(Aggregated(aggregator=agg.MGDA()), step_gradients, own)
     assert found[0].tolist() == pytest.approx([share, 1 - share], abs=2e-3)
 
 
@@ -302,10 +305,10 @@ def test_permuting_tasks_permutes(name: str) -> None:
 
 
 def test_random_aggregators_leave_torchs_generator_alone_and_repeat() -> None:
-    possible = possible_at(make_development(KINDS), weights=[[1.0] * 4] * 2)
+    step_gradients = possible_at(make_development(KINDS), weights=[[1.0] * 4] * 2)
     before = torch.get_rng_state()
     method = Aggregated(aggregator=agg.Random())
-    drawn = [weights_of(method, possible, torch.ones(2, 4)) for _ in range(2)]
+    drawn = [weights_of(method, step_gradients, torch.ones(2, 4)) for _ in range(2)]
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0][0], drawn[0][1])  # each member has its own key
@@ -318,17 +321,19 @@ def test_permuting_tasks_permutes_random_aggregators_in_distribution(name: str) 
     development = opposed("brb", missing=0.0)
     means = []
     for data in (development, only_tasks(development, order)):
-        possible = possible_at(data, weights=[[1.0] * 3], dropout=0.0)
+        step_gradients = possible_at(data, weights=[[1.0] * 3], dropout=0.0)
         if data is not development:
-            head = possible.step.state.params["head.weight"]
+            head = step_gradients.step.state.params["head.weight"]
             head.copy_(head[:, order])
-            passed = possible.executor.forward(possible.step.state, possible.step.batch)
-            step = replace(possible.step, outputs=passed.outputs)
-            possible = replace(possible, passed=passed, step=step)
+            passed = step_gradients.executor.forward(
+                step_gradients.step.state, step_gradients.step.batch
+            )
+            step = replace(step_gradients.step, outputs=passed.outputs)
+            step_gradients = replace(step_gradients, passed=passed, step=step)
         drawn = []
         for key in range(400):
-            possible.step.state.keys = torch.tensor([key])
-            found = Aggregated(aggregator=RANDOM[name]()).gradients(possible)
+            step_gradients.step.state.keys = torch.tensor([key])
+            found = Aggregated(aggregator=RANDOM[name]()).gradients(step_gradients)
             drawn.append(found["encoder.linears.0.weight"].clone())
         means.append(torch.stack(drawn).mean(dim=0))
     assert float((means[0] - means[1]).norm() / means[0].norm()) < 0.12
@@ -342,15 +347,15 @@ def test_an_absent_task_has_no_row() -> None:
     )
     absent.train.mask[:, 1] = False
     own = torch.tensor([[1.0, 1.0, 2.0, 1.0]])
-    possible = possible_at(absent, weights=own.tolist())
+    step_gradients = possible_at(absent, weights=own.tolist())
     keep = [0, 2, 3]
-    gram = grams(possible)[0] * own.T * own
+    gram = grams(step_gradients)[0] * own.T * own
     assert (gram[1] == 0).all()
     for preference in (None, FOUR):
         kept = None if preference is None else preference[keep]
         expected = agg.AlignedMTL(pref_vector=kept).gramian_weighting(gram[keep][:, keep])
         method = Aggregated(aggregator=agg.AlignedMTL(pref_vector=preference))
-        found = weights_of(method, possible, own)[0]
+        found = weights_of(method, step_gradients, own)[0]
         torch.testing.assert_close(found[keep], expected * own[0, keep])
         assert found[1] == 0
 
@@ -359,8 +364,8 @@ def test_an_absent_task_has_no_row() -> None:
 def test_nothing_present_moves_nothing(name: str) -> None:
     development = make_development(KINDS)
     development.train.mask[:] = False
-    possible = possible_at(development, weights=[[1.0] * 4])
-    found = Aggregated(aggregator=made(ALL[name])).gradients(possible)
+    step_gradients = possible_at(development, weights=[[1.0] * 4])
+    found = Aggregated(aggregator=made(ALL[name])).gradients(step_gradients)
     assert all((tensor == 0).all() for tensor in found.values())
 
 
@@ -369,9 +374,11 @@ def test_one_task_alone_goes_its_own_way(name: str) -> None:
     """T = 1: along its gradient (CAGrad goes 1 + c as far, as in its formula)."""
     if name in ("Constant", "UPGrad preferring"):
         pytest.skip("holds values of four tasks")
-    possible = possible_at(make_development("b"), weights=[[1.0]])
-    plain = possible.weighted(torch.ones(1, 1))["encoder.linears.0.weight"].clone()
-    found = Aggregated(aggregator=made(ALL[name])).gradients(possible)["encoder.linears.0.weight"]
+    step_gradients = possible_at(make_development("b"), weights=[[1.0]])
+    plain = step_gradients.weighted(torch.ones(1, 1))["encoder.linears.0.weight"].clone()
+    found = Aggregated(aggregator=made(ALL[name])).gradients(step_gradients)[
+        "encoder.linears.0.weight"
+    ]
     ratio = float(found.norm() / plain.norm())
     torch.testing.assert_close(found, ratio * plain, atol=1e-5, rtol=1e-4)
     assert ratio == pytest.approx(1.5 if name == "CAGrad" else ratio)
@@ -392,19 +399,19 @@ def test_a_gradient_that_is_not_finite_makes_its_member_diverge_and_no_other(nam
 
 
 def test_too_few_tasks_are_named() -> None:
-    possible = possible_at(make_development("bb", missing=0.0), weights=[[1.0, 1.0]])
+    step_gradients = possible_at(make_development("bb", missing=0.0), weights=[[1.0, 1.0]])
     with pytest.raises(InputError, match=r"Krum.* cannot combine the gradients of 2 of 2 tasks"):
-        Aggregated(aggregator=agg.Krum(n_byzantine=1)).gradients(possible)
+        Aggregated(aggregator=agg.Krum(n_byzantine=1)).gradients(step_gradients)
     with pytest.raises(
         InputError, match=r"TrimmedMean.* cannot combine the gradients of 2 of 2 tasks"
     ):
-        Aggregated(aggregator=agg.TrimmedMean(trim_number=1)).gradients(possible)
+        Aggregated(aggregator=agg.TrimmedMean(trim_number=1)).gradients(step_gradients)
 
 
 def test_directions_are_not_weights() -> None:
-    possible = possible_at(make_development("bb"), weights=[[1.0, 1.0]])
+    step_gradients = possible_at(make_development("bb"), weights=[[1.0, 1.0]])
     with pytest.raises(InputError, match="gives no weights over the tasks"):
-        weights_of(Aggregated(aggregator=agg.ConFIG()), possible, torch.ones(1, 2))
+        weights_of(Aggregated(aggregator=agg.ConFIG()), step_gradients, torch.ones(1, 2))
 
 
 def test_there_is_only_one_direction() -> None:
@@ -426,10 +433,12 @@ def test_what_cannot_be_an_aggregator_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_frozen_encoder_has_nothing_to_aggregate() -> None:
-    possible = possible_at(make_development("bb"), weights=[[1.0, 1.0]])
-    state = possible.step.state
+    step_gradients = possible_at(make_development("bb"), weights=[[1.0, 1.0]])
+    state = step_gradients.step.state
     heads = {name: tensor for name, tensor in state.params.items() if not is_shared(name)}
-    frozen = replace(possible, step=replace(possible.step, state=replace(state, params=heads)))
+    frozen = replace(
+        step_gradients, step=replace(step_gradients.step, state=replace(state, params=heads))
+    )
     with pytest.raises(InputError, match="no parameter that can be trained"):
         Aggregated(aggregator=agg.MGDA()).gradients(frozen)
 

@@ -16,15 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cotrain.data.dataset import TaskData
+from cotrain.engine.directions import Dense
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import MultiTaskNet
 from cotrain.engine.optimizers import ADAMW
 from cotrain.engine.state import State
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.points.backward import vector_jacobian_products
-from cotrain.measure.points.directions import Dense, Factored
 from cotrain.measure.points.engine_point import EnginePoint
+from cotrain.measure.points.factored import Factored
 from cotrain.measure.points.model_point import ModelPoint
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 from cotrain.measure.transference.steps import OwnStep, PlainStep

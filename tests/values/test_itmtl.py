@@ -27,8 +27,8 @@ from cotrain.weighting import (
     Aggregated,
     Candidates,
     Combined,
-    Exact,
-    FirstOrder,
+    ExactScore,
+    FirstOrderScore,
     LeaveOneOut,
     OptimalUncertainty,
     Score,
@@ -117,7 +117,7 @@ def reference(
     development: Development,
     falls: Callable[[Slow, Tensor], Tensor],
     *,
-    reach: float,
+    step_scale: float,
     weights: Tensor,
 ) -> tuple[Tensors, list[int]]:
     """A plain loop with the slow steps. Also returns the choices."""
@@ -134,7 +134,7 @@ def reference(
                 batch=batch,
                 losses=TaskLosses(development.tasks),
                 weights=weights,
-                size=reach * rate,
+                size=step_scale * rate,
             )
             directions = [slow.direction(inside) for inside in ALL_SETS]
             scores = torch.stack([(weights * falls(slow, d)).sum() for d in directions])
@@ -165,18 +165,18 @@ def apart(a: Tensors, b: Tensors) -> float:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-@pytest.mark.parametrize("score", [Exact(), FirstOrder()], ids=repr)
+@pytest.mark.parametrize("score", [ExactScore(), FirstOrderScore()], ids=repr)
 @pytest.mark.parametrize("weights", [[1.0] * 4, [1.0, 0.5, 2.0, 1.0]])
 def test_training_is_the_slow_reference(score: Score, weights: list[float], executor: str) -> None:
     development, own = shuffled(missing=0.0), torch.tensor(weights)
     expected, chosen = reference(
         development,
-        Slow.exact if isinstance(score, Exact) else Slow.first_order,
-        reach=30.0,
+        Slow.exact if isinstance(score, ExactScore) else Slow.first_order,
+        step_scale=30.0,
         weights=own,
     )
     assert len(set(chosen)) > 1  # it was a choice
-    found = ours(development, ITMTL(score=score, reach=30.0), own, executor)
+    found = ours(development, ITMTL(score=score, step_scale=30.0), own, executor)
     assert apart(found, expected) < 1e-4
 
 
@@ -193,11 +193,11 @@ def test_the_ordinary_step_is_chosen_where_it_is_alone() -> None:
 
 
 METHODS: dict[str, ITMTL] = {
-    "exact": ITMTL(reach=10.0),
-    "first order": ITMTL(score=FirstOrder(), reach=10.0),
-    "sets": ITMTL(candidates=(Sets(sets=((0, 1), (2, 3), (1,))),), reach=10.0),
+    "exact": ITMTL(step_scale=10.0),
+    "first order": ITMTL(score=FirstOrderScore(), step_scale=10.0),
+    "sets": ITMTL(candidates=(Sets(sets=((0, 1), (2, 3), (1,))),), step_scale=10.0),
     "pcgrad": ITMTL(candidates=(Together(), Combined(by=Aggregated(aggregator=agg.PCGrad())))),
-    "uncertain": ITMTL(weighting=OptimalUncertainty(), score=FirstOrder()),
+    "uncertain": ITMTL(weighting=OptimalUncertainty(), score=FirstOrderScore()),
 }
 
 
@@ -229,10 +229,10 @@ def test_company_and_executor_change_nothing(name: str) -> None:
     assert torch.equal(again.state.params[key], expected.state.params[key])
 
 
-@pytest.mark.parametrize("score", [Exact(), FirstOrder()], ids=repr)
+@pytest.mark.parametrize("score", [ExactScore(), FirstOrderScore()], ids=repr)
 def test_permuting_tasks_permutes(score: Score) -> None:
     development, order = shuffled(missing=0.2), [2, 0, 3, 1]
-    method, own = ITMTL(score=score, reach=30.0), torch.ones(4)
+    method, own = ITMTL(score=score, step_scale=30.0), torch.ones(4)
     first = ours(development, method, own, "fused")
     second = ours(only_tasks(development, order), method, own, "fused")
     for key in filter(is_shared, first):
@@ -256,7 +256,7 @@ def test_looking_leaves_batch_norm_alone() -> None:
     assert counted[0] == counted[1] == [24]
 
 
-@pytest.mark.parametrize("score", [Exact(), FirstOrder()], ids=repr)
+@pytest.mark.parametrize("score", [ExactScore(), FirstOrderScore()], ids=repr)
 @pytest.mark.parametrize("kinds", ["b", "bb"])
 def test_one_task_and_no_labels(score: Score, kinds: str) -> None:
     """T = 1: the empty set that leaves it out is no candidate. No label anywhere: nothing moves."""
@@ -278,8 +278,8 @@ def test_one_task_and_no_labels(score: Score, kinds: str) -> None:
 def test_bad_choices_are_refused() -> None:
     with pytest.raises(InputError, match="candidates is empty"):
         ITMTL(candidates=())
-    with pytest.raises(InputError, match="reach must be positive"):
-        ITMTL(reach=0.0)
+    with pytest.raises(InputError, match="step_scale must be positive"):
+        ITMTL(step_scale=0.0)
     development = make_development("bb")
     beyond: tuple[Candidates, ...] = (Sets(sets=((0, 5),)),)
     member = Member(name="m", weights=(1.0, 1.0), weighting=ITMTL(candidates=beyond))

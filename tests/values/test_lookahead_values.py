@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cotrain.data.dataset import TaskData
+from cotrain.engine.initial import initial_state
 from cotrain.engine.models.multitask import Architecture, MultiTaskNet
-from cotrain.engine.state import initial_state
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.transference.lookahead import Lookahead
 from cotrain.measure.transference.steps import PlainStep

@@ -23,7 +23,7 @@ from cotrain.engine.models.mlp import MLP
 from cotrain.engine.optimizers import SGD, Adam, AdamW, Optimizer, SignSGD, TaskAdam
 from cotrain.engine.state import Tensors, is_shared
 from cotrain.engine.task_gradients import StepGradients
-from cotrain.weighting import ITMTL, FirstOrder, GeometricMean, OptimalUncertainty
+from cotrain.weighting import ITMTL, FirstOrderScore, GeometricMean, OptimalUncertainty
 
 KINDS, SCALED = "brmb", 1  # the regression's loss
 TINY = 1e-20
@@ -42,8 +42,8 @@ def scale(monkeypatch: pytest.MonkeyPatch) -> Scaling:
                 found[..., SCALED, :] *= factor
                 return found
 
-            def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
-                found = super().gradient(outputs, targets)
+            def per_example_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+                found = super().per_example_gradient(outputs, targets)
                 found[..., self.task_of_output == SCALED, :] *= factor
                 return found
 
@@ -144,7 +144,7 @@ def test_optimal_uncertainty_is_invariant_whatever_the_optimizer(
 
 def test_directions_keep_it(scale: Scaling) -> None:
     """IT-MTL picks the same sets, because it compares relative falls of weighted losses."""
-    method = ITMTL(score=FirstOrder(), weighting=OptimalUncertainty())
+    method = ITMTL(score=FirstOrderScore(), weighting=OptimalUncertainty())
     before = [fit(o, weighting=method) for o in (AdamW(), TaskAdam())]
     assert distance(*before) > 1e-2
     scale(1024.0)
@@ -167,8 +167,8 @@ class Clipped(Fixed):
 
     norm: float = 0.05
 
-    def gradients(self, possible: StepGradients) -> Tensors:
-        found = super().gradients(possible)
+    def gradients(self, step_gradients: StepGradients) -> Tensors:
+        found = super().gradients(step_gradients)
         total = torch.stack([tensor.square().sum() for tensor in found.values()]).sum().sqrt()
         return {name: tensor * (self.norm / total).clamp(max=1) for name, tensor in found.items()}
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.points.model_point import ModelPoint
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 from cotrain.measure.transference.steps import OwnStep, PlainStep

@@ -17,10 +17,10 @@ def demo(
 ) -> None:
     """Run on bundled data: ten one-vs-rest digits, four attributes and a random-label control."""
     from cotrain.data import DIGITS_TARGETS, RandomSplit, digits_table, infer_schema
-    from cotrain.engine.cohorts.local import HERE
+    from cotrain.engine.cohorts.local import LOCAL
 
     folder = claim_folder(out, resume=resume)
     frame = digits_table()
     schema = infer_schema(frame, targets=DIGITS_TARGETS)
     settings = make_settings(instruments=instruments(["gradients", "datamap"]))
-    run_table(frame, schema, RandomSplit(), settings, folder, "digits", HERE)
+    run_table(frame, schema, RandomSplit(), settings, folder, "digits", LOCAL)

@@ -237,13 +237,13 @@ def _aggregated(name: str, options: dict[str, float]) -> LossWeighting:
 
 def cluster(executor: Executor, address: str | None) -> Cluster:
     """Where ``--executor`` trains; a cluster is reached before anything is written."""
-    from cotrain.engine.cohorts.local import HERE
+    from cotrain.engine.cohorts.local import LOCAL
     from cotrain.engine.cohorts.ray import AUTO, RayCluster
 
     if executor is Executor.LOCAL and address is not None:
         raise InputError("--address is the address of a Ray cluster: add --executor ray")
     if executor is Executor.LOCAL:
-        return HERE
+        return LOCAL
     found = RayCluster(address=address or AUTO)
     found.connect()
     return found

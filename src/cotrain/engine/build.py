@@ -1,4 +1,4 @@
-"""The engine of a run: the network, the executor that calibration chose, and the cut into cohorts."""
+"""The engine of a run: the network, the executor that calibration chose, and the partition into cohorts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from cotrain.data.dataset import Development
-from cotrain.engine.cohorts.local import HERE
-from cotrain.engine.cohorts.workers import Cluster, Cut
+from cotrain.engine.cohorts.local import LOCAL
+from cotrain.engine.cohorts.workers import Cluster, Partition
 from cotrain.engine.engine import Engine, Watch
-from cotrain.engine.executors.calibrate import Calibration, Trial, calibrate, candidates, named
+from cotrain.engine.executors.calibrate import (
+    Calibration,
+    Trial,
+    calibrate,
+    candidates,
+    executor_by_name,
+)
 from cotrain.engine.models.losses import starting_bias
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture, shared_rows
@@ -47,11 +53,11 @@ def build_engine(
     widths: Sequence[int] = WIDTHS,
     low_precision: bool = True,
     watch: Watch = lambda _: None,
-    cluster: Cluster = HERE,
+    cluster: Cluster = LOCAL,
 ) -> Engine:
     """The engine with the executor that calibration chose; a resumed run keeps the first choice.
 
-    It keeps the first cut into cohorts, too, so a run may be resumed on another cluster, or on none.
+    It keeps the first partition into cohorts, too, so a run may be resumed on another cluster, or on none.
 
     Args:
         folder: Keeps the choice, checkpoints and finished cohorts.
@@ -61,33 +67,33 @@ def build_engine(
         widths: Hidden widths of the built-in MLP.
         low_precision: Let calibration choose bfloat16 products where they are faster and agree.
         watch: Called after every epoch.
-        cluster: Where cohorts are trained.
+        cluster: Provides the workers that train cohorts.
     """
     architecture = architecture_of(development, encoder, widths)
     if folder.has("engine.json"):
-        calibration, cut = _read_choice(folder)
+        calibration, partition = _read_choice(folder)
     else:
-        cut = cluster.cut()
+        partition = cluster.partition()
         executors = candidates(architecture, low_precision=low_precision)
         calibration = calibrate(executors, architecture, development.train, recipe)
-        facts = dataclasses.asdict(calibration) | {"cut": dataclasses.asdict(cut)}
+        facts = dataclasses.asdict(calibration) | {"partition": dataclasses.asdict(partition)}
         folder.write_json("engine.json", facts)
     return Engine(
         architecture=architecture,
         development=development,
         recipe=recipe,
-        executor=named(architecture, calibration.chosen),
+        executor=executor_by_name(architecture, calibration.chosen),
         folder=folder,
         watch=watch,
         calibration=calibration,
         cluster=cluster,
-        cut=cut,
+        partition=partition,
     )
 
 
-def _read_choice(folder: RunFolder) -> tuple[Calibration, Cut]:
+def _read_choice(folder: RunFolder) -> tuple[Calibration, Partition]:
     facts = folder.read_json("engine.json")
     trials = tuple(
         Trial(**trial | {"seconds": float(trial["seconds"])}) for trial in facts["trials"]
     )
-    return Calibration(chosen=facts["chosen"], trials=trials), Cut(**facts["cut"])
+    return Calibration(chosen=facts["chosen"], trials=trials), Partition(**facts["partition"])

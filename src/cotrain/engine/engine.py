@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cotrain.data.dataset import Development
 from cotrain.engine.batches import batch_count
-from cotrain.engine.cohorts.local import ThisProcess
+from cotrain.engine.cohorts.local import LocalCluster
 from cotrain.engine.cohorts.memory import gradients_kept, member_bytes
 from cotrain.engine.cohorts.stage import Cohort, Stage, Update, Watch
-from cotrain.engine.cohorts.workers import Cluster, Cut, Site, Workers, repeated
+from cotrain.engine.cohorts.workers import Cluster, Partition, WorkerContext, Workers, repeated
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.executors.calibrate import Calibration
 from cotrain.engine.member import Member
@@ -39,13 +39,13 @@ class Engine:
         architecture: Builds a fresh network for a seed.
         development: Training and validation rows.
         recipe: How members are trained.
-        executor: Who computes.
+        executor: Computes gradients and outputs.
         calibration: Why this executor.
         folder: Where finished cohorts and checkpoints go; the run resumes from it.
         watch: Called after every epoch.
         checkpoint_seconds: Time between checkpoints of an unfinished cohort.
-        cluster: Where cohorts are trained.
-        cut: How populations are cut into cohorts.
+        cluster: Provides the workers that train cohorts.
+        partition: How populations are cut into cohorts.
     """
 
     architecture: Architecture
@@ -56,8 +56,8 @@ class Engine:
     folder: RunFolder
     watch: Watch = field(default=lambda _: None)
     checkpoint_seconds: float = CHECKPOINT_SECONDS
-    cluster: Cluster = field(default_factory=ThisProcess)
-    cut: Cut = field(default_factory=Cut)
+    cluster: Cluster = field(default_factory=LocalCluster)
+    partition: Partition = field(default_factory=Partition)
 
     def train(self, stage: str, members: Sequence[Member]) -> Trained:
         """Train all members. Finished cohorts of the same stage are read back instead.
@@ -84,11 +84,11 @@ class Engine:
 
     @cached_property
     def workers(self) -> Workers:
-        """Who trains cohorts."""
-        site = Site(
+        """The workers that train cohorts."""
+        context = WorkerContext(
             architecture=self.architecture, development=self.development, executor=self.executor
         )
-        return self.cluster.workers(site)
+        return self.cluster.workers(context)
 
     def cohorts(self, members: Sequence[Member]) -> list[list[Member]]:
         """Members that stand together and share weighting and optimizer, as many as fit in memory.
@@ -100,9 +100,12 @@ class Engine:
         for _, group in alike:
             run = list(group)
             most = cohort_size(
-                self.architecture, self.recipe, self.cut.room, gradients=gradients_kept(run[0])
+                self.architecture,
+                self.recipe,
+                self.partition.memory_budget,
+                gradients=gradients_kept(run[0]),
             )
-            size = min(most, -(-len(run) // self.cut.parts))
+            size = min(most, -(-len(run) // self.partition.parts))
             found += [run[at : at + size] for at in range(0, len(run), size)]
         return found
 
@@ -132,18 +135,23 @@ class Engine:
 
 
 def cohort_size(
-    architecture: Architecture, recipe: Recipe, room: int | None = None, *, gradients: int = 1
+    architecture: Architecture,
+    recipe: Recipe,
+    memory_budget: int | None = None,
+    *,
+    gradients: int = 1,
 ) -> int:
-    """Members that train side by side: as many as fit in a room, at most 64.
+    """Members that train side by side: as many as fit in a memory budget, at most 64.
 
     Args:
         architecture: Of every member.
         recipe: Of every member.
-        room: Bytes; ``COHORT_BYTES`` if None. See :func:`~cotrain.engine.cohorts.memory.member_bytes`.
+        memory_budget: Bytes; ``COHORT_BYTES`` if None. See
+            :func:`~cotrain.engine.cohorts.memory.member_bytes`.
         gradients: See :func:`~cotrain.engine.cohorts.memory.gradients_kept`.
     """
-    room = COHORT_BYTES if room is None else room
-    return max(1, min(MOST_MEMBERS, room // member_bytes(architecture, recipe, gradients)))
+    memory_budget = COHORT_BYTES if memory_budget is None else memory_budget
+    return max(1, min(MOST_MEMBERS, memory_budget // member_bytes(architecture, recipe, gradients)))
 
 
 def flops_per_example(architecture: Architecture) -> float:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from cotrain.engine.state import State, Tensors
-    from cotrain.engine.step import TrainingStep
-    from cotrain.engine.task_gradients import StepGradients
+from cotrain.engine.state import State, Tensors
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.task_gradients import StepGradients
 
 
 class LossWeighting(Protocol):
@@ -31,7 +30,7 @@ class LossWeighting(Protocol):
         """``[P, T]`` weights of this step, 0 where the member's own weight is 0."""
         ...
 
-    def gradients(self, possible: StepGradients) -> Tensors:
+    def gradients(self, step_gradients: StepGradients) -> Tensors:
         """What the optimizer is given, like ``state.params``; of the weights, if nothing else is said."""
         ...
 
@@ -56,9 +55,9 @@ class Fixed:
         """The weights as they are."""
         return step.weights
 
-    def gradients(self, possible: StepGradients) -> Tensors:
+    def gradients(self, step_gradients: StepGradients) -> Tensors:
         """Of the weighted losses."""
-        return possible.weighted(self.weigh(possible.step))
+        return step_gradients.weighted(self.weigh(step_gradients.step))
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
         """Nothing to learn."""

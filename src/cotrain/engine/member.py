@@ -9,20 +9,32 @@ from cotrain.engine.optimizers import ADAMW, Optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """What a member trains with from an epoch on.
+class WeightSetting:
+    """Task weights, and what goes with them, for a stretch of training.
 
     Args:
-        epoch: Epochs completed before.
         weights: ``[T]``.
         learning_rate: Peak learning rate.
         weight_decay: Multiplies the recipe's.
     """
 
-    epoch: int
     weights: tuple[float, ...]
     learning_rate: float
     weight_decay: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(WeightSetting):
+    """What a member trains with from an epoch on.
+
+    Args:
+        epoch: Epochs completed before.
+        weights: See :class:`WeightSetting`; likewise below.
+        learning_rate: Peak learning rate.
+        weight_decay: Multiplies the recipe's.
+    """
+
+    epoch: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from cotrain.engine.models.dropout import step_keys
-from cotrain.engine.models.multitask import HEAD, Architecture
-
-if TYPE_CHECKING:
-    from cotrain.engine.member import Member
+from cotrain.engine.models.multitask import HEAD
 
 Tensors = dict[str, Tensor]
 PARTS = ("params", "buffers", "momentum", "variance", "memory")
@@ -113,37 +109,11 @@ def is_dropout(name: str) -> bool:
     return name.endswith(("dropout_key", "dropout_rate"))
 
 
-def initial_state(architecture: Architecture, members: Sequence[Member]) -> State:
-    """Members before their first step; those of equal seeds and starts have equal parameters.
-
-    Frozen parameters count as buffers.
-    """
-    origins = [(member.seed, member.start) for member in members]
-    nets = {origin: architecture.build(*origin) for origin in dict.fromkeys(origins)}
-    rows = [nets[origin] for origin in origins]
-    params = _stack([{k: v for k, v in net.named_parameters() if v.requires_grad} for net in rows])
-    frozen = [{k: v for k, v in net.named_parameters() if not v.requires_grad} for net in rows]
-    buffers = _stack(
-        [{**dict(net.named_buffers()), **f} for net, f in zip(rows, frozen, strict=True)]
-    )
-    for name, buffer in buffers.items():
-        if name.endswith("dropout_rate"):
-            buffer.mul_(torch.tensor([member.dropout for member in members]))
-    tasks = len(members[0].weights)
-    momentum, variance = members[0].optimizer.start(params, tasks)
-    return State(
-        params=params,
-        buffers=buffers,
-        momentum=momentum,
-        variance=variance,
-        memory=members[0].weighting.start(len(members), tasks),
-    )
-
-
 def stack_models(models: Sequence[Mapping[str, Tensor]]) -> State:
     """A state that can only predict, from saved models (see :meth:`State.model`)."""
-    return State(params=_stack(models), buffers={}, momentum={}, variance={})
+    return State(params=stack_tensors(models), buffers={}, momentum={}, variance={})
 
 
-def _stack(rows: Sequence[Mapping[str, Tensor]]) -> Tensors:
+def stack_tensors(rows: Sequence[Mapping[str, Tensor]]) -> Tensors:
+    """One ``[P, ...]`` tensor for each name, from P sets of tensors with the same names."""
     return {name: torch.stack([row[name].detach() for row in rows]) for name in rows[0]}

@@ -14,6 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from cotrain.engine.directions import Dense
 from cotrain.engine.executors.base import Executor, Pass
 from cotrain.engine.state import Tensors, is_shared
 from cotrain.engine.step import TrainingStep
@@ -23,11 +24,11 @@ PART = 1 << 19  # numbers multiplied at a time, so that what is cast to float32 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskGradients:
-    """One member's gradients of each task's own loss by the shared parameters; zero without labels.
+class TaskGradients(Dense):
+    """One member's T gradients, of each task's own loss by the shared parameters; zero without labels.
 
     Args:
-        step: The step.
+        step: The training step that they belong to.
         member: The member's row in it.
         tensors: Shared parameter → ``[T, ...]``.
 
@@ -36,13 +37,12 @@ class TaskGradients:
     >>> found.gram
     tensor([[26.,  6.],
             [ 6.,  5.]])
-    >>> found.mix(torch.tensor([1.0, -1.0]))
+    >>> found.flat_mix(torch.tensor([1.0, -1.0]))
     tensor([ 3.,  3., -1.])
     """
 
     step: TrainingStep
     member: int
-    tensors: Tensors
 
     @cached_property
     def gram(self) -> Tensor:
@@ -58,7 +58,7 @@ class TaskGradients:
         """``[T, D]`` float32, the parameters in their order."""
         return torch.cat(list(self._parts()), dim=1)
 
-    def mix(self, weights: Tensor) -> Tensor:
+    def flat_mix(self, weights: Tensor) -> Tensor:
         """``[D]`` float32 sum from ``[T]`` weights, or ``[C, D]`` from ``[C, T]``."""
         return torch.cat([weights @ part for part in self._parts()], dim=-1)
 
@@ -89,13 +89,13 @@ class StepGradients:
     def weighted(self, weights: Tensor) -> Tensors:
         """Like ``state.params``, of ``Σ_t weights[p, t] · loss_t``; may be reused by the next call."""
         if not (self.step.optimizer.by_task and any(map(is_shared, self.step.state.params))):
-            return self.passed.gradients(self._slope(weights))
+            return self.passed.gradients(self._output_gradient(weights))
         own = [self.toward(*pair) for pair in zip(self.of_tasks(), weights, strict=True)]
         return self.steered(self.of_heads(weights), own)
 
     def of_heads(self, weights: Tensor) -> Tensors:
         """The same of the heads' parameters only."""
-        return self.passed.head_gradients(self._slope(weights))
+        return self.passed.head_gradients(self._output_gradient(weights))
 
     def of_tasks(self) -> Iterator[TaskGradients]:
         """Each task's own gradient by the shared parameters, member by member.
@@ -108,8 +108,8 @@ class StepGradients:
                 "the encoder has no parameter that can be trained, so the tasks' gradients share nothing: "
                 "unfreeze some of its layers, or weigh the losses only"
             )
-        slope = self._slope(torch.ones_like(self.step.weights))
-        found = self.passed.task_gradients(slope, self.step.task_losses.slices)
+        output_gradient = self._output_gradient(torch.ones_like(self.step.weights))
+        found = self.passed.task_gradients(output_gradient, self.step.task_losses.slices)
         for member, tensors in enumerate(found):
             yield TaskGradients(step=self.step, member=member, tensors=tensors)
 
@@ -117,7 +117,7 @@ class StepGradients:
         """One member's direction from ``[T]`` weights: ``[D]``, or ``[T, D]`` for an optimizer by task."""
         if self.step.optimizer.by_task:
             return weights.unsqueeze(1) * tasks.matrix
-        return tasks.mix(weights)
+        return tasks.flat_mix(weights)
 
     def steered(self, heads: Tensors, directions: Sequence[Tensor]) -> Tensors:
         """What the optimizer is given: the heads' gradients, and ``[P]`` directions of the shared part.
@@ -133,9 +133,11 @@ class StepGradients:
             )
         return heads | shared_parts(self.step.state.params, torch.stack(list(directions)))
 
-    def _slope(self, weights: Tensor) -> Tensor:
+    def _output_gradient(self, weights: Tensor) -> Tensor:
         batch = self.step.batch
-        return self.step.task_losses.slope(self.step.outputs, batch.targets, batch.shares, weights)
+        return self.step.task_losses.output_gradient(
+            self.step.outputs, batch.targets, batch.shares, weights
+        )
 
 
 def shared_parts(like: Tensors, vectors: Tensor) -> Tensors:

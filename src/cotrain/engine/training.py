@@ -16,12 +16,13 @@ from torch import Tensor
 from cotrain.data.dataset import Development
 from cotrain.engine.batches import batch_count, feed
 from cotrain.engine.executors.base import Executor
+from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses, label_shares
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.optimizers import learning_rate_share
 from cotrain.engine.recipe import Recipe
-from cotrain.engine.state import State, Tensors, initial_state
+from cotrain.engine.state import State, Tensors
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.task_gradients import StepGradients
 
@@ -123,7 +124,7 @@ def train_cohort(
                 optimizer=optimizer,
             )
             before_update(step)
-            possible = StepGradients(
+            step_gradients = StepGradients(
                 step=step,
                 passed=passed,
                 executor=executor,
@@ -131,9 +132,9 @@ def train_cohort(
             )
             optimizer.step(
                 state,
-                method.gradients(possible),
+                method.gradients(step_gradients),
                 learning_rates=step.learning_rates,
-                weight_decays=possible.weight_decays,
+                weight_decays=step_gradients.weight_decays,
                 untouched=losses.untouched(batch.present),
             )
             method.learn(step, partial(_losses_after, step, executor))

@@ -42,7 +42,7 @@ from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gains.exhaustive import exhaustive_gains
 from cotrain.measure.gains.gains import Gains
 from cotrain.measure.gains.surrogate import Surrogate
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.gradients.similarity import GradientSimilarity
 from cotrain.measure.points.model_point import ModelPoint
 from cotrain.measure.transference.affinity import Affinity, GroupTransference

@@ -19,7 +19,7 @@ from cotrain.engine.training import Progress, start, train_cohort
 from cotrain.errors import InputError
 from cotrain.measure.datamaps.confidence import judge
 from cotrain.measure.datamaps.recorder import DataMaps
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.points.point import Point
 from cotrain.measure.schedule import (

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from cotrain.data.dataset import Splits
 from cotrain.engine.build import Encoder, build_engine
-from cotrain.engine.cohorts.local import HERE
+from cotrain.engine.cohorts.local import LOCAL
 from cotrain.engine.cohorts.workers import Cluster
 from cotrain.engine.engine import Engine, Watch
-from cotrain.engine.engine_objective import EngineObjective
 from cotrain.engine.member import Member, indicator
+from cotrain.engine.objective import EngineObjective
 from cotrain.engine.recipe import recipe_for
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError
@@ -22,7 +22,7 @@ from cotrain.grouping import sample_gains
 from cotrain.measure.datamaps.datamap import DataMap
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gains.gains import Gains
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.gradients.similarity import GradientSimilarity
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.measurement import Measurement
@@ -164,7 +164,7 @@ def measure_tasks(
     settings: Settings = DEFAULTS,
     title: str = "tasks",
     watch: Watch = lambda _: None,
-    cluster: Cluster = HERE,
+    cluster: Cluster = LOCAL,
 ) -> tuple[Measurement, ...]:
     """Measure how tasks relate, without deciding anything. The test rows stay sealed.
 

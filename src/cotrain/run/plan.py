@@ -13,7 +13,7 @@ from pathlib import Path
 from cotrain.contenders.base import Contender
 from cotrain.data.dataset import Splits
 from cotrain.engine.build import Encoder, build_engine
-from cotrain.engine.cohorts.local import HERE
+from cotrain.engine.cohorts.local import LOCAL
 from cotrain.engine.cohorts.workers import Cluster
 from cotrain.engine.engine import Watch
 from cotrain.results import Result
@@ -43,7 +43,7 @@ def plan(
     settings: Settings = DEFAULTS,
     title: str = "tasks",
     watch: Watch = lambda _: None,
-    cluster: Cluster = HERE,
+    cluster: Cluster = LOCAL,
 ) -> tuple[Result, Predictor]:
     """Find out which tasks to train together, prove what it is worth, and ship the models.
 

@@ -16,6 +16,7 @@ import torch
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.batches import Batch, take
 from cotrain.engine.build import build_engine
+from cotrain.engine.directions import Dense
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.member import Member
@@ -27,7 +28,6 @@ from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import Progress, start, train_cohort
 from cotrain.engine.tuning import SETTINGS
 from cotrain.folder import RunFolder
-from cotrain.measure.points.directions import Dense
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.tasks import Task
 from cotrain.transfer.targets import only_target

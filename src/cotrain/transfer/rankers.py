@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.directions import join
 from cotrain.engine.member import Member
 from cotrain.folder import RunFolder
 from cotrain.measure.gains.gains import Gains
 from cotrain.measure.gains.sets import Sets
 from cotrain.measure.gains.surrogate import Surrogate
 from cotrain.measure.gradients.similarity import compared
-from cotrain.measure.points.directions import join
 from cotrain.measure.probes import finite_mean
 from cotrain.measure.schedule import FORWARD
 from cotrain.transfer.alignment import aligned

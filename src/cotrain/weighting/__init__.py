@@ -6,6 +6,7 @@ Uncertainty()
 """
 
 from cotrain.engine.loss_weighting import Fixed, LossWeighting
+from cotrain.engine.member import WeightSetting
 from cotrain.weighting.adaptive import (
     FAMO,
     IMTLL,
@@ -20,8 +21,8 @@ from cotrain.weighting.itmtl import (
     ITMTL,
     Candidates,
     Combined,
-    Exact,
-    FirstOrder,
+    ExactScore,
+    FirstOrderScore,
     LeaveOneOut,
     Score,
     Sets,
@@ -30,7 +31,7 @@ from cotrain.weighting.itmtl import (
 )
 from cotrain.weighting.optimize import optimize_weights
 from cotrain.weighting.schedule import WeightSchedule
-from cotrain.weighting.search import Move, Searcher, Setting, WeightSearch, search_weights
+from cotrain.weighting.search import Move, Searcher, WeightSearch, search_weights
 from cotrain.weighting.searchers import PB2, PBT, Halving
 
 __all__ = [
@@ -43,8 +44,8 @@ __all__ = [
     "Candidates",
     "Combined",
     "DynamicAverage",
-    "Exact",
-    "FirstOrder",
+    "ExactScore",
+    "FirstOrderScore",
     "Fixed",
     "GeometricMean",
     "Halving",
@@ -56,12 +57,12 @@ __all__ = [
     "Score",
     "Searcher",
     "Sets",
-    "Setting",
     "Singles",
     "Together",
     "Uncertainty",
     "WeightSchedule",
     "WeightSearch",
+    "WeightSetting",
     "optimize_weights",
     "search_weights",
 ]

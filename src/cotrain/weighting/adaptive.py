@@ -170,9 +170,9 @@ class FAMO(Fixed):
         fall = _where(counted, fall)
         logits = step.state.memory["logits"]
         share = _softmax(logits, counted)
-        slope = share * (fall - (share * fall).sum(dim=1, keepdim=True))
-        rate = torch.full((len(slope), 1), self.learning_rate)
-        _adam_step(step, slope + self.weight_decay * logits, rate)
+        gradient = share * (fall - (share * fall).sum(dim=1, keepdim=True))
+        rate = torch.full((len(gradient), 1), self.learning_rate)
+        _adam_step(step, gradient + self.weight_decay * logits, rate)
 
 
 def _where(counted: Tensor, values: Tensor) -> Tensor:
@@ -200,10 +200,10 @@ def _adam_memory(members: int, tasks: int) -> Tensors:
     return zeros | {"steps": torch.zeros(members, tasks, dtype=torch.float64)}
 
 
-def _own_step(step: TrainingStep, slope: Tensor) -> None:
+def _own_step(step: TrainingStep, gradient: Tensor) -> None:
     """By the member's optimizer; Adam and its kin correct their bias by a task's own steps."""
     if isinstance(step.optimizer, Adam):
-        _adam_step(step, slope, torch.tensor(step.learning_rates).unsqueeze(1))
+        _adam_step(step, gradient, torch.tensor(step.learning_rates).unsqueeze(1))
         return
     memory, name = step.state.memory, f"{HEAD}logits"  # a number each task, like a head
     step.optimizer.step(
@@ -213,18 +213,18 @@ def _own_step(step: TrainingStep, slope: Tensor) -> None:
             momentum={name: memory["momentum"]},
             variance={name: memory["variance"]},
         ),
-        {name: slope},
+        {name: gradient},
         learning_rates=step.learning_rates,
-        weight_decays=[0.0] * len(slope),
+        weight_decays=[0.0] * len(gradient),
         untouched=~step.counted,
     )
 
 
-def _adam_step(step: TrainingStep, slope: Tensor, rate: Tensor) -> None:
+def _adam_step(step: TrainingStep, gradient: Tensor, rate: Tensor) -> None:
     """Adam on the logits of the tasks that count (Kingma and Ba 2015); others stand still."""
     memory, counted = step.state.memory, step.counted
     memory["steps"] += counted
-    for name, beta, value in (("momentum", BETA_1, slope), ("variance", BETA_2, slope**2)):
+    for name, beta, value in (("momentum", BETA_1, gradient), ("variance", BETA_2, gradient**2)):
         memory[name].copy_(
             torch.where(counted, beta * memory[name] + (1 - beta) * value, memory[name])
         )

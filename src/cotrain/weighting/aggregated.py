@@ -96,21 +96,23 @@ class Aggregated(Directed):
                 "its members: take an aggregator without memory, such as UPGrad()"
             )
 
-    def gradients(self, possible: StepGradients) -> Tensors:
+    def gradients(self, step_gradients: StepGradients) -> Tensors:
         """The heads by their own weights, the shared part as the aggregator says."""
-        own = self.weigh(possible.step)
+        own = self.weigh(step_gradients.step)
         directions = [
-            self._direction(possible, tasks, weights)
-            for tasks, weights in zip(possible.of_tasks(), own, strict=True)
+            self._direction(step_gradients, tasks, weights)
+            for tasks, weights in zip(step_gradients.of_tasks(), own, strict=True)
         ]
-        return possible.steered(possible.of_heads(own), directions)
+        return step_gradients.steered(step_gradients.of_heads(own), directions)
 
-    def _direction(self, possible: StepGradients, tasks: TaskGradients, own: Tensor) -> Tensor:
+    def _direction(
+        self, step_gradients: StepGradients, tasks: TaskGradients, own: Tensor
+    ) -> Tensor:
         """Of one member, from its ``[T]`` weights of the losses."""
         from torchjd.aggregation import WeightedAggregator
 
         if isinstance(self.aggregator, WeightedAggregator):
-            return possible.toward(tasks, self.shared_weights(tasks, own))
+            return step_gradients.toward(tasks, self.shared_weights(tasks, own))
         keep = counting(tasks, own)
         rows = own[keep].unsqueeze(1) * tasks.matrix[keep]
         return self._answer(tasks, keep, rows, lambda aggregator: aggregator, rows.sum(dim=0))

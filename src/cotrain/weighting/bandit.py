@@ -15,22 +15,22 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel
 
 Array = NDArray[np.float64]
-REACHES = (0.3, 1.0, 3.0)  # ℓ in units of the root mean squared distance
+LENGTHSCALES = (0.3, 1.0, 3.0)  # ℓ in units of the root mean squared distance
 FADINGS = (0.02, 0.1, 0.3)  # ε an interval
 NOISE = 0.1  # variance of the noise, the growth having variance 1
 CONFIDENCE = 1.0  # standard deviations added to the mean
 
 
 class Fading(Kernel):  # type: ignore[misc]
-    """See the module's text. The last coordinate is the time.
+    """The kernel of settings and time; the last coordinate is the time.
 
     Args:
-        reach: ℓ.
-        fading: ε.
+        lengthscale: ℓ, of the settings.
+        fading: ε, the share of memory lost in an interval.
     """
 
-    def __init__(self, reach: float = 1.0, fading: float = 0.1) -> None:
-        self.reach = reach
+    def __init__(self, lengthscale: float = 1.0, fading: float = 0.1) -> None:
+        self.lengthscale = lengthscale
         self.fading = fading
 
     def __call__(
@@ -39,19 +39,21 @@ class Fading(Kernel):  # type: ignore[misc]
         Y: Array | None = None,
         eval_gradient: bool = False,
     ) -> Array:
-        """``[A, B]``."""
+        """``[A, B]`` covariances of A points with B others."""
         other = X if Y is None else Y
         squares = ((X[:, None, :-1] - other[None, :, :-1]) ** 2).sum(axis=2)
         late = np.abs(X[:, None, -1] - other[None, :, -1])
-        result: Array = np.exp(-squares / (2 * self.reach**2)) * (1 - self.fading) ** (late / 2)
+        result: Array = np.exp(-squares / (2 * self.lengthscale**2)) * (1 - self.fading) ** (
+            late / 2
+        )
         return result
 
     def diag(self, X: Array) -> Array:
-        """``[A]`` ones."""
+        """``[A]`` variances, all one."""
         return np.ones(len(X))
 
     def is_stationary(self) -> bool:
-        """It depends on differences only."""
+        """Whether it depends on differences only: it does."""
         return True
 
 
@@ -79,7 +81,7 @@ def best_candidates(
     at = np.column_stack([seen / scale, when])
     asked = np.column_stack([candidates / scale, np.full(len(candidates), now)])
     fitted = max(
-        (_fit(at, values, *hyper) for hyper in product(REACHES, FADINGS)),
+        (_fit(at, values, *hyper) for hyper in product(LENGTHSCALES, FADINGS)),
         key=lambda model: float(model.log_marginal_likelihood_value_),
     )
     rows: list[int] = []
@@ -89,10 +91,10 @@ def best_candidates(
         bound[rows] = -np.inf
         rows.append(int(bound.argmax()))
         at, values = np.vstack([at, asked[rows[-1:]]]), np.append(values, mean[rows[-1]])
-        fitted = _fit(at, values, fitted.kernel.reach, fitted.kernel.fading)
+        fitted = _fit(at, values, fitted.kernel.lengthscale, fitted.kernel.fading)
     return rows
 
 
-def _fit(at: Array, values: Array, reach: float, fading: float) -> GaussianProcessRegressor:
-    kernel = Fading(reach=reach, fading=fading)
+def _fit(at: Array, values: Array, lengthscale: float, fading: float) -> GaussianProcessRegressor:
+    kernel = Fading(lengthscale=lengthscale, fading=fading)
     return GaussianProcessRegressor(kernel=kernel, alpha=NOISE, optimizer=None).fit(at, values)

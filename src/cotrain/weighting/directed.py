@@ -45,7 +45,7 @@ class Directed(ABC):
         return self.weighting.weigh(step)
 
     @abstractmethod
-    def gradients(self, possible: StepGradients) -> Tensors:
+    def gradients(self, step_gradients: StepGradients) -> Tensors:
         """The heads' gradients by :meth:`weigh`, the shared part's by the method."""
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:

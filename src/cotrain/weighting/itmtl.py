@@ -127,12 +127,12 @@ class Score(ABC):
 
     @abstractmethod
     def gradients(
-        self, possible: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
+        self, step_gradients: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
     ) -> Tensors:
         """Gradients like ``state.params`` with the best candidate's for the shared part.
 
         Args:
-            possible: The step.
+            step_gradients: The step.
             own: ``[P, T]`` weights of the losses, 0 where a task does not count.
             candidates: Lists a member's candidates.
             sizes: ``[P]`` lengths η of the lookahead.
@@ -140,44 +140,44 @@ class Score(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstOrder(Score):
+class FirstOrderScore(Score):
     """To first order the loss falls by η Σ_t v_ct ⟨g_t, g_j⟩: inner products, no forward pass."""
 
     def gradients(
-        self, possible: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
+        self, step_gradients: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
     ) -> Tensors:
         """See :class:`Score`; likewise below."""
-        before, importance = _before(possible.step), _importance(possible.step, own)
+        before, importance = _before(step_gradients.step), _importance(step_gradients.step, own)
         directions = []
-        for tasks in possible.of_tasks():
+        for tasks in step_gradients.of_tasks():
             at = tasks.member
             offered = candidates(tasks, own[at])
             falls = sizes[at] * (offered @ tasks.gram) / before[at]
             best = best_candidate(offered, falls, importance[at])
-            directions.append(possible.toward(tasks, offered[best]))
-        return possible.steered(possible.of_heads(own), directions)
+            directions.append(step_gradients.toward(tasks, offered[best]))
+        return step_gradients.steered(step_gradients.of_heads(own), directions)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exact(Score):
+class ExactScore(Score):
     """A forward pass for every candidate, all of a member at once. Holds all members' gradients."""
 
     def gradients(
-        self, possible: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
+        self, step_gradients: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
     ) -> Tensors:
         """All that goes back from the training pass comes before the first look ahead."""
-        before, importance = _before(possible.step), _importance(possible.step, own)
-        heads = {name: gradient.clone() for name, gradient in possible.of_heads(own).items()}
-        kept = list(possible.of_tasks())
-        updated = _updated_heads(possible, heads)
+        before, importance = _before(step_gradients.step), _importance(step_gradients.step, own)
+        heads = {name: gradient.clone() for name, gradient in step_gradients.of_heads(own).items()}
+        kept = list(step_gradients.of_tasks())
+        updated = _updated_heads(step_gradients, heads)
         directions = []
         for at, tasks in enumerate(kept):
             offered = candidates(tasks, own[at])
-            moves = -sizes[at] * tasks.mix(offered)
-            falls = 1 - _losses_after(possible, updated, at, moves) / before[at]
+            moves = -sizes[at] * tasks.flat_mix(offered)
+            falls = 1 - _losses_after(step_gradients, updated, at, moves) / before[at]
             best = best_candidate(offered, falls, importance[at])
-            directions.append(possible.toward(tasks, offered[best]))
-        return possible.steered(heads, directions)
+            directions.append(step_gradients.toward(tasks, offered[best]))
+        return step_gradients.steered(heads, directions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,35 +187,35 @@ class ITMTL(Directed):
     Args:
         candidates: Where they come from; the first of equally good ones is taken, so begin with the
             ordinary step.
-        score: Exact, or to first order.
-        reach: Length η of the lookahead, in learning rates of the step.
+        score: How candidates are compared: exactly, or to first order.
+        step_scale: Length η of the lookahead, in learning rates of the training step.
         weighting: See :class:`~cotrain.weighting.directed.Directed`.
 
     Raises:
         InputError: If there is no candidate, or nowhere to look.
 
-    >>> ITMTL(score=FirstOrder()).candidates
+    >>> ITMTL(score=FirstOrderScore()).candidates
     (Together(), Singles(), LeaveOneOut())
     """
 
     candidates: tuple[Candidates, ...] = (Together(), Singles(), LeaveOneOut())
-    score: Score = Exact()
-    reach: float = 1.0
+    score: Score = ExactScore()
+    step_scale: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse what leaves no choice."""
         super().__post_init__()
         if not self.candidates:
             raise InputError("candidates is empty: give at least (Together(),)")
-        if not 0 < self.reach < float("inf"):
-            raise InputError(f"reach must be positive and finite, got {self.reach}")
+        if not 0 < self.step_scale < float("inf"):
+            raise InputError(f"step_scale must be positive and finite, got {self.step_scale}")
 
-    def gradients(self, possible: StepGradients) -> Tensors:
+    def gradients(self, step_gradients: StepGradients) -> Tensors:
         """The heads by their own weights, the shared part by the best candidate's."""
-        own = self.weigh(possible.step)
-        own = torch.where(possible.step.counted, own, 0.0)
-        sizes = self.reach * torch.tensor(possible.step.learning_rates)
-        return self.score.gradients(possible, own, self._listed, sizes)
+        own = self.weigh(step_gradients.step)
+        own = torch.where(step_gradients.step.counted, own, 0.0)
+        sizes = self.step_scale * torch.tensor(step_gradients.step.learning_rates)
+        return self.score.gradients(step_gradients, own, self._listed, sizes)
 
     def _listed(self, tasks: TaskGradients, own: Tensor) -> Tensor:
         """``[C, T]`` candidates of a member, from all sources."""
@@ -231,27 +231,29 @@ def _importance(step: TrainingStep, own: Tensor) -> Tensor:
     return torch.where(own != 0, step.weights, 0.0)
 
 
-def _updated_heads(possible: StepGradients, gradients: Tensors) -> Tensors:
+def _updated_heads(step_gradients: StepGradients, gradients: Tensors) -> Tensors:
     """The heads as the optimizer's step will leave them."""
-    state = possible.step.state
+    state = step_gradients.step.state
     params, momentum, variance = (
         {name: tensor.clone() for name, tensor in tensors.items() if not is_shared(name)}
         for tensors in (state.params, state.momentum, state.variance)
     )
     twin = State(params=params, buffers={}, momentum=momentum, variance=variance, step=state.step)
-    possible.step.optimizer.step(
+    step_gradients.step.optimizer.step(
         twin,
         gradients,
-        learning_rates=possible.step.learning_rates,
-        weight_decays=possible.weight_decays,
-        untouched=possible.step.task_losses.untouched(possible.step.batch.present),
+        learning_rates=step_gradients.step.learning_rates,
+        weight_decays=step_gradients.weight_decays,
+        untouched=step_gradients.step.task_losses.untouched(step_gradients.step.batch.present),
     )
     return params
 
 
-def _losses_after(possible: StepGradients, heads: Tensors, member: int, moves: Tensor) -> Tensor:
+def _losses_after(
+    step_gradients: StepGradients, heads: Tensors, member: int, moves: Tensor
+) -> Tensor:
     """``[C, T]`` losses of a member's batch with its dropout, after each of ``[C, D]`` moves."""
-    step, count = possible.step, len(moves)
+    step, count = step_gradients.step, len(moves)
 
     def copies(tensor: Tensor) -> Tensor:
         return tensor[member].expand(count, *tensor.shape[1:])
@@ -268,5 +270,5 @@ def _losses_after(possible: StepGradients, heads: Tensors, member: int, moves: T
     )
     batch = step.batch.of(member)
     with torch.no_grad():  # nobody goes back from here
-        outputs = possible.executor.forward(there, batch).outputs
+        outputs = step_gradients.executor.forward(there, batch).outputs
     return step.task_losses.means(outputs, batch.targets, batch.shares)

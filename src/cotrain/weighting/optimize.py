@@ -17,9 +17,9 @@ import torch
 
 from cotrain.engine.cohorts import checkpoint
 from cotrain.engine.cohorts.stage import SPARED
-from cotrain.engine.cohorts.workers import Piece, Report, Turn, advance, repeated
+from cotrain.engine.cohorts.workers import Report, Shard, WorkItem, advance, repeated
 from cotrain.engine.engine import Engine, Update
-from cotrain.engine.member import Member, indicator
+from cotrain.engine.member import Member, WeightSetting, indicator
 from cotrain.engine.optimizers import ADAMW, Optimizer
 from cotrain.engine.trained import Trained, from_progress
 from cotrain.engine.training import Progress
@@ -27,7 +27,6 @@ from cotrain.weighting.search import (
     Array,
     Move,
     Searcher,
-    Setting,
     WeightSearch,
     search_weights,
 )
@@ -86,7 +85,7 @@ def _search(
     return history, from_progress(members, trainer.progress(), trainer.seconds)
 
 
-def _with(base: Member, setting: Setting) -> Member:
+def _with(base: Member, setting: WeightSetting) -> Member:
     return replace(
         base,
         weights=setting.weights,
@@ -97,13 +96,13 @@ def _with(base: Member, setting: Setting) -> Member:
 
 @dataclass(kw_only=True)
 class _Trainer:
-    """Trains interval after interval, and keeps every one. A member is a piece, so a copy moves nothing."""
+    """Trains interval after interval, and keeps every one. A member is a shard, so a copy moves nothing."""
 
     engine: Engine
     base: Member
     stage: str
     seconds: float = 0.0
-    pieces: Sequence[Piece] = ()
+    shards: Sequence[Shard] = ()
     saved: float = field(default_factory=time.monotonic)
     writing: float = 0.0  # seconds that others waited for the last checkpoint
 
@@ -112,7 +111,7 @@ class _Trainer:
         if not self.engine.folder.has(self._file):
             return None
         progress, facts, beside = checkpoint.load(self.engine.folder, self._file)
-        self.pieces = self.engine.workers.hold(progress, apart=True)
+        self.shards = self.engine.workers.put(progress, per_member=True)
         self.seconds = facts["seconds"]
         arrays = {name: tensor.numpy() for name, tensor in beside.items()}
         return WeightSearch(tasks=tuple(tasks), ends=tuple(facts["ends"]), **arrays)
@@ -131,11 +130,11 @@ class _Trainer:
         facts = {"seconds": self.seconds, "ends": history.ends}
         checkpoint.save(self.engine.folder, self._file, self.progress(), beside, **facts)
         self.saved = time.monotonic()
-        self.writing = self.saved - began if self.engine.cut.parts > 1 else 0.0
+        self.writing = self.saved - began if self.engine.partition.parts > 1 else 0.0
 
     def progress(self) -> Progress:
         """Of the whole population."""
-        return self.engine.workers.fetch(self.pieces)
+        return self.engine.workers.fetch(self.shards)
 
     @property
     def _file(self) -> str:
@@ -145,18 +144,18 @@ class _Trainer:
         """See :data:`cotrain.weighting.search.Trainer`."""
         engine = self.engine
         members = [_with(self.base, move.setting) for move in moves]
-        before = [self.pieces[move.parent] for move in moves] if self.pieces else []
+        before = [self.shards[move.parent] for move in moves] if self.shards else []
         cohorts = engine.cohorts(members)
         firsts = [0, *accumulate(len(cohort) for cohort in cohorts)]
         recipe = replace(engine.recipe, patience=engine.recipe.epochs + 1)
 
-        def begin(at: int) -> Turn:
-            return Turn(
+        def begin(at: int) -> WorkItem:
+            return WorkItem(
                 members=tuple(cohorts[at]),
                 recipe=recipe,
                 until=until,
-                pieces=tuple(before[firsts[at] : firsts[at + 1]]),
-                apart=True,
+                shards=tuple(before[firsts[at] : firsts[at + 1]]),
+                per_member=True,
             )
 
         reports: dict[int, Report] = {}
@@ -166,7 +165,7 @@ class _Trainer:
                 self.seconds += report.seconds
                 self._tell(report)
         last = [reports[at] for at in range(len(cohorts))]
-        self.pieces = [piece for report in last for piece in report.pieces]
+        self.shards = [shard for report in last for shard in report.shards]
         return np.concatenate([report.scores for report in last if report.scores is not None])
 
     def _tell(self, report: Report) -> None:

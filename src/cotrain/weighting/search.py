@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.engine.member import Change
+from cotrain.engine.member import Change, WeightSetting
 from cotrain.errors import InputError
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
@@ -28,37 +28,22 @@ _MOST_DRAWN, _MOST_PRINTED = 12, 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What a member trains with in an interval.
-
-    Args:
-        weights: ``[T]``, on the simplex times T: uniform is all ones.
-        learning_rate: Peak learning rate.
-        weight_decay: Multiplies the recipe's.
-    """
-
-    weights: tuple[float, ...]
-    learning_rate: float
-    weight_decay: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Move:
     """How a member of the next interval begins.
 
     Args:
         parent: Row whose parameters and optimizer state it has: its own, or a better member's.
-        setting: What it trains with.
+        setting: What it trains with, weights on the simplex times T: uniform is all ones.
     """
 
     parent: int
-    setting: Setting
+    setting: WeightSetting
 
 
 class Searcher(Protocol):
     """Proposes settings. Pure: the same history gives the same proposal."""
 
-    def begin(self, tasks: int) -> list[Setting]:
+    def begin(self, tasks: int) -> list[WeightSetting]:
         """The N first settings."""
         ...
 
@@ -154,7 +139,7 @@ class WeightSearch(Measurement):
         ]
         return int((self.parents[0] != GONE).sum()) + sum(later)
 
-    def now(self) -> list[Setting]:
+    def now(self) -> list[WeightSetting]:
         """The settings of the last interval."""
         return [
             self._setting(-1, n)
@@ -162,8 +147,8 @@ class WeightSearch(Measurement):
             if self.parents[-1, n] != GONE
         ]
 
-    def _setting(self, interval: int, member: int) -> Setting:
-        return Setting(
+    def _setting(self, interval: int, member: int) -> WeightSetting:
+        return WeightSetting(
             weights=tuple(self.weights[interval, member].tolist()),
             learning_rate=float(self.learning_rate[interval, member]),
             weight_decay=float(self.weight_decay[interval, member]),
@@ -278,5 +263,5 @@ def search_weights(
     return history
 
 
-def _first(settings: Sequence[Setting]) -> list[Move]:
+def _first(settings: Sequence[WeightSetting]) -> list[Move]:
     return [Move(parent=row, setting=setting) for row, setting in enumerate(settings)]

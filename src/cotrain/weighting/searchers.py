@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.engine.member import WeightSetting
 from cotrain.errors import InputError
 from cotrain.weighting.bandit import best_candidates
-from cotrain.weighting.search import GONE, Move, Setting, WeightSearch
+from cotrain.weighting.search import GONE, Move, WeightSearch
 
 Array = NDArray[np.float64]
 _CANDIDATES = 512  # settings that the bandit chooses from
@@ -54,10 +55,10 @@ class PBT:
                 f"learning rate above 0, found {self}"
             )
 
-    def begin(self, tasks: int) -> list[Setting]:
+    def begin(self, tasks: int) -> list[WeightSetting]:
         """See :class:`~cotrain.weighting.search.Searcher`; likewise below."""
         rng = np.random.default_rng([self.seed, 0])
-        plain = Setting(weights=(1.0,) * tasks, learning_rate=self.learning_rate)
+        plain = WeightSetting(weights=(1.0,) * tasks, learning_rate=self.learning_rate)
         drawn = [replace(plain, weights=_drawn(rng, tasks)) for _ in range(self.members - 1)]
         return [plain, *(self._rates(setting, rng) for setting in drawn)]
 
@@ -73,12 +74,12 @@ class PBT:
         return moves
 
     def explore(
-        self, history: WeightSearch, parents: Sequence[Setting], rng: np.random.Generator
-    ) -> list[Setting]:
+        self, history: WeightSearch, parents: Sequence[WeightSetting], rng: np.random.Generator
+    ) -> list[WeightSetting]:
         """A new setting near each parent's."""
         return [self._varied(parent, rng) for parent in parents]
 
-    def _varied(self, setting: Setting, rng: np.random.Generator) -> Setting:
+    def _varied(self, setting: WeightSetting, rng: np.random.Generator) -> WeightSetting:
         tasks = len(setting.weights)
         if rng.random() < self.resample:
             weights = _drawn(rng, tasks)
@@ -90,7 +91,7 @@ class PBT:
             weights = _on_simplex(np.array(setting.weights) * step)
         return self._rates(replace(setting, weights=weights), rng)
 
-    def _rates(self, setting: Setting, rng: np.random.Generator) -> Setting:
+    def _rates(self, setting: WeightSetting, rng: np.random.Generator) -> WeightSetting:
         if not self.search_rate:
             return setting
         rate, decay = np.where(rng.random(2) < 0.5, self.factor, 1 / self.factor)
@@ -112,8 +113,8 @@ class PB2(PBT):
     """
 
     def explore(
-        self, history: WeightSearch, parents: Sequence[Setting], rng: np.random.Generator
-    ) -> list[Setting]:
+        self, history: WeightSearch, parents: Sequence[WeightSetting], rng: np.random.Generator
+    ) -> list[WeightSetting]:
         """A setting for each parent, the most promising first."""
         seen, when, growth = _experience(history)
         candidates = [self._varied(parents[at % len(parents)], rng) for at in range(_CANDIDATES)]
@@ -173,7 +174,7 @@ def _experience(history: WeightSearch) -> tuple[Array, Array, Array]:
                     history.learning_rate[interval, row],
                     history.weight_decay[interval, row],
                 )
-                setting = Setting(
+                setting = WeightSetting(
                     weights=tuple(weights), learning_rate=float(rate), weight_decay=float(decay)
                 )
                 places.append(_place(setting))
@@ -182,7 +183,7 @@ def _experience(history: WeightSearch) -> tuple[Array, Array, Array]:
     return np.array(places), np.array(when), np.array(growth)
 
 
-def _place(setting: Setting) -> list[float]:
+def _place(setting: WeightSetting) -> list[float]:
     """A setting as a point: logarithms, so that a perturbation is a step of one length anywhere."""
     weights = np.log(np.maximum(setting.weights, 1e-6)).tolist()
     return [*weights, float(np.log(setting.learning_rate)), float(np.log(setting.weight_decay))]

@@ -34,7 +34,7 @@ def test_a_finished_cohort_keeps_results_and_drops_the_state(tmp_path: Path) -> 
     folder = RunFolder(tmp_path)
     checkpoint.save(folder, "whole", progress, seconds=0)
     loss = progress.loss.clone()
-    checkpoint.save(folder, "done", checkpoint.finished(progress), seconds=0)
+    checkpoint.save(folder, "done", checkpoint.without_training_state(progress), seconds=0)
     found, _, _ = checkpoint.load(folder, "done")
     assert torch.equal(found.loss, loss)
     assert found.active == []

@@ -22,7 +22,7 @@ from cotrain.weighting import (
     ITMTL,
     Aggregated,
     Combined,
-    FirstOrder,
+    FirstOrderScore,
     Random,
     Singles,
     Uncertainty,
@@ -41,7 +41,7 @@ METHODS: dict[str, LossWeighting] = {
     "UW, then UPGrad": Aggregated(aggregator=agg.UPGrad(), weighting=Uncertainty()),
     "Aligned": Aggregated(aggregator=agg.AlignedMTL()),
     "IT-MTL": ITMTL(),
-    "IT-MTL to first order": ITMTL(score=FirstOrder()),
+    "IT-MTL to first order": ITMTL(score=FirstOrderScore()),
     "IT-MTL of PCGrad": ITMTL(candidates=(Combined(by=PCGRAD), Singles())),
 }
 
@@ -114,8 +114,8 @@ def test_lookahead_sees_the_heads_as_their_optimizer_leaves_them(
 ) -> None:
     seen: list[Tensors] = []
 
-    def updated(possible: StepGradients, heads: Tensors) -> Tensors:
-        seen.append(_updated_heads(possible, heads))
+    def updated(step_gradients: StepGradients, heads: Tensors) -> Tensors:
+        seen.append(_updated_heads(step_gradients, heads))
         return seen[-1]
 
     monkeypatch.setattr("cotrain.weighting.itmtl._updated_heads", updated)

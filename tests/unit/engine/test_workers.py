@@ -1,4 +1,4 @@
-"""Pieces of progress, the driver's loop when workers lose things, and clusters that are not there."""
+"""Shards of progress, the driver's loop when workers lose things, and clusters that are not there."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ import cotrain as cotrain_package
 from cotrain import InputError, RayCluster
 from cotrain.engine.cohorts.local import LocalWorkers
 from cotrain.engine.cohorts.shards import join, split, take
-from cotrain.engine.cohorts.workers import Cut, LostError, Report, Site
+from cotrain.engine.cohorts.workers import LostError, Partition, Report, WorkerContext
 from cotrain.engine.engine import Engine, cohort_size
-from cotrain.engine.executors.calibrate import candidates, named
+from cotrain.engine.executors.calibrate import candidates, executor_by_name
 from cotrain.engine.training import Progress
 from cotrain.weighting import PBT, optimize_weights
 
@@ -104,23 +104,23 @@ def test_packed_tensors_come_back() -> None:
 
 
 def test_parts_share_a_population_out(tmp_path: Path) -> None:
-    def sizes(cut: Cut, members: int) -> list[int]:
-        engine = small_engine(DEVELOPMENT, tmp_path, cut=cut)
+    def sizes(partition: Partition, members: int) -> list[int]:
+        engine = small_engine(DEVELOPMENT, tmp_path, partition=partition)
         return [len(cohort) for cohort in engine.cohorts([joint(3)] * members)]
 
-    assert sizes(Cut(), 70) == [64, 6]
-    assert sizes(Cut(parts=3), 70) == [24, 24, 22]
-    assert sizes(Cut(parts=100), 3) == [1, 1, 1]
+    assert sizes(Partition(), 70) == [64, 6]
+    assert sizes(Partition(parts=3), 70) == [24, 24, 22]
+    assert sizes(Partition(parts=100), 3) == [1, 1, 1]
     architecture = make_architecture(DEVELOPMENT)
     half = next(r for r in range(10**3, 10**6, 10**3) if cohort_size(architecture, RECIPE, r) == 5)
-    assert sizes(Cut(room=half, parts=2), 12) == [5, 5, 2]
+    assert sizes(Partition(memory_budget=half, parts=2), 12) == [5, 5, 2]
 
 
 def test_an_executor_is_found_by_its_name() -> None:
     architecture = make_architecture(DEVELOPMENT)
     for low_precision in (False, True):
         for executor in candidates(architecture, low_precision=low_precision):
-            found = named(architecture, executor.name)
+            found = executor_by_name(architecture, executor.name)
             assert (type(found), found.name) == (type(executor), executor.name)
 
 
@@ -128,14 +128,14 @@ def test_an_executor_is_found_by_its_name() -> None:
 class Forgetful(LocalWorkers):
     """Lose what they are at, some times."""
 
-    at: list[int]  # turns that are lost
+    at: list[int]  # work items that are lost
     taken: int = field(default=0, init=False)
 
-    def done(self) -> Sequence[tuple[int, Report]]:
+    def wait(self) -> Sequence[tuple[int, Report]]:
         self.taken += 1
         if self.taken in self.at:
             raise LostError("gone")
-        return super().done()
+        return super().wait()
 
 
 @dataclass(frozen=True)
@@ -144,16 +144,16 @@ class Careless:
 
     at: list[int]
 
-    def cut(self) -> Cut:
-        return Cut(parts=2)
+    def partition(self) -> Partition:
+        return Partition(parts=2)
 
-    def workers(self, site: Site) -> Forgetful:
-        return Forgetful(site=site, at=self.at)
+    def workers(self, context: WorkerContext) -> Forgetful:
+        return Forgetful(context=context, at=self.at)
 
 
 def engine(folder: Path, **options: Any) -> Engine:
     recipe = replace(RECIPE, epochs=6, patience=3)
-    return small_engine(DEVELOPMENT, folder, recipe=recipe, cut=Cut(parts=2), **options)
+    return small_engine(DEVELOPMENT, folder, recipe=recipe, partition=Partition(parts=2), **options)
 
 
 @pytest.mark.parametrize("saved", [0.0, 100.0])  # with checkpoints and without

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cotrain.measure.points.directions import Dense, Directions, Factored, join, row_products
+from cotrain.engine.directions import Dense, Directions, join
+from cotrain.measure.points.factored import Factored, row_products
 
 
 def draws(*shape: int, seed: int = 0) -> Tensor:
@@ -22,7 +23,7 @@ def dense(count: int = 3, seed: int = 0) -> Dense:
 def factored(count: int = 3, seed: int = 0, below: list[Tensor] | None = None) -> Factored:
     return Factored(
         names=["one.", "two."],
-        slopes=[draws(count, 4, 5, seed=seed), draws(count, 2, 5, seed=seed + 1)],
+        output_gradients=[draws(count, 4, 5, seed=seed), draws(count, 2, 5, seed=seed + 1)],
         activations=below or [draws(3, 5, seed=7), draws(4, 5, seed=8)],
     )
 
@@ -51,7 +52,9 @@ def test_factored_gradients_are_sums_of_outer_products() -> None:
     found = factored()
     written = found.dense().tensors
     assert list(written) == ["one.weight", "one.bias", "two.weight", "two.bias"]
-    for name, slope, below in zip(("one", "two"), found.slopes, found.activations, strict=True):
+    for name, slope, below in zip(
+        ("one", "two"), found.output_gradients, found.activations, strict=True
+    ):
         weight = sum(torch.einsum("ch,d->chd", slope[:, :, b], below[:, b]) for b in range(5))
         torch.testing.assert_close(written[f"{name}.weight"], weight)
         torch.testing.assert_close(written[f"{name}.bias"], slope.sum(dim=2))
@@ -84,7 +87,7 @@ def test_weights_come_in_any_precision() -> None:
 def test_double_stays_double() -> None:
     a = Factored(
         names=["l."],
-        slopes=[draws(2, 3, 4).double()],
+        output_gradients=[draws(2, 3, 4).double()],
         activations=[draws(5, 4).double()],
     )
     assert a.inner(a).dtype == a.dense().inner(a).dtype == torch.float64

@@ -9,10 +9,11 @@ import torch
 from tiny import joint, make_architecture, make_development, make_executor, train
 from torch import Tensor, nn
 
+from cotrain.engine.directions import Dense
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.state import State
-from cotrain.measure.points.directions import Dense, Factored
 from cotrain.measure.points.encoders import AutogradEncoder, MLPEncoder, shared_part
+from cotrain.measure.points.factored import Factored
 
 
 class OtherMLP(MLP):

@@ -22,12 +22,13 @@ from tiny import (
 )
 from torch import Tensor, nn
 
+from cotrain.engine.initial import initial_state
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
-from cotrain.engine.state import State, initial_state
+from cotrain.engine.state import State
 from cotrain.engine.step import TrainingStep
 from cotrain.errors import InputError
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 from cotrain.measure.transference.steps import OwnStep, PlainStep

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from tiny import make_development, small_engine
 
-from cotrain.engine.engine_objective import EngineObjective
 from cotrain.engine.member import Member
+from cotrain.engine.objective import EngineObjective
 from cotrain.engine.tuning import Setting, member_scores
 from cotrain.errors import InputError
 from cotrain.grouping import sample_gains

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain.engine.directions import Dense, Directions
 from cotrain.errors import InputError
-from cotrain.measure.gradients.instrument import Gradients
-from cotrain.measure.points.directions import Dense, Directions
+from cotrain.measure.gradients.comparison import Gradients
 
 NAN = float("nan")
 

@@ -20,7 +20,7 @@ from cotrain.engine.engine import Engine, Update
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.measure.datamaps.recorder import DataMaps
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.joint_run import CHECKPOINT, Watchers, measure_joint_run
 from cotrain.measure.points.point import Point
 from cotrain.measure.transference.lookahead import Lookahead

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from cotrain.engine.directions import Dense, Directions
 from cotrain.errors import InputError
-from cotrain.measure.gradients.instrument import Gradients
-from cotrain.measure.points.directions import Dense, Directions
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead, known_pairs
 from cotrain.measure.transference.steps import OwnStep, PlainStep
 

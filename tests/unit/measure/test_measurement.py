@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from cotrain.errors import InputError
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.gradients.similarity import GradientSimilarity
 from cotrain.measure.measurement import Measurement
 from cotrain.measure.transference.affinity import Affinity, GroupTransference

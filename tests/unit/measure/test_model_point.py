@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cotrain.errors import InputError
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.points.model_point import ModelPoint
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 from cotrain.measure.transference.steps import OwnStep

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from cotrain.measure.points.directions import Dense
+from cotrain.engine.directions import Dense
 from cotrain.measure.transference.steps import OwnStep, PlainStep
 
 

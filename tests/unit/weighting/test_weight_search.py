@@ -25,9 +25,9 @@ from cotrain.weighting import (
     Halving,
     Move,
     Searcher,
-    Setting,
     WeightSchedule,
     WeightSearch,
+    WeightSetting,
     optimize_weights,
     search_weights,
 )
@@ -160,8 +160,8 @@ def test_an_interrupted_search_goes_on_as_if_never_stopped(searcher: Searcher) -
 
 
 def test_the_schedule_follows_the_line_of_ancestors() -> None:
-    def setting(first: float) -> Setting:
-        return Setting(weights=(first, 2 - first), learning_rate=0.1)
+    def setting(first: float) -> WeightSetting:
+        return WeightSetting(weights=(first, 2 - first), learning_rate=0.1)
 
     history = WeightSearch.empty(["a", "b"], 2)
     for end, (parents, firsts) in enumerate(
@@ -332,7 +332,7 @@ def test_a_member_that_diverges_in_training_is_replaced(tmp_path: Path) -> None:
     class Wild(PBT):
         """The second member has an impossible learning rate."""
 
-        def begin(self, tasks: int) -> list[Setting]:
+        def begin(self, tasks: int) -> list[WeightSetting]:
             first = super().begin(tasks)
             return [first[0], replace(first[1], learning_rate=1e30), *first[2:]]
 

@@ -73,8 +73,8 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
     }
 
 
-def finished(progress: Progress) -> Progress:
-    """The progress without what only further training needs."""
+def without_training_state(progress: Progress) -> Progress:
+    """The progress of a finished cohort, emptied of what only further training needs."""
     progress.state = State(
         params={"none": torch.zeros(0)},
         buffers={},

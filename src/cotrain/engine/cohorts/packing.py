@@ -46,7 +46,7 @@ def unpack(packed: Packed) -> Any:
 
 
 def size(packed: Packed) -> int:
-    """Bytes."""
+    """Bytes that a packed object takes."""
     return sum(len(part) for part in packed)
 
 

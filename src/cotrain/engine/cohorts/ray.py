@@ -1,11 +1,11 @@
 """Workers on the machines of a Ray cluster (extra ``ray``).
 
-The data and the network travel once to each machine, through Ray's object store. A cohort's progress stays
-in the store between its turns: the driver hands references around, and the tensors go straight from the
-worker that made them to the one that goes on, if that is another machine at all. Ray places a turn where
-the memory that it needs is free, and runs it again from the same references if its worker dies. References
-that are lost with their machine are made again from those before; what even that cannot mend goes on from
-the run folder.
+The data and the network travel once to each machine, through Ray's object store. A cohort's progress
+stays in the store between its work items: the driver hands references around, and the tensors go straight
+from the worker that made them to the one that goes on, if that is another machine at all. Ray places a
+work item where the memory that it needs is free, and runs it again from the same references if its worker
+dies. References that are lost with their machine are made again from those before; what even that cannot
+mend goes on from the run folder.
 """
 
 from __future__ import annotations
@@ -22,14 +22,22 @@ from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.cohorts.memory import gradients_kept, member_bytes
 from cotrain.engine.cohorts.packing import Packed, pack, unpack
 from cotrain.engine.cohorts.shards import join, split
-from cotrain.engine.cohorts.workers import Cut, LostError, Piece, Report, Site, Turn, take_turn
-from cotrain.engine.executors.calibrate import named
+from cotrain.engine.cohorts.workers import (
+    LostError,
+    Partition,
+    Report,
+    Shard,
+    WorkerContext,
+    WorkItem,
+    run_work_item,
+)
+from cotrain.engine.executors.calibrate import executor_by_name
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.training import Progress
 from cotrain.errors import InputError
 
-AUTO, LOCAL = "auto", "local"
-RETRIES = 3  # of a turn whose worker died
+AUTO, START_HERE = "auto", "local"
+RETRIES = 3  # of a work item whose worker died
 COPIES = 3  # a worker has a cohort's progress as it came, as it trains, and as it leaves
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 _PROBE = f"import sys, ray; ray.init(address=sys.argv[1], **{QUIET})"
@@ -37,7 +45,7 @@ _PROBE = f"import sys, ray; ray.init(address=sys.argv[1], **{QUIET})"
 
 @dataclass(frozen=True, kw_only=True)
 class RayCluster:
-    """A Ray cluster. See :class:`~cotrain.engine.cohorts.workers.Cluster`.
+    """Finds a worker for each processor of a Ray cluster.
 
     A process that is connected already (``ray.init``) stays with that cluster, whatever the address.
 
@@ -66,15 +74,15 @@ class RayCluster:
 
         if ray.is_initialized():
             return ray
-        if self.address == LOCAL:
-            ray.init(address=LOCAL, include_dashboard=False, **QUIET)
+        if self.address == START_HERE:
+            ray.init(address=START_HERE, include_dashboard=False, **QUIET)
         else:
             self._reach()
             ray.init(address=self.address, **QUIET)
         return ray
 
     def _reach(self) -> None:
-        """Try it in a process of its own: Ray waits for minutes, and then ends its process."""
+        """Try to connect in a process of its own: Ray waits for minutes, and then ends its process."""
         try:
             probe = subprocess.run(
                 [sys.executable, "-c", _PROBE, self.address],
@@ -93,71 +101,75 @@ class RayCluster:
                 "token), or give `local` for this machine alone"
             )
 
-    def cut(self) -> Cut:
+    def partition(self) -> Partition:
         """A worker for each processor, and for each the same share of its machine's memory."""
         machines = _machines(self.connect())
-        return Cut(
-            room=min(int(m["memory"] / m["CPU"]) for m in machines) // COPIES,
+        return Partition(
+            memory_budget=min(int(m["memory"] / m["CPU"]) for m in machines) // COPIES,
             parts=sum(int(m["CPU"]) for m in machines),
         )
 
-    def workers(self, site: Site) -> RayWorkers:
-        """All of them."""
-        return RayWorkers(self.connect(), site, self.pause)
+    def workers(self, context: WorkerContext) -> RayWorkers:
+        """One worker for each of the cluster's processors."""
+        return RayWorkers(self.connect(), context, self.pause)
 
 
 class RayWorkers:
-    """See :class:`~cotrain.engine.cohorts.workers.Workers`; pieces are references into the object store."""
+    """Trains cohorts as tasks of Ray; a shard is a reference into the object store."""
 
-    def __init__(self, ray: Any, site: Site, pause: float) -> None:
+    def __init__(self, ray: Any, context: WorkerContext, pause: float) -> None:
         self._ray, self._pause = ray, pause
         machines = _machines(ray)
         self._most = min(int(machine["memory"]) for machine in machines)
         self.slots = sum(int(machine["CPU"]) for machine in machines)
-        self._architecture = site.architecture
-        self._site = ray.put(pack(_Travelling.of(site)))
-        self._turn = ray.remote(_turn)
+        self._architecture = context.architecture
+        self._context = ray.put(pack(_PackedContext.of(context)))
+        self._work_item = ray.remote(_work_item)
         self._member: dict[tuple[int, int], int] = {}
-        self._flying: dict[Any, tuple[int, tuple[Piece, ...]]] = {}
+        self._in_flight: dict[Any, tuple[int, tuple[Shard, ...]]] = {}
 
-    def submit(self, key: int, turn: Turn) -> None:
-        """Ray finds a worker."""
+    def submit(self, key: int, work_item: WorkItem) -> None:
+        """Start a task of Ray, which finds a worker with enough memory."""
         options = {
-            "num_returns": 1 + (len(turn.members) if turn.apart else 1),
-            "memory": min(self._most, COPIES * len(turn.members) * self._member_bytes(turn)),
+            "num_returns": 1 + (len(work_item.members) if work_item.per_member else 1),
+            "memory": min(
+                self._most, COPIES * len(work_item.members) * self._member_bytes(work_item)
+            ),
             "num_cpus": 1,
             "max_retries": RETRIES,
         }
-        task = self._turn.options(**options)
-        given = replace(turn, pieces=())
-        report, *pieces = task.remote([self._site], self._pause, given, *turn.pieces)
-        self._flying[report] = key, tuple(pieces)
+        task = self._work_item.options(**options)
+        given = replace(work_item, shards=())
+        report, *shards = task.remote([self._context], self._pause, given, *work_item.shards)
+        self._in_flight[report] = key, tuple(shards)
 
-    def done(self) -> Sequence[tuple[int, Report]]:
-        """All that is ready, in one question: asking takes time for each that is not."""
-        flying = list(self._flying)
-        self._ray.wait(flying, num_returns=1, fetch_local=False)
-        ready, _ = self._ray.wait(flying, num_returns=len(flying), timeout=0, fetch_local=False)
+    def wait(self) -> Sequence[tuple[int, Report]]:
+        """Wait for one, and give all that are ready, in one question: asking takes time for each."""
+        in_flight = list(self._in_flight)
+        self._ray.wait(in_flight, num_returns=1, fetch_local=False)
+        ready, _ = self._ray.wait(
+            in_flight, num_returns=len(in_flight), timeout=0, fetch_local=False
+        )
         found = []
         for reference, report in zip(ready, self._get(ready), strict=True):
-            key, pieces = self._flying.pop(reference)
-            found.append((key, replace(report, pieces=pieces)))
+            key, shards = self._in_flight.pop(reference)
+            found.append((key, replace(report, shards=shards)))
         return found
 
-    def hold(self, progress: Progress, *, apart: bool) -> tuple[Piece, ...]:
-        """Into the object store."""
-        parts = split(progress) if apart else [progress]
+    def put(self, progress: Progress, *, per_member: bool) -> tuple[Shard, ...]:
+        """Put a progress into the object store."""
+        parts = split(progress) if per_member else [progress]
         return tuple(self._ray.put(pack(part)) for part in parts)
 
-    def fetch(self, pieces: Sequence[Piece]) -> Progress:
-        """To the driver."""
-        return join([unpack(packed) for packed in self._get(list(pieces))])
+    def fetch(self, shards: Sequence[Shard]) -> Progress:
+        """Bring the progress of the shards to the driver, as one cohort."""
+        return join([unpack(packed) for packed in self._get(list(shards))])
 
     def cancel(self) -> None:
-        """Interrupts the workers that are at it; they stay."""
-        for reference in self._flying:
+        """Interrupt the tasks that are running; their workers stay."""
+        for reference in self._in_flight:
             self._ray.cancel(reference)
-        self._flying.clear()
+        self._in_flight.clear()
 
     def _get(self, references: list[Any]) -> list[Any]:
         errors = self._ray.exceptions
@@ -183,37 +195,37 @@ class RayWorkers:
             "cluster, or call ray.init with a runtime_env that has it before the run"
         )
 
-    def _member_bytes(self, turn: Turn) -> int:
-        key = turn.recipe.batch_size, gradients_kept(turn.members[0])
+    def _member_bytes(self, work_item: WorkItem) -> int:
+        key = work_item.recipe.batch_size, gradients_kept(work_item.members[0])
         if key not in self._member:
-            self._member[key] = member_bytes(self._architecture, turn.recipe, key[1])
+            self._member[key] = member_bytes(self._architecture, work_item.recipe, key[1])
         return self._member[key]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Travelling:
-    """A site without what a worker makes itself, or does not read."""
+class _PackedContext:
+    """What travels of a context: all but what a worker makes itself, or does not read."""
 
     architecture: Architecture
     development: Development
     executor: str
 
     @classmethod
-    def of(cls, site: Site) -> _Travelling:
-        data = site.development
+    def of(cls, context: WorkerContext) -> _PackedContext:
+        data = context.development
         return cls(
-            architecture=site.architecture,
+            architecture=context.architecture,
             development=replace(
                 data, train=_without_trees(data.train), valid=_without_trees(data.valid)
             ),
-            executor=site.executor.name,
+            executor=context.executor.name,
         )
 
-    def unpacked(self) -> Site:
-        return Site(
+    def unpacked(self) -> WorkerContext:
+        return WorkerContext(
             architecture=self.architecture,
             development=self.development,
-            executor=named(self.architecture, self.executor),
+            executor=executor_by_name(self.architecture, self.executor),
         )
 
 
@@ -221,19 +233,21 @@ def _without_trees(data: TaskData) -> TaskData:
     return replace(data, columns=data.columns[:, :0], categorical=data.categorical[:0])
 
 
-_sites: dict[Any, Site] = {}  # of a worker's process: the one that it works for
+_contexts: dict[Any, WorkerContext] = {}  # of a worker's process: the one that it works for
 
 
-def _turn(site: list[Any], pause: float, turn: Turn, *pieces: Packed) -> tuple[Any, ...]:
-    """What a worker does; ``site`` holds a reference, which Ray leaves alone."""
-    if site[0] not in _sites:
+def _work_item(
+    context: list[Any], pause: float, work_item: WorkItem, *shards: Packed
+) -> tuple[Any, ...]:
+    """Runs a work item in a worker's process; ``context`` holds a reference, which Ray leaves alone."""
+    if context[0] not in _contexts:
         import ray
 
-        _sites.clear()
-        _sites[site[0]] = unpack(ray.get(site[0])).unpacked()
-    before = join([unpack(packed) for packed in pieces]) if pieces else None
-    progress, report = take_turn(_sites[site[0]], turn, before, pause=pause)
-    parts = split(progress) if turn.apart else [progress]
+        _contexts.clear()
+        _contexts[context[0]] = unpack(ray.get(context[0])).unpacked()
+    before = join([unpack(packed) for packed in shards]) if shards else None
+    progress, report = run_work_item(_contexts[context[0]], work_item, before, pause=pause)
+    parts = split(progress) if work_item.per_member else [progress]
     return report, *(pack(part) for part in parts)
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from cotrain.engine.cohorts import checkpoint
-from cotrain.engine.cohorts.workers import Report, Turn, Workers, advance
+from cotrain.engine.cohorts.workers import Report, Workers, WorkItem, advance
 from cotrain.engine.member import Member
 from cotrain.engine.recipe import Recipe
 from cotrain.engine.trained import Trained, from_progress, merge
@@ -111,15 +111,15 @@ class Stage:
                     self._save(self.cohorts[at], report)
         return merge([parts[at] for at in range(len(self.cohorts))])
 
-    def _begin(self, at: int) -> Turn:
+    def _begin(self, at: int) -> WorkItem:
         cohort = self.cohorts[at]
-        turn = Turn(members=cohort.members, recipe=self.recipe, until=self.recipe.epochs)
+        work_item = WorkItem(members=cohort.members, recipe=self.recipe, until=self.recipe.epochs)
         cohort.saved, cohort.seconds = time.monotonic(), 0.0
         if not cohort.folder.has(cohort.partial):
-            return turn
+            return work_item
         progress, facts, _ = checkpoint.load(cohort.folder, cohort.partial)
         cohort.seconds = facts["seconds"]
-        return replace(turn, pieces=self.workers.hold(progress, apart=False))
+        return replace(work_item, shards=self.workers.put(progress, per_member=False))
 
     def _tell(self, cohort: Cohort, report: Report) -> None:
         stopped = len(cohort.members) - report.active
@@ -130,7 +130,7 @@ class Stage:
         self.watch(Update(stage=self.name, done=done, total=total, loss=report.loss))
 
     def _finish(self, cohort: Cohort, report: Report) -> Trained:
-        progress = self.workers.fetch(report.pieces)
+        progress = self.workers.fetch(report.shards)
         checkpoint.save(cohort.folder, cohort.result, progress, seconds=cohort.seconds)
         cohort.folder.remove(cohort.partial)
         return from_progress(cohort.members, progress, cohort.seconds)
@@ -142,7 +142,7 @@ class Stage:
 
     def _save(self, cohort: Cohort, report: Report) -> None:
         began = time.monotonic()
-        progress = self.workers.fetch(report.pieces)
+        progress = self.workers.fetch(report.shards)
         checkpoint.save(cohort.folder, cohort.partial, progress, seconds=cohort.seconds)
         cohort.saved = time.monotonic()
         self._writing = cohort.saved - began

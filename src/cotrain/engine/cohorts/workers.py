@@ -1,8 +1,8 @@
 """Where cohorts are trained, and the loop that keeps every worker busy.
 
-A cohort trains in turns. Between them its progress lies with the workers, as pieces that the driver hands
-around without looking into them: a cohort that goes on takes its own piece again, and a member that is
-copied is one more hand on the same piece. Letters: P members, T tasks.
+A cohort trains in work items. Between them its progress lies with the workers, as shards that the driver
+hands around without looking into them: a cohort that goes on takes its own shard again, and a member that
+is copied is one more reference to the same shard. Letters: P members, T tasks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from cotrain.data.dataset import Development, TaskData
-from cotrain.engine.cohorts.checkpoint import finished
+from cotrain.engine.cohorts.checkpoint import without_training_state
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.member import Member
 from cotrain.engine.models.multitask import Architecture
@@ -27,7 +27,7 @@ from cotrain.engine.trained import task_scores
 from cotrain.engine.training import Progress, predict_outputs, start, train_cohort
 from cotrain.errors import InputError
 
-Piece = Any  # what workers make of the progress of one or more members
+Shard = Any  # what workers make of the progress of one or more members
 Result = TypeVar("Result")
 ATTEMPTS = 3
 
@@ -37,7 +37,7 @@ class LostError(InputError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class WorkerContext:
     """What all cohorts of a run share, and every worker needs.
 
     Args:
@@ -52,37 +52,38 @@ class Site:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class WorkItem:
     """What a cohort is to do next.
 
     Args:
         members: The P members; all with the same weighting.
         recipe: How they train.
         until: Epochs done in all, at the end.
-        pieces: The members' progress, in their order; none before the first epoch.
-        apart: Give back one piece a member, to be mixed with others, and the members' scores at the end.
+        shards: The members' progress, in their order; none before the first epoch.
+        per_member: Give back one shard a member, to be mixed with others, and the members' scores at the
+            end.
     """
 
     members: tuple[Member, ...]
     recipe: Recipe
     until: int
-    pieces: tuple[Piece, ...] = ()
-    apart: bool = False
+    shards: tuple[Shard, ...] = ()
+    per_member: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """How a cohort stands after a turn.
+    """How a cohort stands after a work item.
 
     Args:
         epoch: Epochs completed.
         active: Members still training.
         loss: Weighted validation loss, averaged over members.
-        over: Whether the turn has come to its end, or pauses before.
+        over: Whether the work item has come to its end, or pauses before.
         seconds: Time of computing.
-        scores: ``[P, T]`` validation scores of the members as they are at the end of a turn ``apart``;
-            NaN for those that diverged.
-        pieces: Their progress.
+        scores: ``[P, T]`` validation scores of the members as they are at the end of a work item that is
+            ``per_member``; NaN for those that diverged.
+        shards: Their progress.
     """
 
     epoch: int
@@ -91,35 +92,35 @@ class Report:
     over: bool
     seconds: float
     scores: NDArray[np.float64] | None
-    pieces: tuple[Piece, ...] = ()
+    shards: tuple[Shard, ...] = ()
 
 
 class Workers(Protocol):
-    """Train cohorts of one run; of equal turns they make equal progress, wherever they are."""
+    """Train cohorts of one run; of equal work items they make equal progress, wherever they are."""
 
     @property
     def slots(self) -> int:
         """Cohorts that train at the same time."""
         ...
 
-    def submit(self, key: int, turn: Turn) -> None:
-        """Begin a turn, or go on with it."""
+    def submit(self, key: int, work_item: WorkItem) -> None:
+        """Begin a work item, or go on with it."""
         ...
 
-    def done(self) -> Sequence[tuple[int, Report]]:
-        """Wait for a turn that pauses or ends, and give all that do.
+    def wait(self) -> Sequence[tuple[int, Report]]:
+        """Wait for a work item that pauses or ends, and give all that do.
 
         Raises:
-            LostError: If a turn was lost and cannot be repeated.
+            LostError: If a work item was lost and cannot be repeated.
         """
         ...
 
-    def hold(self, progress: Progress, *, apart: bool) -> tuple[Piece, ...]:
-        """Hand over a progress, for instance from a checkpoint."""
+    def put(self, progress: Progress, *, per_member: bool) -> tuple[Shard, ...]:
+        """Hand the workers a progress, for instance from a checkpoint, and get shards of it."""
         ...
 
-    def fetch(self, pieces: Sequence[Piece]) -> Progress:
-        """The progress of the pieces' members together.
+    def fetch(self, shards: Sequence[Shard]) -> Progress:
+        """The progress of the shards' members together.
 
         Raises:
             LostError: If it is lost.
@@ -127,48 +128,48 @@ class Workers(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Stop what is submitted."""
+        """Stop all work items that were submitted."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cut:
+class Partition:
     """How populations are cut into cohorts. Decided once a run, so a resumed run forms the same ones.
 
     Args:
-        room: Bytes that a cohort may take; the engine's own limit if None.
+        memory_budget: Bytes that a cohort may take; the engine's own limit if None.
         parts: Workers that share a population.
     """
 
-    room: int | None = None
+    memory_budget: int | None = None
     parts: int = 1
 
 
 class Cluster(Protocol):
-    """Where workers are found."""
+    """Provides the workers of a run."""
 
-    def cut(self) -> Cut:
-        """What suits the workers.
+    def partition(self) -> Partition:
+        """How populations are best cut for these workers.
 
         Raises:
             InputError: If there are none.
         """
         ...
 
-    def workers(self, site: Site) -> Workers:
-        """Workers for a run."""
+    def workers(self, context: WorkerContext) -> Workers:
+        """The workers that train the cohorts of a run."""
         ...
 
 
 def advance(
-    workers: Workers, keys: Iterable[int], begin: Callable[[int], Turn]
+    workers: Workers, keys: Iterable[int], begin: Callable[[int], WorkItem]
 ) -> Generator[tuple[int, Report]]:
-    """Train cohorts to the end of their turns, as many at a time as there are workers.
+    """Train cohorts to the end of their work items, as many at a time as there are workers.
 
     Args:
         workers: Train.
         keys: A number for each cohort.
-        begin: The turn of a cohort; called when a worker is free for it.
+        begin: The work item of a cohort; called when a worker is free for it.
 
     Yields:
         A cohort's number and how it stands, whenever it pauses or is over.
@@ -176,20 +177,20 @@ def advance(
     Raises:
         LostError: If progress is lost; see :func:`repeated`.
     """
-    waiting, turns = iter(keys), dict[int, Turn]()
+    waiting, work_items = iter(keys), dict[int, WorkItem]()
     try:
         while True:
-            while len(turns) < workers.slots and (key := next(waiting, None)) is not None:
-                turns[key] = begin(key)
-                workers.submit(key, turns[key])
-            if not turns:
+            while len(work_items) < workers.slots and (key := next(waiting, None)) is not None:
+                work_items[key] = begin(key)
+                workers.submit(key, work_items[key])
+            if not work_items:
                 return
-            for key, report in workers.done():
-                turn = turns.pop(key)
+            for key, report in workers.wait():
+                work_item = work_items.pop(key)
                 yield key, report
                 if not report.over:
-                    turns[key] = replace(turn, pieces=report.pieces)
-                    workers.submit(key, turns[key])
+                    work_items[key] = replace(work_item, shards=report.shards)
+                    workers.submit(key, work_items[key])
     finally:
         workers.cancel()
 
@@ -202,48 +203,49 @@ def repeated(work: Callable[[], Result]) -> Result:
     return work()
 
 
-def take_turn(
-    site: Site, turn: Turn, progress: Progress | None, *, pause: float
+def run_work_item(
+    context: WorkerContext, work_item: WorkItem, progress: Progress | None, *, pause: float
 ) -> tuple[Progress, Report]:
-    """What a worker does.
+    """Train the members of a work item until it ends or pauses: what every worker does.
 
     Args:
-        site: Of the run.
-        turn: To take; its pieces are not looked at.
+        context: Of the run.
+        work_item: To take; its shards are not looked at.
         progress: Of the members so far, changed in place; None before the first epoch.
-        pause: Come back after the epoch in which so many seconds are over, at the end of the turn at last.
+        pause: Come back after the epoch in which so many seconds are over, at the latest at the end of the
+            work item.
     """
     began = time.monotonic()
-    progress = progress or start(turn.members, site.architecture, site.development)
-    over = _is_over(progress, turn)
+    progress = progress or start(work_item.members, context.architecture, context.development)
+    over = _is_over(progress, work_item)
     while not over:
         train_cohort(
-            turn.members,
+            work_item.members,
             progress,
-            site.executor,
-            site.development,
-            turn.recipe,
+            context.executor,
+            context.development,
+            work_item.recipe,
             until=progress.epoch + 1,
         )
-        over = _is_over(progress, turn)
+        over = _is_over(progress, work_item)
         if time.monotonic() - began >= pause:
             break
-    active, valid = len(progress.active), site.development.valid
-    scores = _scores(progress, site.executor, valid) if over and turn.apart else None
-    if over and not turn.apart:
-        progress = finished(progress)
+    active, valid = len(progress.active), context.development.valid
+    scores = _scores(progress, context.executor, valid) if over and work_item.per_member else None
+    if over and not work_item.per_member:
+        progress = without_training_state(progress)
     return progress, Report(
         epoch=progress.epoch,
         active=active,
-        loss=_loss(turn.members, progress),
+        loss=_loss(work_item.members, progress),
         over=over,
         seconds=time.monotonic() - began,
         scores=scores,
     )
 
 
-def _is_over(progress: Progress, turn: Turn) -> bool:
-    return not progress.active or progress.epoch >= turn.until
+def _is_over(progress: Progress, work_item: WorkItem) -> bool:
+    return not progress.active or progress.epoch >= work_item.until
 
 
 def _loss(members: Sequence[Member], progress: Progress) -> float:

@@ -23,22 +23,22 @@ class Pass(Protocol):
         """``[P, O, B]`` outputs, without a graph."""
         ...
 
-    def gradients(self, slope: Tensor) -> Tensors:
-        """Gradients like ``state.params`` of whatever has the ``[P, O, B]`` slope by the outputs.
+    def gradients(self, output_gradient: Tensor) -> Tensors:
+        """Gradients like ``state.params`` of whatever has the ``[P, O, B]`` gradient by the outputs.
 
         The tensors may be reused by the next call; likewise below.
         """
         ...
 
-    def head_gradients(self, slope: Tensor) -> Tensors:
+    def head_gradients(self, output_gradient: Tensor) -> Tensors:
         """Those of the heads' parameters only."""
         ...
 
-    def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
+    def task_gradients(self, output_gradient: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
         """Each task's own gradient by the shared parameters, one member after the other.
 
         Args:
-            slope: ``[P, O, B]`` of every output's own loss.
+            output_gradient: ``[P, O, B]`` of every output's own loss.
             tasks: ``[T]`` outputs of each task.
 
         Yields:
@@ -75,5 +75,5 @@ def weighted_gradients(
 ) -> Tensors:
     """Gradients of ``Σ_t weights[p, t] · loss_t``, like ``state.params``; weights ``[P, T]``."""
     passed = executor.forward(state, batch)
-    slope = losses.slope(passed.outputs, batch.targets, batch.shares, weights)
-    return passed.gradients(slope)
+    output_gradient = losses.output_gradient(passed.outputs, batch.targets, batch.shares, weights)
+    return passed.gradients(output_gradient)

@@ -20,12 +20,13 @@ from cotrain.engine.executors.base import Executor, weighted_gradients
 from cotrain.engine.executors.fused import FusedMLPExecutor
 from cotrain.engine.executors.sequential import SequentialExecutor
 from cotrain.engine.executors.vmapped import VmapExecutor
+from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.recipe import Recipe
-from cotrain.engine.state import State, Tensors, initial_state
+from cotrain.engine.state import State, Tensors
 
 AGREEMENT = 0.99  # least cosine between a candidate's gradients and the sequential executor's
 MEMBERS = 8  # members in a trial
@@ -70,7 +71,7 @@ def candidates(architecture: Architecture, *, low_precision: bool) -> tuple[Exec
     return FusedMLPExecutor(net, torch.bfloat16), exact, sequential
 
 
-def named(architecture: Architecture, name: str) -> Executor:
+def executor_by_name(architecture: Architecture, name: str) -> Executor:
     """The candidate of a name."""
     return next(e for e in candidates(architecture, low_precision=True) if e.name == name)
 

@@ -1,9 +1,8 @@
 """The vectorised executor of the built-in MLP: forward and backward written out, no autograd.
 
-Activations are feature-major, ``[P, H, B]``: with the shared input, layer one of all members is the
-single product ``[P·H, D] @ [D, B]``, every later product is a batched one on contiguous memory, and
-nn.Linear's weight layout ``[out, in]`` is used as it is. Buffers are allocated once for a population
-size. Optionally the products run in bfloat16 (parameters, moments and losses stay float32).
+With the shared input, layer one of all members is the single product ``[P·H, D] @ [D, B]``; every later
+product is a batched one (see :mod:`cotrain.engine.models.mlp_passes`). Buffers are allocated once for a
+population size. Optionally the products run in bfloat16 (parameters, moments and losses stay float32).
 Letters: P members, T tasks, D inputs, H hidden units, B rows, O outputs, L hidden layers.
 """
 
@@ -16,10 +15,11 @@ from torch import Tensor
 from cotrain.engine.batches import Batch
 from cotrain.engine.models.dropout import counters, gain, mix_in_place, threshold
 from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.mlp_passes import backward, forward, through_relu
 from cotrain.engine.models.multitask import MultiTaskNet
 from cotrain.engine.state import State, Tensors, is_shared
 
-CHUNK_BYTES = 1 << 21  # tasks' slopes held at a time: they should stay in the cache
+CHUNK_BYTES = 1 << 21  # tasks' gradients held at a time: they should stay in the cache
 
 
 @dataclass(kw_only=True)
@@ -44,26 +44,26 @@ class FusedPass:
     source: Tensor
     outputs: Tensor
 
-    def gradients(self, slope: Tensor) -> Tensors:
+    def gradients(self, output_gradient: Tensor) -> Tensors:
         """See :class:`~cotrain.engine.executors.base.Pass`; likewise below."""
-        self.executor.backward(self, self.executor.by_head_row(slope), lowest=0)
+        self.executor.backward(self, self.executor.by_head_row(output_gradient), lowest=0)
         return self.space.gradients
 
-    def head_gradients(self, slope: Tensor) -> Tensors:
+    def head_gradients(self, output_gradient: Tensor) -> Tensors:
         """Goes no further than the head."""
         self.executor.backward(
-            self, self.executor.by_head_row(slope), lowest=len(self.space.hidden)
+            self, self.executor.by_head_row(output_gradient), lowest=len(self.space.hidden)
         )
         return {name: g for name, g in self.space.gradients.items() if not is_shared(name)}
 
-    def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
+    def task_gradients(self, output_gradient: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
         """All tasks go back together."""
-        for member in range(len(slope)):
-            yield self.executor.task_gradients(self, slope[member], tasks, member)
+        for member in range(len(output_gradient)):
+            yield self.executor.task_gradients(self, output_gradient[member], tasks, member)
 
 
 class FusedMLPExecutor:
-    """See the module's text.
+    """Runs the built-in MLP for all members at once, without autograd.
 
     Args:
         net: A :class:`MultiTaskNet` whose encoder is an :class:`MLP`; used for its shapes and rates.
@@ -93,64 +93,61 @@ class FusedMLPExecutor:
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
         """See :class:`~cotrain.engine.executors.base.Executor`. Always float32, as it is shipped."""
         weights, biases = self._parameters(state, torch.float32)
-        x = inputs.T.expand(state.size, -1, -1)
-        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-            x = torch.baddbmm(bias, weight, x).relu_()
-        return self._by_output(torch.baddbmm(biases[-1], weights[-1], x))
+        source = inputs.T.expand(state.size, -1, -1)
+        for layer in forward(weights, biases, source, [None] * len(weights)):  # holds two at a time
+            outputs = layer
+        return self._by_output(outputs)
 
     def _by_output(self, values: Tensor) -> Tensor:
         """``[P, O, ...]`` from ``[P, R, ...]`` of the head's rows."""
         return values if self._rows is None else values[:, self._rows]
 
-    def by_head_row(self, slope: Tensor) -> Tensor:
-        """``[P, R, B]`` from ``[P, O, B]`` slopes by the outputs: outputs of the same row add up."""
+    def by_head_row(self, output_gradient: Tensor) -> Tensor:
+        """``[P, R, B]`` from ``[P, O, B]`` gradients by the outputs: outputs of the same row add up."""
         if self._rows is None:
-            return slope
-        rows = slope.new_zeros(len(slope), int(self._rows.max()) + 1, slope.shape[-1])
-        return rows.index_add_(1, self._rows, slope)
+            return output_gradient
+        rows = output_gradient.new_zeros(
+            len(output_gradient), int(self._rows.max()) + 1, output_gradient.shape[-1]
+        )
+        return rows.index_add_(1, self._rows, output_gradient)
 
     def _forward(self, space: _Workspace, state: State, source: Tensor) -> Tensor:
         """``[P, O, B]`` training outputs; leaves the hidden activations in the workspace."""
-        for layer, hidden in enumerate(space.hidden):
-            weight, bias = space.weights[layer], space.biases[layer]
-            if layer == 0 and source.dim() == 2:  # shared input: one product for all members
-                torch.mm(weight.flatten(0, 1), source, out=hidden.view(-1, source.shape[1]))
-                hidden.add_(bias)
-            else:
-                below = source if layer == 0 else space.hidden[layer - 1]
-                torch.baddbmm(bias, weight, below, out=hidden)
-            hidden.relu_()
-            self._drop(hidden, state, layer + 1)
-        outputs = torch.baddbmm(space.biases[-1], space.weights[-1], space.hidden[-1])
-        return self._by_output(outputs)
 
-    def backward(self, run: FusedPass, slope: Tensor, *, lowest: int) -> None:
+        def drop(values: Tensor, layer: int) -> None:
+            self._drop(values, state, layer)
+
+        out = [*space.hidden, None]
+        *_, rows = forward(space.weights, space.biases, source, out, drop)
+        return self._by_output(rows)
+
+    def backward(self, run: FusedPass, gradient: Tensor, *, lowest: int) -> None:
         """Gradients of the head and every layer down to ``lowest``, into the workspace.
 
         Args:
             run: The training pass.
-            slope: ``[P, R, B]`` by the head's rows.
+            gradient: ``[P, R, B]`` of the loss, by the head's rows.
             lowest: Number of the last layer to reach; the head's stops there.
         """
-        space, source = run.space, run.source
-        space.gradients["head.bias"].copy_(slope.sum(dim=-1))
-        slope = slope.to(self._precision)
-        for layer in range(self._depth, lowest - 1, -1):
-            name = f"{self._names[layer]}.weight"
+        space = run.space
+        space.gradients["head.bias"].copy_(gradient.sum(dim=-1))
+        layers = backward(
+            space.weights[lowest:],
+            space.hidden[lowest:],
+            gradient.to(self._precision),
+            out=space.backward[lowest:],
+        )
+        for at, own in layers:
+            layer = lowest + at
+            name = self._names[layer]
             if layer < self._depth:
-                space.gradients[f"{self._names[layer]}.bias"].copy_(slope.sum(dim=-1))
-            into = space.products[name]
-            if layer == 0 and source.dim() == 2:
-                torch.mm(slope.flatten(0, 1), source.T, out=into.flatten(0, 1))
+                space.gradients[f"{name}.bias"].copy_(own.sum(dim=-1))
+            below = space.hidden[layer - 1] if layer else run.source
+            into = space.products[f"{name}.weight"]
+            if below.dim() == 2:
+                torch.mm(own.flatten(0, 1), below.T, out=into.flatten(0, 1))
             else:
-                below = source if layer == 0 else space.hidden[layer - 1]
-                torch.bmm(slope, below.transpose(1, 2), out=into)
-            if layer > lowest:
-                down = torch.bmm(
-                    space.weights[layer].transpose(1, 2), slope, out=space.backward[layer - 1]
-                )
-                _through_relu(down, space.hidden[layer - 1])
-                slope = down
+                torch.bmm(own, below.transpose(1, 2), out=into)
             self._finish(run, layer)
 
     def _finish(self, run: FusedPass, layer: int) -> None:
@@ -163,9 +160,9 @@ class FusedMLPExecutor:
             gradient.copy_(product)
 
     def task_gradients(
-        self, run: FusedPass, slope: Tensor, tasks: Sequence[slice], member: int
+        self, run: FusedPass, output_gradient: Tensor, tasks: Sequence[slice], member: int
     ) -> Tensors:
-        """One member's ``[T, ...]`` gradients of every layer but the head, from its ``[O, B]`` slope."""
+        """One member's ``[T, ...]`` gradients of all layers but the head, from ``[O, B]`` by outputs."""
         head = self._by_output(run.space.weights[-1][member : member + 1])[0]
         found = {
             name: tensor.new_empty(len(tasks), *tensor.shape[1:], dtype=self._precision)
@@ -175,7 +172,7 @@ class FusedMLPExecutor:
         size = max(1, CHUNK_BYTES // run.space.hidden[-1][member].nbytes)
         for at in range(0, len(tasks), size):
             part = {name: tensor[at : at + size] for name, tensor in found.items()}
-            self._task_gradients(run, head, slope, tasks[at : at + size], member, part)
+            self._task_gradients(run, head, output_gradient, tasks[at : at + size], member, part)
         for layer, dropping in enumerate(self._dropping[:-1]):
             if dropping:
                 gain = self._gain(run.state, layer)[member]
@@ -186,26 +183,24 @@ class FusedMLPExecutor:
         self,
         run: FusedPass,
         head: Tensor,
-        slope: Tensor,
+        output_gradient: Tensor,
         tasks: Sequence[slice],
         member: int,
         into: Tensors,
     ) -> None:
-        """Some of the tasks; a task's slope behind the head is its own rows of it times its own slope."""
-        space = run.space
+        """Write some tasks' gradients; by features, one is the head's rows times that by outputs."""
         rows = slice(tasks[0].start, tasks[-1].stop)
-        by_output = slope[rows].to(self._precision).unsqueeze(1) * head[rows].unsqueeze(2)
-        down = _sums(by_output, [task.stop - task.start for task in tasks])
-        for layer in range(self._depth - 1, -1, -1):
-            _through_relu(down, space.hidden[layer][member].expand_as(down))
-            below = space.hidden[layer - 1][member] if layer else run.source
-            below = below if below.dim() == 2 else below[member]
+        by_output = output_gradient[rows].to(self._precision).unsqueeze(1) * head[rows].unsqueeze(2)
+        by_features = _sums(by_output, [task.stop - task.start for task in tasks])
+        hidden = [activations[member] for activations in run.space.hidden]
+        through_relu(by_features, hidden[-1])
+        weights = [weight[member] for weight in run.space.weights[:-1]]
+        source = run.source if run.source.dim() == 2 else run.source[member]
+        for layer, gradient in backward(weights, hidden[:-1], by_features):
+            below = hidden[layer - 1] if layer else source
             name = self._names[layer]
-            torch.mm(down.flatten(0, 1), below.T, out=into[f"{name}.weight"].flatten(0, 1))
-            torch.sum(down, dim=2, out=into[f"{name}.bias"])
-            if layer:  # contiguous, because bfloat16 products would be half as fast without
-                weight = space.weights[layer][member].T.contiguous()
-                down = torch.bmm(weight.expand(len(down), -1, -1), down)
+            torch.mm(gradient.flatten(0, 1), below.T, out=into[f"{name}.weight"].flatten(0, 1))
+            torch.sum(gradient, dim=2, out=into[f"{name}.bias"])
 
     def _gain(self, state: State, layer: int) -> Tensor:
         """``[P, 1, 1]`` factor on a layer's input that makes up for what dropout removed."""
@@ -279,11 +274,6 @@ class FusedMLPExecutor:
                 if name.endswith("weight")
             },
         )
-
-
-def _through_relu(slope: Tensor, hidden: Tensor) -> None:
-    """Zero the slope where the activation is zero, in place."""
-    torch.ops.aten.threshold_backward.grad_input(slope, hidden, 0, grad_input=slope)
 
 
 def _sums(rows: Tensor, sizes: Sequence[int]) -> Tensor:

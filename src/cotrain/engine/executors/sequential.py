@@ -29,17 +29,17 @@ class SequentialPass:
         """See :class:`~cotrain.engine.executors.base.Pass`; likewise below."""
         return torch.stack([graph.detach() for graph in self.graphs])
 
-    def gradients(self, slope: Tensor) -> Tensors:
+    def gradients(self, output_gradient: Tensor) -> Tensors:
         """One way back a member."""
-        return self._stacked(slope, lambda _: True)
+        return self._stacked(output_gradient, lambda _: True)
 
-    def head_gradients(self, slope: Tensor) -> Tensors:
+    def head_gradients(self, output_gradient: Tensor) -> Tensors:
         """One way back a member, only through the heads."""
-        return self._stacked(slope, lambda name: not is_shared(name))
+        return self._stacked(output_gradient, lambda name: not is_shared(name))
 
-    def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
+    def task_gradients(self, output_gradient: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
         """One way back a member and task."""
-        for params, graph, own in zip(self.members, self.graphs, slope, strict=True):
+        for params, graph, own in zip(self.members, self.graphs, output_gradient, strict=True):
             shared = {name: tensor for name, tensor in params.items() if is_shared(name)}
             rows = []
             for outputs in tasks:
@@ -48,21 +48,21 @@ class SequentialPass:
                 rows.append(_gradients(graph, shared, alone))
             yield {name: torch.stack([row[name] for row in rows]) for name in shared}
 
-    def _stacked(self, slope: Tensor, wanted: Callable[[str], bool]) -> Tensors:
+    def _stacked(self, output_gradient: Tensor, wanted: Callable[[str], bool]) -> Tensors:
         names = [name for name in self.members[0] if wanted(name)]
         rows = [
             _gradients(graph, {name: params[name] for name in names}, own)
-            for params, graph, own in zip(self.members, self.graphs, slope, strict=True)
+            for params, graph, own in zip(self.members, self.graphs, output_gradient, strict=True)
         ]
         return {name: torch.stack([row[name] for row in rows]) for name in names}
 
 
-def _gradients(graph: Tensor, params: Tensors, slope: Tensor) -> Tensors:
+def _gradients(graph: Tensor, params: Tensors, output_gradient: Tensor) -> Tensors:
     """Zero where a parameter is not reached."""
     if not params:
         return {}
     found = torch.autograd.grad(
-        graph, list(params.values()), slope, retain_graph=True, materialize_grads=True
+        graph, list(params.values()), output_gradient, retain_graph=True, materialize_grads=True
     )
     return dict(zip(params, found, strict=True))
 

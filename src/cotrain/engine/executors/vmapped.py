@@ -18,23 +18,27 @@ class VmapPass:
     outputs: Tensor
     pull: Callable[[Tensor], tuple[Tensors]]
 
-    def gradients(self, slope: Tensor) -> Tensors:
+    def gradients(self, output_gradient: Tensor) -> Tensors:
         """See :class:`~cotrain.engine.executors.base.Pass`; likewise below."""
-        return self.pull(slope)[0]
+        return self.pull(output_gradient)[0]
 
-    def head_gradients(self, slope: Tensor) -> Tensors:
+    def head_gradients(self, output_gradient: Tensor) -> Tensors:
         """The whole way back, of which the rest is dropped."""
-        return {name: found for name, found in self.pull(slope)[0].items() if not is_shared(name)}
+        return {
+            name: found
+            for name, found in self.pull(output_gradient)[0].items()
+            if not is_shared(name)
+        }
 
-    def task_gradients(self, slope: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
+    def task_gradients(self, output_gradient: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
         """One way back a task; holds those of all members."""
         found = []
         for outputs in tasks:
-            alone = torch.zeros_like(slope)
-            alone[:, outputs] = slope[:, outputs]
+            alone = torch.zeros_like(output_gradient)
+            alone[:, outputs] = output_gradient[:, outputs]
             own = self.pull(alone)[0]
             found.append({name: tensor for name, tensor in own.items() if is_shared(name)})
-        for member in range(len(slope)):
+        for member in range(len(output_gradient)):
             yield {name: torch.stack([own[name][member] for own in found]) for name in found[0]}
 
 

@@ -69,7 +69,9 @@ class TaskLosses:
         """``[..., T]`` mean losses over the labelled rows; 0 for a task without labels."""
         return (self.per_example(outputs, targets) * shares).sum(dim=-1)
 
-    def slope(self, outputs: Tensor, targets: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
+    def output_gradient(
+        self, outputs: Tensor, targets: Tensor, shares: Tensor, weights: Tensor
+    ) -> Tensor:
         """``[P, O, B]`` gradient of ``Σ_t weights[p, t] · loss_t`` by the outputs.
 
         Args:
@@ -79,10 +81,10 @@ class TaskLosses:
             weights: ``[P, T]``.
         """
         of = self.task_of_output
-        slope = self.gradient(outputs, targets)
-        return slope.mul_(shares[..., of, :]).mul_(weights[:, of].unsqueeze(-1))
+        gradient = self.per_example_gradient(outputs, targets)
+        return gradient.mul_(shares[..., of, :]).mul_(weights[:, of].unsqueeze(-1))
 
-    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def per_example_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """``[..., O, B]`` derivative of each output's per-example loss, in closed form."""
         if len(self._binary[0]) == self.outputs:
             return outputs.sigmoid() - targets

@@ -44,7 +44,7 @@ class Adam(Elementwise):
     ) -> None:
         kernel(
             params,
-            run.slopes,
+            run.gradients,
             run.momentum,
             run.variance,
             max_exp_avg_sqs=[],
@@ -101,7 +101,7 @@ class TaskAdam(Adam):
 
     def update(self, run: Run) -> None:
         """Each task's move, then their sum."""
-        moves = [torch.zeros_like(slope) for slope in run.slopes]
+        moves = [torch.zeros_like(gradient) for gradient in run.gradients]
         idle = _idle(run)
         changing = [
             tensor
@@ -120,8 +120,8 @@ class TaskAdam(Adam):
 def _idle(run: Run) -> Tensor:
     """``[P, T]`` bool: tasks whose gradient of all shared parameters is zero."""
     moving = [
-        (slope != 0).reshape(*slope.shape[:2], -1).any(dim=2)
-        for slope, shared in zip(run.slopes, run.shared, strict=True)
+        (gradient != 0).reshape(*gradient.shape[:2], -1).any(dim=2)
+        for gradient, shared in zip(run.gradients, run.shared, strict=True)
         if shared
     ]
     return ~torch.stack(moving).any(dim=0) if moving else torch.zeros(0, dtype=torch.bool)

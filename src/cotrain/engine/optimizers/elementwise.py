@@ -20,7 +20,7 @@ class Run:
 
     shared: list[bool]
     params: list[Tensor]
-    slopes: list[Tensor]
+    gradients: list[Tensor]
     momentum: list[Tensor]  # empty where the optimizer keeps none; likewise below
     variance: list[Tensor]
     rate: float
@@ -86,7 +86,7 @@ def _runs(
             shared=[is_shared(name) for name in state.params],
             params=params,
             # The fused kernels read memory in order, whatever the strides say.
-            slopes=[gradients[name][rows].contiguous() for name in state.params],
+            gradients=[gradients[name][rows].contiguous() for name in state.params],
             momentum=momentum,
             variance=variance,
             rate=rate,

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from cotrain.engine.state import State, Tensors
+from cotrain.engine.state import State, Tensors
 
 
 def learning_rate_share(step: int, steps: int, warmup: float) -> float:

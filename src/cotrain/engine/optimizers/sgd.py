@@ -33,7 +33,7 @@ class SGD(Elementwise):
         """Through torch's fused kernel."""
         sgd(
             run.params,
-            run.slopes,
+            run.gradients,
             [*run.momentum] or [None] * len(run.params),
             fused=True,
             weight_decay=run.decay,
@@ -67,9 +67,9 @@ class SignSGD(Elementwise):
 
     def update(self, run: Run) -> None:
         """The mean first, if there is one."""
-        for mean, slope in zip(run.momentum, run.slopes, strict=False):
-            mean.lerp_(slope, 1 - self.momentum)
-        for param, leading in zip(run.params, run.momentum or run.slopes, strict=True):
+        for mean, gradient in zip(run.momentum, run.gradients, strict=False):
+            mean.lerp_(gradient, 1 - self.momentum)
+        for param, leading in zip(run.params, run.momentum or run.gradients, strict=True):
             param.mul_(1 - run.rate * run.decay).sub_(leading.sign(), alpha=run.rate)
 
 

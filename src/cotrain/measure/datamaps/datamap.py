@@ -121,7 +121,18 @@ class DataMap(Measurement):
 
     def difficulty(self, snapshot: int = -1) -> Difficulty:
         """Each task's averages over its examples, with standard errors."""
-        return Difficulty.from_map(self, snapshot)
+        alone = (self.select([t]) for t in range(len(self.tasks)))
+        return Difficulty.from_tasks(
+            np.concatenate(
+                [
+                    one.confidence(snapshot),
+                    one.variability(snapshot),
+                    one.correctness(snapshot),
+                    one.forgetting(snapshot),
+                ]
+            )
+            for one in alone
+        )
 
     def doubtful(self, task: int, most: int = 20, snapshot: int = -1) -> NDArray[np.int64]:
         """The examples of a task whose labels the network believed least: look at these labels first.

@@ -12,18 +12,15 @@ gives every task the same shares. Letters: T tasks, N examples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
 
 from cotrain.figures.text import MISSING, shorten, thousands
-
-if TYPE_CHECKING:
-    from cotrain.measure.datamaps.datamap import DataMap
 
 FloatArray = NDArray[np.float64]
 
@@ -64,10 +61,14 @@ class Difficulty:
     hard: Averages
 
     @classmethod
-    def from_map(cls, datamap: DataMap, snapshot: int = -1) -> Difficulty:
-        """Average one snapshot of a data map, task by task."""
-        tasks = range(len(datamap.tasks))
-        found = [_averages(_quantities(datamap.select([t]), snapshot)) for t in tasks]
+    def from_tasks(cls, tasks: Iterable[NDArray[np.floating[Any]]]) -> Difficulty:
+        """Average the examples of each task.
+
+        Args:
+            tasks: T times ``[4, N]``: confidence, variability, correctness and forgetting of a task's
+                examples, NaN where undefined.
+        """
+        found = [_averages(_quantities(place.astype(np.float64))) for place in tasks]
         averages = np.array([each for each, _ in found])  # [T, 7, 2]
         names = [field.name for field in fields(cls)][1:]
         return cls(
@@ -76,10 +77,8 @@ class Difficulty:
         )
 
 
-def _quantities(one: DataMap, snapshot: int) -> FloatArray:
-    """``[7, n]`` what is averaged, of the n examples on the map of one task."""
-    parts = (one.confidence, one.variability, one.correctness, one.forgetting)
-    place = np.concatenate([part(snapshot) for part in parts]).astype(np.float64)
+def _quantities(place: FloatArray) -> FloatArray:
+    """``[7, n]`` what is averaged, of the n examples on the map of one task, from all ``[4, N]``."""
     place = place[:, np.isfinite(place[1])]
     easy, hard = place[0] - place[1] > 0.5, place[0] + place[1] < 0.5
     return np.vstack([place, easy, ~easy & ~hard, hard])

@@ -14,15 +14,16 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from cotrain.engine.directions import Dense, Directions
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.models.mlp import MLP
+from cotrain.engine.models.mlp_passes import backward, forward, linear, through_relu
 from cotrain.engine.models.multitask import ENCODER, HEAD, MultiTaskNet
 from cotrain.engine.state import State, Tensors
 from cotrain.errors import InputError
 from cotrain.measure.points.backward import vector_jacobian_products
-from cotrain.measure.points.directions import Dense, Directions, Factored, row_products
+from cotrain.measure.points.factored import Factored, row_products
 
-PARTS = ("weight", "bias")  # of a linear layer
 CHUNK_BYTES = 1 << 23  # held at a time: small enough for the allocator to use the same pages again
 
 
@@ -34,7 +35,7 @@ class SharedPart(Protocol):
         """``[B, H]``, without a graph."""
         ...
 
-    def directions(self, slopes: Tensor) -> Directions:
+    def directions(self, feature_gradients: Tensor) -> Directions:
         """C gradients by the shared parameters, from ``[C, B, H]`` gradients by the features."""
         ...
 
@@ -92,9 +93,11 @@ class AutogradEncoder:
             features: Tensor = functional_call(self._encoder, tensors, (self._inputs,))
         return features
 
-    def directions(self, slopes: Tensor) -> Dense:
+    def directions(self, feature_gradients: Tensor) -> Dense:
         """See :class:`SharedPart`."""
-        found = vector_jacobian_products(self._graph, list(self._shared.values()), slopes)
+        found = vector_jacobian_products(
+            self._graph, list(self._shared.values()), feature_gradients
+        )
         return Dense(tensors=dict(zip(self._shared, found, strict=True)))
 
     def outputs_after(self, moves: Directions) -> Tensor:
@@ -116,54 +119,46 @@ class AutogradEncoder:
 
 
 class MLPEncoder:
-    """The built-in MLP. See :func:`shared_part` for the arguments."""
+    """The built-in MLP in factors; takes the arguments of :func:`shared_part`."""
 
     def __init__(self, net: MultiTaskNet, executor: Executor, state: State, inputs: Tensor) -> None:
         assert isinstance(net.encoder, MLP)
         self._names = [f"{ENCODER}linears.{at}." for at in range(len(net.encoder.linears))]
-        self._params = {name: tensor[0] for name, tensor in state.params.items()}
+        names = [*self._names, HEAD]
+        self._weights = [state.params[f"{name}weight"][0] for name in names]
+        self._biases = [state.params[f"{name}bias"][0].unsqueeze(1) for name in names]
         if net.rows is not None:
-            self._params |= {
-                f"{HEAD}{name}": self._params[f"{HEAD}{name}"][net.rows] for name in PARTS
-            }
+            self._weights[-1] = self._weights[-1][net.rows]
+            self._biases[-1] = self._biases[-1][net.rows]
         self._whole = AutogradEncoder(net, executor, state, inputs)
-        self._sums, self._activations = self._forward(inputs.T)
+        layers = forward(self._weights[:-1], self._biases[:-1], inputs.T, [None] * len(self._names))
+        first = next(layers)
+        self._first = first.clone()  # of the first layer before its ReLU
+        self._activations = [inputs.T, first, *layers]  # what every layer reads, and the features
+        self._activations[-1].relu_()
 
     @property
     def features(self) -> Tensor:
-        """See :class:`SharedPart`."""
+        """``[B, H]``, without a graph."""
         return self._activations[-1].T
 
-    def directions(self, slopes: Tensor) -> Factored:
-        """See :class:`SharedPart`."""
-        slope = slopes.transpose(1, 2)
-        found = []
-        for name, total in zip(reversed(self._names), reversed(self._sums), strict=True):
-            slope = slope * (total > 0)
-            found.append(slope)
-            if name != self._names[0]:
-                slope = self._params[f"{name}weight"].T @ slope
-        return Factored(names=self._names, slopes=found[::-1], activations=self._activations[:-1])
+    def directions(self, feature_gradients: Tensor) -> Factored:
+        """C gradients as the gradients by the layers' outputs; none is written out."""
+        gradient = feature_gradients.transpose(1, 2).clone(memory_format=torch.contiguous_format)
+        through_relu(gradient, self._activations[-1])
+        found = [own for _, own in backward(self._weights[:-1], self._activations[1:-1], gradient)]
+        return Factored(
+            names=self._names, output_gradients=found[::-1], activations=self._activations[:-1]
+        )
 
     def outputs_after(self, moves: Directions) -> Tensor:
-        """See :class:`SharedPart`. Layer by layer W'a' + b' = Wa' + b + δ (aᵀa' + 1)."""
+        """``[C, O, B]`` outputs, layer by layer W'a' + b' = Wa' + b + δ (aᵀa' + 1)."""
         if not isinstance(moves, Factored):
             return self._whole.outputs_after(moves)
-        moved = self._sums[0] + moves.slopes[0] @ row_products(self._activations[0])
-        for name, slope, below in zip(
-            self._names[1:], moves.slopes[1:], self._activations[1:], strict=False
-        ):
-            above = moved.relu_()
-            moved = self._layer(name, above) + slope @ (below.T @ above + 1)
-        return self._layer(HEAD, moved.relu_())
-
-    def _forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Per layer ``[H, B]`` sums; activations, the inputs first."""
-        sums, activations = [], [x]
-        for name in self._names:
-            sums.append(self._layer(name, activations[-1]))
-            activations.append(sums[-1].relu())
-        return sums, activations
-
-    def _layer(self, name: str, below: Tensor) -> Tensor:
-        return self._params[f"{name}weight"] @ below + self._params[f"{name}bias"].unsqueeze(1)
+        moved = self._first + moves.output_gradients[0] @ row_products(self._activations[0])
+        for layer in range(1, len(self._names)):
+            above, below = moved.relu_(), self._activations[layer]
+            products = below.T @ above + 1
+            moved = linear(self._weights[layer], self._biases[layer], above)
+            moved = moved + moves.output_gradients[layer] @ products
+        return linear(self._weights[-1], self._biases[-1], moved.relu_())

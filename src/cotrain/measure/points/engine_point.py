@@ -15,12 +15,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from cotrain.engine.directions import Dense, Directions, join
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.models.multitask import HEAD, MultiTaskNet
 from cotrain.engine.state import State
 from cotrain.engine.step import TrainingStep
 from cotrain.errors import InputError
-from cotrain.measure.points.directions import Dense, Directions, join
 from cotrain.measure.points.encoders import CHUNK_BYTES, shared_part
 
 
@@ -85,7 +85,7 @@ class EnginePoint:
     def _task_gradients(self) -> Directions:
         """Several instruments ask for them."""
         shares = self._seen.batch.shares[self._losses.task_of_output]
-        return self._shared.directions(self._feature_slopes(self._slope * shares))
+        return self._shared.directions(self._feature_gradients(self._output_gradient * shares))
 
     def example_gradients(self, tasks: Sequence[int], rows: Sequence[int]) -> Directions:
         """See :class:`~cotrain.measure.points.point.Point`."""
@@ -133,7 +133,7 @@ class EnginePoint:
         return EnginePoint(self._net, self._executor, step)
 
     def _single_gradients(self, tasks: Sequence[int], rows: Sequence[int]) -> Directions:
-        by_task = self._feature_slopes(self._slope)
+        by_task = self._feature_gradients(self._output_gradient)
         chosen = by_task.new_zeros(len(tasks), *by_task.shape[1:])
         at = list(range(len(tasks)))
         chosen[at, list(rows)] = by_task[list(tasks), list(rows)]
@@ -156,14 +156,14 @@ class EnginePoint:
         return self._head @ self._shared.features.T + bias.unsqueeze(1)
 
     @cached_property
-    def _slope(self) -> Tensor:
+    def _output_gradient(self) -> Tensor:
         """``[O, B]`` gradient of each single loss by its outputs; zero where unlabelled."""
-        slope = self._losses.gradient(self._outputs, self._seen.batch.targets)
-        return torch.where(self.labelled[self._losses.task_of_output], slope, 0.0)
+        output_gradient = self._losses.per_example_gradient(self._outputs, self._seen.batch.targets)
+        return torch.where(self.labelled[self._losses.task_of_output], output_gradient, 0.0)
 
-    def _feature_slopes(self, slope: Tensor) -> Tensor:
+    def _feature_gradients(self, output_gradient: Tensor) -> Tensor:
         """``[T, B, H]`` gradient of each task's loss by the features, from ``[O, B]`` by the outputs."""
-        by_output = slope.unsqueeze(2) * self._head.unsqueeze(1)
+        by_output = output_gradient.unsqueeze(2) * self._head.unsqueeze(1)
         if len(by_output) == len(self._losses.tasks):
             return by_output
         found = by_output.new_zeros(len(self._losses.tasks), *by_output.shape[1:])

@@ -7,8 +7,8 @@ import copy
 from torch import nn
 from torch.optim import Optimizer
 
+from cotrain.engine.directions import Dense, join
 from cotrain.errors import InputError
-from cotrain.measure.points.directions import Dense, join
 
 
 def lone_steps(optimizer: Optimizer, shared: dict[str, nn.Parameter], gradients: Dense) -> Dense:

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cotrain.engine.directions import Dense, Directions
 from cotrain.errors import InputError
 from cotrain.measure.points.backward import vector_jacobian_products
-from cotrain.measure.points.directions import Dense, Directions
 from cotrain.measure.points.lone_step import lone_steps
 from cotrain.measure.points.replay import Replay
 

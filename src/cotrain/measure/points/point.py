@@ -13,8 +13,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from cotrain.engine.directions import Directions
 from cotrain.errors import InputError
-from cotrain.measure.points.directions import Directions
 
 
 class Point(Protocol):

@@ -83,11 +83,11 @@ class Lookahead:
         sources = self._sources().to(losses.device)
         moves = self.step(point, gradients.mix(sources) if self.groups else gradients)
         known = known_pairs(losses, sources)
-        slope = -gradients.inner(moves) / losses.unsqueeze(1)
+        estimate = -gradients.inner(moves) / losses.unsqueeze(1)
         after = point.losses_after(moves).T / losses.unsqueeze(1)
         change = 1 - after.nan_to_num(nan=WORST, posinf=WORST).clamp(max=WORST)
-        refuse_undefined(slope, known, self.tasks, point)
-        expected = (slope * losses.unsqueeze(1))[
+        refuse_undefined(estimate, known, self.tasks, point)
+        expected = (estimate * losses.unsqueeze(1))[
             known
         ].abs()  # of a loss near 0 rounding leaves nothing
         if bool((change[known] == 0).all()) and bool((expected > NOTICED).any()):
@@ -95,7 +95,7 @@ class Lookahead:
                 "the losses do not change when the shared part moves: compute features and losses inside "
                 "the function that ModelPoint is given, from the inputs"
             )
-        self.first_order.append(_sample(slope, known))
+        self.first_order.append(_sample(estimate, known))
         self.exact.append(_sample(change, known))
 
     def affinity(self) -> Affinity:
@@ -161,10 +161,10 @@ class FirstOrder:
         """See :meth:`Lookahead.probe`."""
         losses = checked_losses(point, self.tasks)
         gradients = point.task_gradients()
-        slope = -gradients.inner(self.step(point, gradients)) / losses.unsqueeze(1)
+        estimate = -gradients.inner(self.step(point, gradients)) / losses.unsqueeze(1)
         known = known_pairs(losses, torch.eye(len(losses), device=losses.device))
-        refuse_undefined(slope, known, self.tasks, point)
-        self.samples.append(_sample(slope, known))
+        refuse_undefined(estimate, known, self.tasks, point)
+        self.samples.append(_sample(estimate, known))
 
     def affinity(self) -> Affinity:
         """The mean over all probes so far; the exact lookahead was not measured."""

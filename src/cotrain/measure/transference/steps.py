@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from cotrain.engine.directions import Directions
 from cotrain.errors import InputError
-from cotrain.measure.points.directions import Directions
 from cotrain.measure.points.point import Point
 
 

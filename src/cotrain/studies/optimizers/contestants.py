@@ -78,7 +78,7 @@ def published_methods() -> tuple[Method, ...]:
     Raises:
         InputError: If TorchJD, which has the aggregators, is missing.
     """
-    from cotrain.weighting import IMTLL, ITMTL, Aggregated, FirstOrder, Random, Uncertainty
+    from cotrain.weighting import IMTLL, ITMTL, Aggregated, FirstOrderScore, Random, Uncertainty
     from cotrain.weighting.aggregated import torchjd_aggregation
 
     aggregation = torchjd_aggregation()
@@ -90,7 +90,7 @@ def published_methods() -> tuple[Method, ...]:
         Method(name="PCGrad", weighting=Aggregated(aggregator=aggregation.PCGrad())),
         Method(name="CAGrad", weighting=Aggregated(aggregator=aggregation.CAGrad(c=0.5))),
         Method(name="Aligned-MTL", weighting=Aggregated(aggregator=aggregation.AlignedMTL())),
-        Method(name="IT-MTL", weighting=ITMTL(score=FirstOrder())),
+        Method(name="IT-MTL", weighting=ITMTL(score=FirstOrderScore())),
     )
 
 

@@ -12,7 +12,7 @@ from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import Progress, start, train_cohort
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.gradients.similarity import CONFLICT, COSINE, MAGNITUDE, MEAN
 from cotrain.measure.probes import finite_mean
 from cotrain.results import Cost

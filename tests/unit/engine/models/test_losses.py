@@ -68,7 +68,7 @@ def test_gradient_is_autograd(kinds: str) -> None:
     outputs, losses = outputs_for(data.tasks).requires_grad_(), TaskLosses(data.tasks)
     total = losses.per_example(outputs, data.targets.T).sum()
     (expected,) = torch.autograd.grad(total, outputs)
-    found = losses.gradient(outputs.detach(), data.targets.T)
+    found = losses.per_example_gradient(outputs.detach(), data.targets.T)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
 
 
@@ -79,7 +79,7 @@ def test_extreme_logits_have_finite_losses() -> None:
     targets = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
     losses = TaskLosses(tasks)
     assert losses.per_example(outputs, targets)[0, 0].tolist() == [1e4, 1e4]
-    assert losses.gradient(outputs, targets).isfinite().all()
+    assert losses.per_example_gradient(outputs, targets).isfinite().all()
 
 
 @pytest.mark.parametrize("kinds", ["b", "brm", "mrb"])

@@ -10,8 +10,8 @@ import torch
 from tiny import make_architecture, make_data, make_development
 from torch import nn
 
+from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
-from cotrain.engine.state import initial_state
 from cotrain.errors import InputError
 from cotrain.run.measured import Cost
 from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES

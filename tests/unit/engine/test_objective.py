@@ -12,8 +12,8 @@ import torch
 from tiny import RECIPE, make_development, small_engine
 
 from cotrain.engine.engine import Engine, Update, Watch
-from cotrain.engine.engine_objective import EngineObjective
 from cotrain.engine.member import Member
+from cotrain.engine.objective import EngineObjective
 from cotrain.engine.tuning import Setting, member_scores
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder

@@ -1,10 +1,6 @@
 """Directions in the space of the shared parameters: task gradients, and the moves made from them.
 
-Two forms with the same verbs. *Dense*: one tensor for each parameter. *Factored*, for linear layers on one
-batch: the gradient of a weight is δ aᵀ, with δ the slopes behind the layer and a the activations before it,
-the same for all vectors; inner products and looks ahead need only products of the size of the batch
-(⟨δ aᵀ, δ' aᵀ⟩ = ⟨δ (aᵀa), δ'⟩), and no gradient is ever written out.
-Letters: C vectors, B rows, D inputs and H outputs of a layer.
+Letters: C vectors.
 """
 
 from __future__ import annotations
@@ -96,80 +92,10 @@ class Dense(Directions):
         return Dense(tensors={name: tensor[which] for name, tensor in self.tensors.items()})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Factored(Directions):
-    """Gradients of linear layers on one batch, as slopes and activations.
-
-    Args:
-        names: Prefix of each layer's ``weight`` and ``bias``.
-        slopes: Per layer ``[C, H, B]``.
-        activations: Per layer ``[D, B]``, the same for all vectors.
-
-    >>> x = torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]])
-    >>> g = Factored(names=["l."], slopes=[torch.ones(1, 1, 3)], activations=[x])
-    >>> g.dense().tensors
-    {'l.weight': tensor([[[3., 2.]]]), 'l.bias': tensor([[3.]])}
-    >>> g.inner(g)  # 9 + 4 + 9
-    tensor([[22.]])
-    """
-
-    names: Sequence[str]
-    slopes: Sequence[Tensor]
-    activations: Sequence[Tensor]
-
-    @property
-    def count(self) -> int:
-        """See :class:`Directions`."""
-        return len(self.slopes[0])
-
-    def dense(self) -> Dense:
-        """See :class:`Directions`."""
-        tensors = {}
-        for name, slope, below in zip(self.names, self.slopes, self.activations, strict=True):
-            tensors[f"{name}weight"] = (slope.flatten(0, 1) @ below.T).view(*slope.shape[:2], -1)
-            tensors[f"{name}bias"] = slope.sum(dim=2)
-        return Dense(tensors=tensors)
-
-    def mix(self, weights: Tensor) -> Factored:
-        """See :class:`Directions`."""
-        return self._with(
-            [(weights.to(s) @ s.flatten(1)).view(-1, *s.shape[1:]) for s in self.slopes]
-        )
-
-    def scaled(self, factor: float) -> Factored:
-        """See :class:`Directions`."""
-        return self._with([slope * factor for slope in self.slopes])
-
-    def part(self, which: slice) -> Factored:
-        """See :class:`Directions`."""
-        return self._with([slope[which] for slope in self.slopes])
-
-    def inner(self, other: Directions) -> Tensor:
-        """See :class:`Directions`."""
-        if not isinstance(other, Factored) or not self._same_batch(other):
-            return super().inner(other)
-        total = torch.zeros(())
-        for mine, theirs, below in zip(self.slopes, other.slopes, self.activations, strict=True):
-            spread = (mine.flatten(0, 1) @ row_products(below)).view_as(mine)
-            total = total + spread.flatten(1) @ theirs.flatten(1).T
-        return total
-
-    def _same_batch(self, other: Factored) -> bool:
-        return all(a is b for a, b in zip(self.activations, other.activations, strict=True))
-
-    def _with(self, slopes: Sequence[Tensor]) -> Factored:
-        return Factored(names=self.names, slopes=slopes, activations=self.activations)
-
-
 def _rows(tensor: Tensor) -> Tensor:
     """``[C, everything]`` in float32 at least, also of a parameter without axes."""
     least = torch.promote_types(tensor.dtype, torch.float32)
     return tensor.reshape(len(tensor), -1).to(least)
-
-
-def row_products(activations: Tensor) -> Tensor:
-    """``[B, B]`` inner products of the rows' activations, plus one for the bias."""
-    return activations.T @ activations + 1
 
 
 def join(parts: Sequence[Dense]) -> Dense:

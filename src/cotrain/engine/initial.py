@@ -1,0 +1,40 @@
+"""The state of members before their first step: fresh networks, stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from cotrain.engine.member import Member
+from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.state import State, stack_tensors
+
+
+def initial_state(architecture: Architecture, members: Sequence[Member]) -> State:
+    """Members before their first step; those of equal seeds and starts have equal parameters.
+
+    Frozen parameters count as buffers.
+    """
+    origins = [(member.seed, member.start) for member in members]
+    nets = {origin: architecture.build(*origin) for origin in dict.fromkeys(origins)}
+    rows = [nets[origin] for origin in origins]
+    params = stack_tensors(
+        [{k: v for k, v in net.named_parameters() if v.requires_grad} for net in rows]
+    )
+    frozen = [{k: v for k, v in net.named_parameters() if not v.requires_grad} for net in rows]
+    buffers = stack_tensors(
+        [{**dict(net.named_buffers()), **f} for net, f in zip(rows, frozen, strict=True)]
+    )
+    for name, buffer in buffers.items():
+        if name.endswith("dropout_rate"):
+            buffer.mul_(torch.tensor([member.dropout for member in members]))
+    tasks = len(members[0].weights)
+    momentum, variance = members[0].optimizer.start(params, tasks)
+    return State(
+        params=params,
+        buffers=buffers,
+        momentum=momentum,
+        variance=variance,
+        memory=members[0].weighting.start(len(members), tasks),
+    )
