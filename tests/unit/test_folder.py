@@ -57,7 +57,7 @@ def test_a_missing_file_is_bad_input(run: RunFolder) -> None:
 
 def test_another_schema_is_refused(run: RunFolder) -> None:
     run.write_text("x.json", '{"schema_version": 99}')
-    with pytest.raises(InputError, match="has schema version 99, this cotrain reads 1"):
+    with pytest.raises(InputError, match="has schema version 99, this cotrain reads 2"):
         run.read_json("x.json")
 
 

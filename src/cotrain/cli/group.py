@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,13 @@ BY_HELP = (
     "What decides: lookahead, gradients, sampled or datamap (which keeps no demand but the number of "
     "models). Default: what decided the run; else sampled if measured, else lookahead."
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Titled:
+    """What ``run.json`` holds of interest here: the name of the data set."""
+
+    title: str
 
 
 def group(
@@ -68,7 +76,7 @@ def group(
     if steady is not None:
         session.say(console, f"\n{steady.title}\n{steady}")
     folder.write_json("group.json", asdict(found))
-    title = folder.read_json("run.json")["title"]
+    title = folder.read("run.json", Titled).title
     kept = f"Kept: {'; '.join(limits.describe())}."
     page = render_grouping(title, found, kept, [steady] if steady else [])
     folder.write_text("group.html", page)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 def costs(folder: RunFolder) -> list[str]:
     """What measuring took, and what computed it."""
+    from cotrain.engine.executors.calibrate import Calibration
     from cotrain.figures.text import compact, duration
     from cotrain.run.measured import read_measured
 
@@ -43,7 +44,7 @@ def costs(folder: RunFolder) -> list[str]:
         for name, cost in named
         if cost is not None
     ]
-    engine = folder.read_json("engine.json")["chosen"]
+    engine = folder.read("engine.json", Calibration).chosen
     return ["", *lines, f"computed by: {engine} (measured to be fastest here)"]
 
 

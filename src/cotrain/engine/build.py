@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -11,7 +12,7 @@ from cotrain.data.dataset import Development
 from cotrain.engine.cohorts.local import HERE
 from cotrain.engine.cohorts.workers import Cluster, Cut
 from cotrain.engine.engine import Engine, Watch
-from cotrain.engine.executors.calibrate import Calibration, Trial, calibrate, candidates, named
+from cotrain.engine.executors.calibrate import Calibration, calibrate, candidates, named
 from cotrain.engine.models.losses import starting_bias
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture, shared_rows
@@ -85,9 +86,13 @@ def build_engine(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Chosen(Calibration):
+    """What ``engine.json`` holds: which executor was chosen, and how cohorts are cut."""
+
+    cut: Cut
+
+
 def _read_choice(folder: RunFolder) -> tuple[Calibration, Cut]:
-    facts = folder.read_json("engine.json")
-    trials = tuple(
-        Trial(**trial | {"seconds": float(trial["seconds"])}) for trial in facts["trials"]
-    )
-    return Calibration(chosen=facts["chosen"], trials=trials), Cut(**facts["cut"])
+    found = folder.read("engine.json", _Chosen)
+    return Calibration(chosen=found.chosen, trials=found.trials), found.cut
