@@ -2,10 +2,12 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
 from cotrain import __version__
+from cotrain.cli.compose import from_groups
 from cotrain.cli.demo import demo
 from cotrain.cli.group import group
 from cotrain.cli.measure import measure
@@ -27,29 +29,38 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(run)
-app.command()(measure)
-app.command()(group)
-app.command()(sources)
+app.command()(from_groups(run))
+app.command()(from_groups(measure))
+app.command()(from_groups(group))
+app.command()(from_groups(sources))
 app.add_typer(study)
-app.command()(pretrain)
-app.command()(predict)
-app.command()(demo)
+app.command()(from_groups(pretrain))
+app.command()(from_groups(predict))
+app.command()(from_groups(demo))
 
 
-def _version(shown: bool) -> None:
-    if shown:
-        typer.echo(f"cotrain {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
-    ),
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", help="With --version: of all libraries, too, device and threads."
+        ),
+    ] = False,
 ) -> None:
-    pass
+    if version and verbose:
+        from cotrain.cli.version import versions
+
+        typer.echo(versions())
+    elif version:
+        typer.echo(f"cotrain {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+    else:
+        return
+    raise typer.Exit
 
 
 def main() -> None:

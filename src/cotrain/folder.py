@@ -13,12 +13,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cotrain.errors import InputError
 
 SCHEMA_VERSION = 2
 WORKING_FOLDERS = ("population", "models", "scores")
+T = TypeVar("T")
 
 
 def write_whole(path: Path, fill: Callable[[Path], object]) -> None:
@@ -113,21 +114,47 @@ class RunFolder:
         self.write_text(name, text + "\n")
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Read a JSON object written by this version of the schema."""
+        """Read a JSON object of any shape, written by this version of the schema.
+
+        Raises:
+            InputError: If the file is missing, damaged, or of another version.
+        """
         try:
-            content = json.loads(self.path(name).read_text(encoding="utf-8"))
-            version = content.pop("schema_version")
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            content = _parse(self.path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"{self.root} holds no readable {name}: is it a run folder?"
             ) from error
+        version = content.pop("schema_version")
         if version != SCHEMA_VERSION:
             raise InputError(
                 f"{self.path(name)} has schema version {version}, this cotrain reads {SCHEMA_VERSION}: "
                 "run again, or use the cotrain that wrote it"
             )
-        assert isinstance(content, dict)
         return content
+
+    def read(self, name: str, kind: type[T]) -> T:
+        """Read a JSON file as the dataclass that :meth:`write_json` was given as a mapping.
+
+        Args:
+            name: The file.
+            kind: The dataclass; fields of the file that it does not have are passed over.
+
+        Raises:
+            InputError: If the file is missing, damaged, or of another version: one line that names the
+                file and, where it can be told, the field at fault.
+        """
+        from pydantic import TypeAdapter, ValidationError  # heavy: only when a file is read
+
+        try:
+            return TypeAdapter(kind).validate_python(self.read_json(name))
+        except ValidationError as error:
+            fault = _first_fault(error.errors()[0])
+        except InputError as error:
+            if not self.has(name) or error.__cause__ is None:
+                raise
+            fault = str(error.__cause__)
+        raise InputError(f"{self.path(name)} is damaged ({fault})")
 
     def write_tensors(
         self, name: str, tensors: Mapping[str, Any], metadata: Mapping[str, Any]
@@ -164,6 +191,21 @@ class RunFolder:
     def remove(self, name: str) -> None:
         """Delete a file that is no longer needed."""
         self.path(name).unlink(missing_ok=True)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """The JSON object with a schema version that the text is, else ValueError."""
+    content = json.loads(text)
+    if not isinstance(content, dict) or "schema_version" not in content:
+        raise ValueError("it has no schema_version")
+    return content
+
+
+def _first_fault(found: Mapping[str, Any]) -> str:
+    """Where pydantic found a fault, and which: ``'rows': field required``."""
+    where = ".".join(map(str, found["loc"]))
+    said = " ".join(str(found["msg"]).split())
+    return f"{where!r}: {said[0].lower()}{said[1:]}" if where else said
 
 
 def _strict(value: Any) -> Any:

@@ -21,7 +21,7 @@ from cotrain.run.selection import Selection, select
 from cotrain.run.settings import Instrument
 
 TARGETS = ("--targets", "up,twice,price,coin")
-BY = ("--by", "lookahead")
+BY = ("--group-by", "lookahead")
 SHORT = ("--seeds", "2", "--max-groups", "2", "--float32", "--budget", "12")
 
 
@@ -106,7 +106,7 @@ def test_soft_clusters_predict_what_was_proven(
 
 def test_deciding_again_takes_no_training(finished: Run) -> None:
     before = (finished.folder / "plan.json").read_text()
-    outcome = finished.group("--max-groups", "3", "--apart", "up,twice", "--by", "lookahead")
+    outcome = finished.group("--max-groups", "3", "--apart", "up,twice", "--group-by", "lookahead")
     assert outcome.code == 0, outcome.err
     found = finished.read("group.json")
     assert found["decided_by"] == "transference"
@@ -121,18 +121,18 @@ def test_deciding_again_takes_no_training(finished: Run) -> None:
     assert (finished.folder / "plan.json").read_text() == before
 
 
-def test_budget_size_and_helpers(finished: Run) -> None:
-    """A budget of one and a half joint networks pays one model."""
-    outcome = finished.group("--budget", "1.5", "--by", "lookahead", "--auxiliary", "coin")
+def test_number_size_and_helpers(finished: Run) -> None:
+    """One model for all."""
+    outcome = finished.group("--max-groups", "1", "--group-by", "lookahead", "--auxiliary", "coin")
     assert outcome.code == 0, outcome.err
     assert len(finished.read("group.json")["groups"]) == 1
-    outcome = finished.group("--max-size", "1", "--max-groups", "4", "--by", "lookahead")
+    outcome = finished.group("--max-size", "1", "--max-groups", "4", "--group-by", "lookahead")
     assert groups(finished.read("group.json")) == [["coin"], ["price"], ["twice"], ["up"]]
     assert "0.0000, proven optimal" in outcome.out
 
 
 def test_by_datamap_again(finished: Run) -> None:
-    outcome = finished.group("--by", "datamap", "--max-groups", "2")
+    outcome = finished.group("--group-by", "datamap", "--max-groups", "2")
     assert outcome.code == 0, outcome.err
     assert "Stability" not in outcome.out
     assert groups(finished.read("group.json")) == groups(finished.read("result.json")["grouping"])
@@ -141,13 +141,15 @@ def test_by_datamap_again(finished: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--by", "sampled"], "sampled was not measured: measure again with --with sampled"),
-        (["--by", "guess"], "--by 'guess': there is lookahead, gradients, datamap, sampled"),
+        (["--group-by", "sampled"], "sampled was not measured: measure again with --with sampled"),
+        (
+            ["--group-by", "guess"],
+            "--group-by 'guess': there is lookahead, gradients, datamap, sampled",
+        ),
         (["--apart", "up"], "--apart 'up': write two targets, A,B"),
         (["--apart", "up,twise"], "there is no task 'twise': did you mean 'twice'?"),
         (["--max-groups", "1", "--apart", "up,twice", *BY], "no groups serve all 4 tasks under"),
-        (["--by", "datamap", "--together", "up,twice"], "no demand but the number of groups"),
-        (["--budget", "0.5"], "budget 0.5 buys no group: each costs 1"),
+        (["--group-by", "datamap", "--together", "up,twice"], "no demand but the number of groups"),
     ],
 )
 def test_bad_demands(finished: Run, options: list[str], said: str) -> None:

@@ -26,7 +26,16 @@ from cotrain.studies.scalarization.scores import PairScores
 
 TARGETS = ("--targets", "up,twice,price")
 QUICK = (
-    *("--widths", "4,8", "--depths", "1", "--weights", "0.25,0.75", "--learning-rates", "1e-2"),
+    *(
+        "--units",
+        "4,8",
+        "--depths",
+        "1",
+        "--constant-weights",
+        "0.25,0.75",
+        "--learning-rates",
+        "1e-2",
+    ),
     *("--seeds", "2", "--float32"),
 )
 GRID = Grid(
@@ -165,9 +174,12 @@ def test_killed_and_resumed_equals_uninterrupted(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--weights", "0.25,x"), "--weights '0.25,x': write numbers with commas between"),
-        (("--weights", "0,0.5"), "shares must be above 0 and below 1, got 0"),
-        (("--widths", "8.5"), "--widths '8.5': write whole numbers with commas between"),
+        (
+            ("--constant-weights", "0.25,x"),
+            "--constant-weights '0.25,x': write numbers with commas between",
+        ),
+        (("--constant-weights", "0,0.5"), "shares must be above 0 and below 1, got 0"),
+        (("--units", "8.5"), "--units '8.5': write whole numbers with commas between"),
         (("--depths", "0"), "depths must be above 0, got 0"),
         (("--learning-rates", "nan"), "learning_rates must be above 0, got nan"),
         (("--targets", "up"), "a pair needs two tasks, there is one: name more targets"),
@@ -185,7 +197,7 @@ def test_bad_options_leave_nothing(
 
 
 def test_another_study_is_refused(studied: Studied) -> None:
-    outcome = studied.again(*QUICK, "--widths", "4", "--out", studied.folder, "--resume")
+    outcome = studied.again(*QUICK, "--units", "4", "--out", studied.folder, "--resume")
     assert outcome.code == 2
     assert "holds a run with other settings (widths)" in outcome.err
     outcome = cotrain("measure", studied.table, *TARGETS, "--out", studied.folder, "--resume")
@@ -217,7 +229,7 @@ def test_domains_from_the_command(tmp_path: Path) -> None:
         "--split",
         "stratified",
         *QUICK,
-        "--widths",
+        "--units",
         "4",
     )
     outcome = cotrain("study", "scalarization", table, *options, "--out", tmp_path / "run")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from end_to_end.command import cotrain, small_table, write_table
@@ -127,9 +127,12 @@ def test_bad_weight_files(content: object, message: str, tmp_path: Path) -> None
 
 def test_every_name_of_the_help_makes_a_contender() -> None:
     pytest.importorskip("torchjd")
-    from cotrain.cli.options import WEIGHTS_HELP, weights
+    from cotrain.cli.run import Contenders
+    from cotrain.weighting.named import NAMED, named_weighting
 
+    hints = get_type_hints(Contenders, include_extras=True)["weights"]
     names = "random uncertainty optimal-uncertainty imtl-l dwa geometric famo it-mtl pcgrad cagrad aligned"
-    for name in (*names.split(), "mgda", "upgrad", "pbt", "pb2"):
-        assert name in WEIGHTS_HELP
-        assert weights(name, NAMES) is not None
+    assert set(NAMED) == {*names.split(), "mgda", "upgrad", "pbt", "pb2"}
+    for name in NAMED:
+        assert name in hints.__metadata__[0].help
+        assert named_weighting(name, NAMES) is not None

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from cotrain.cli.options import Resume, claim_folder, instruments, make_settings
+from cotrain.cli import folders
+from cotrain.cli.options import Output
 from cotrain.cli.run import run_table
+from cotrain.run.settings import LOOKING_ON, Settings
+
+DEMO = Output(out=Path("cotrain-demo"))
 
 
-def demo(
-    out: Annotated[Path, typer.Option(help="Run folder.")] = Path("cotrain-demo"),
-    resume: Resume = False,
-) -> None:
+def demo(output: Output = DEMO) -> None:
     """Run on bundled data: ten one-vs-rest digits, four attributes and a random-label control."""
     from cotrain.data import DIGITS_TARGETS, RandomSplit, digits_table, infer_schema
     from cotrain.engine.cohorts.local import LOCAL
 
-    folder = claim_folder(out, resume=resume)
+    folder = folders.claim(output, Path("demo"))
     frame = digits_table()
     schema = infer_schema(frame, targets=DIGITS_TARGETS)
-    settings = make_settings(instruments=instruments(["gradients", "datamap"]))
+    settings = Settings(instruments=LOOKING_ON)
     run_table(frame, schema, RandomSplit(), settings, folder, "digits", LOCAL)

@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cotrain.cli import options, session
-from cotrain.cli.options import Apart, Together
-
-BY_HELP = (
-    "What decides: lookahead, gradients, sampled or datamap (which keeps no demand but the number of "
-    "models). Default: what decided the run; else sampled if measured, else lookahead."
-)
+from cotrain.cli import session, table, values
+from cotrain.cli.options import GroupDemands, trial_option
 
 
-def group(
-    run: Annotated[Path, typer.Argument(help="Folder of cotrain run or cotrain measure.")],
-    max_groups: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="At most so many models; 3 unless there is a budget.", show_default=False
-        ),
-    ] = None,
-    by: Annotated[str | None, typer.Option(help=BY_HELP, show_default=False)] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(help="Inference cost of all models together; a joint network costs 1."),
-    ] = None,
-    max_size: Annotated[int | None, typer.Option(min=1, help="Most tasks in a group.")] = None,
-    together: Together = None,
-    apart: Apart = None,
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What there is to decide from."""
+
+    run: Annotated[Path, typer.Argument(help="Folder of cotrain run or cotrain measure.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demands(GroupDemands):
+    """What a run's groups must keep, and more that costs nothing to ask for."""
+
+    max_size: Annotated[int | None, trial_option(min=1, help="Most tasks in a group.")] = None
     auxiliary: Annotated[
         list[str] | None,
-        typer.Option(help="Targets that count nothing in the objective: they may help."),
-    ] = None,
-) -> None:
+        trial_option(help="Targets that count nothing in the objective: they may help."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Titled:
+    """What ``run.json`` holds of interest here: the name of the data set."""
+
+    title: str
+
+
+def group(given: Measured, demands: Demands) -> None:
     """Decide the groups again under other demands, in seconds, without training."""
+    asked = values.instrument(demands.group_by, "--group-by")
+    together = values.pairs(demands.together, "--together")
+    apart = values.pairs(demands.apart, "--apart")
+
     from dataclasses import asdict
 
     from cotrain.folder import RunFolder
@@ -48,28 +53,26 @@ def group(
     from cotrain.run.settings import Instrument
     from cotrain.run.summary import grouping_summary
 
-    folder, console = RunFolder(run), session.make_console()
+    folder, console = RunFolder(given.run), session.make_console()
     measured = read_measured(folder)
+    title = folder.read("run.json", Titled).title
     tasks = measured.affinity.tasks
     limits = Constraints.named(
         tasks,
-        max_groups=3 if max_groups is None and budget is None else max_groups,
-        budget=budget,
-        max_size=max_size,
-        together=options.pairs(together, "--together"),
-        apart=options.pairs(apart, "--apart"),
-        auxiliary=options.names(auxiliary or [], list(tasks)),
+        max_groups=demands.max_groups,
+        max_size=demands.max_size,
+        together=together,
+        apart=apart,
+        auxiliary=table.names(demands.auxiliary or [], list(tasks)),
     )
-    asked = options.instrument(by, "--by") or decided_by(folder)
-    decision = propose(measured, asked, limits)
+    decision = propose(measured, asked or decided_by(folder), limits)
     found = grouping_summary(decision, tasks)
     print_grouping(found, console)
     steady = steadiness(measured.affinity, limits) if decision.by is Instrument.LOOKAHEAD else None
     if steady is not None:
         session.say(console, f"\n{steady.title}\n{steady}")
     folder.write_json("group.json", asdict(found))
-    title = folder.read_json("run.json")["title"]
     kept = f"Kept: {'; '.join(limits.describe())}."
     page = render_grouping(title, found, kept, [steady] if steady else [])
     folder.write_text("group.html", page)
-    session.say(console, f"\nreport: {run / 'group.html'}")
+    session.say(console, f"\nreport: {given.run / 'group.html'}")

@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cotrain.cli import table
+from cotrain.cli.options import Columns, output_option
 from cotrain.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+@dataclass(frozen=True, kw_only=True)
+class NewRows:
+    """What predicts, and what is predicted."""
+
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")]
     data: Annotated[
         Path, typer.Argument(help="Table with the input columns of the training table.")
-    ],
+    ]
+    columns: Columns = None
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to write: .csv, .tsv or .parquet.")
-    ],
-    columns: Annotated[
-        str | None, typer.Option(help="Comma-separated names, for a file without a header line.")
-    ] = None,
-) -> None:
-    """Write one column a task: probability of the positive class, predicted class, or value."""
-    from cotrain import load, read_table
-    from cotrain.tasks import Kind
+        Path, output_option("--output", "-o", help="Where to write: .csv, .tsv or .parquet.")
+    ]
 
+
+def predict(given: NewRows) -> None:
+    """Write one column a task: probability of the positive class, predicted class, or value."""
+    output = given.output
     if output.suffix not in (".csv", ".tsv", ".parquet"):
         raise InputError(f"-o {output}: the name must end in .csv, .tsv or .parquet")
-    predictor = load(run)
-    found = predictor.predict(
-        read_table(
-            data,
-            columns.split(",") if columns else None,
-            least_columns=min(2, len(predictor.input_columns)),
-        )
-    )
+
+    from cotrain import load
+    from cotrain.tasks import Kind
+
+    predictor = load(given.run)
+    least = min(2, len(predictor.input_columns))
+    found = predictor.predict(table.read_file(given.data, given.columns, least))
     _write(found, output)
     for task, server in zip(predictor.tasks, predictor.served_by, strict=True):
         what = {

@@ -4,100 +4,90 @@ from __future__ import annotations
 
 import math
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from cotrain.cli import options, session
+from cotrain.cli import folders, session, table, values
 from cotrain.cli.options import (
-    Columns,
-    Cut,
-    Data,
-    Domain,
-    Float32,
-    Ignore,
-    Kinds,
-    Out,
-    Resume,
+    Output,
+    Precision,
     Seed,
-    Smiles,
-    Targets,
+    TableOptions,
+    Widths,
+    data_option,
+    trial_option,
 )
 from cotrain.errors import InputError
 
-SAMPLING_HELP = (
-    "How sources count: size (every label alike), uniform (every source alike), or a temperature "
-    "between, above 1."
-)
-Sampling = Annotated[str, typer.Option(help=SAMPLING_HELP)]
-Widths = Annotated[str, typer.Option(help="Units in each hidden layer, with commas between.")]
-WITHOUT_HELP = (
-    "Table whose rows must not be trained on: rows of DATA with the same inputs stay out. Its column of "
-    "molecules may have another name."
-)
-Chosen = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of `cotrain sources`: only what it chose, for as many passes.",
-        show_default=False,
-    ),
-]
-PASSES_HELP = (
-    "So many passes over the rows, in a whole schedule of small batches; until early stopping if not "
-    "given. Two cost a third of that or less, for a score within .007 where we measured."
-)
-Passes = Annotated[int | None, typer.Option(min=1, help=PASSES_HELP, show_default=False)]
-Without = Annotated[Path | None, typer.Option(help=WITHOUT_HELP)]
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain(Widths):
+    """What the encoder learns from, and how long."""
+
+    chosen: Annotated[
+        Path | None,
+        trial_option(
+            help="Folder of `cotrain sources`: only what it chose, for as many epochs.",
+            show_default=False,
+        ),
+    ] = None
+    epochs: Annotated[
+        int | None,
+        trial_option(
+            min=1,
+            help="So many epochs, in a whole schedule of small batches; until early stopping if not "
+            "given. Two cost a third of that or less, for a score within .007 where we measured.",
+            show_default=False,
+        ),
+    ] = None
+    without: Annotated[
+        Path | None,
+        data_option(
+            help="Table whose rows must not be trained on: rows of DATA with the same inputs stay out. "
+            "Its column of molecules may have another name."
+        ),
+    ] = None
+    sampling: Annotated[
+        str,
+        trial_option(
+            help="How sources count: size (every label alike), uniform (every source alike), or a "
+            "temperature between, above 1."
+        ),
+    ] = "size"
 
 
 def pretrain(
-    data: Data,
-    targets: Targets,
-    ignore: Ignore = None,
-    kind: Kinds = None,
-    columns: Columns = None,
-    smiles: Smiles = None,
-    domain: Domain = None,
-    chosen: Chosen = None,
-    passes: Passes = None,
-    without: Without = None,
-    split: Cut = "random",
-    seed: Seed = 0,
-    sampling: Sampling = "size",
-    widths: Widths = "256,256",
-    float32: Float32 = False,
-    out: Out = None,
-    resume: Resume = False,
+    given: TableOptions,
+    how: Pretrain,
+    chance: Seed,
+    precision: Precision,
+    output: Output,
 ) -> None:
     """Pre-finetune one encoder on all targets, for `cotrain run --encoder` or any PyTorch program."""
-    from cotrain.data import from_table, read_table
+    temperature, widths = _temperature(how.sampling), values.numbers(how.widths, "--widths", int)
+    folder = folders.claim(output, given.data, "-encoder")
+    frame, schema, cut = table.read(given)
+
+    from cotrain.data import from_table
     from cotrain.data.without import without_rows_of
     from cotrain.folder import RunFolder
     from cotrain.transfer import Pretraining, build_encoder, read_choice
     from cotrain.transfer.sources import follow
 
-    temperature = _temperature(sampling)
-    how = Pretraining(
-        widths=options.numbers(widths, "--widths", int), seed=seed, low_precision=not float32
-    )
-    choice = None if chosen is None else read_choice(RunFolder(chosen))
-    if choice is not None:
-        passes = passes or choice.passes
-    if passes is not None:
-        how = how.brief(passes)
-    folder = options.claim_folder(
-        out or Path(f"{options.folder_name(data)}-encoder"), resume=resume
-    )
-    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split, domain)
+    choice = None if how.chosen is None else read_choice(RunFolder(how.chosen))
+    training = Pretraining(widths=widths, seed=chance.seed, low_precision=not precision.float32)
+    epochs = how.epochs or (None if choice is None else choice.passes)
+    if epochs is not None:
+        training = training.brief(epochs)
     if choice is not None and choice.target in [one.name for one in schema.inputs]:
         raise InputError(f"{choice.target!r}, the target, would be an input: add it to --ignore")
     console = session.make_console()
-    if without is not None:
+    if how.without is not None:
         whole = len(frame)
-        frame = without_rows_of(frame, read_table(without, None), schema.inputs)
-        session.say(console, f"rows left out, also in {without.name}: {whole - len(frame):,}")
-    splits = from_table(frame, schema, cut, seed, test=False)
+        frame = without_rows_of(frame, table.read_file(how.without, None), schema.inputs)
+        session.say(console, f"rows left out, also in {how.without.name}: {whole - len(frame):,}")
+    splits = from_table(frame, schema, cut, chance.seed, test=False)
     if choice is not None:
         splits = follow(choice, splits)
     session.say(console, schema.describe()[-1])
@@ -108,8 +98,8 @@ def pretrain(
             splits,
             out=folder,
             temperature=temperature,
-            how=how,
-            title=options.title(data),
+            how=training,
+            title=folders.title(given.data),
             watch=watch,
         )
     session.say(console, str(found.facts))

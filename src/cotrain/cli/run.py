@@ -3,98 +3,120 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cotrain.cli import options, session
+from cotrain.cli import folders, session, table, values
 from cotrain.cli.options import (
-    Address,
     AllowOverlap,
-    Apart,
-    Budget,
-    Columns,
-    Cut,
-    Data,
-    Domain,
-    EncoderOption,
-    Executor,
-    FewRows,
-    Float32,
-    GroupBy,
-    Ignore,
-    Kinds,
-    MaxGroups,
-    Out,
-    Resume,
-    Seed,
+    GroupDemands,
+    Instruments,
+    Output,
+    Place,
     Seeds,
-    Smiles,
-    Targets,
-    Together,
-    Trainings,
+    TableOptions,
     Trees,
-    Weights,
-    Where,
-    WhichTrees,
-    With,
+    budget_option,
+    listed,
+    trial_option,
 )
 from cotrain.errors import InputError
+from cotrain.run.settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl
 
     from cotrain.data import Schema, Split
     from cotrain.engine.cohorts.workers import Cluster
-    from cotrain.run.settings import Settings
     from cotrain.transfer import EncoderFile
 
 
+@dataclass(frozen=True, kw_only=True)
+class Contenders:
+    """Who is compared with single-task networks, one joint network and the groups."""
+
+    weights: Annotated[
+        str,
+        trial_option(
+            help="A further contender, one network for all targets with other weights than uniform. "
+            "Adaptive: random, uncertainty, optimal-uncertainty, imtl-l, dwa, geometric, famo; by "
+            "gradients: it-mtl, and (extra torchjd) pcgrad, cagrad, aligned, mgda, upgrad; searched: pbt, "
+            'pb2; given: FILE.json, weights.json of a search or {"target": weight, ...}.'
+        ),
+    ] = "uniform"
+    trees: Annotated[Trees, trial_option(help="Trees to compare with (lightgbm: extra gbm).")] = (
+        Trees.HIST
+    )
+    encoder: Annotated[
+        Path | None,
+        trial_option(
+            help="Folder of cotrain pretrain: networks that start from its encoder are a further "
+            "contender. What the encoder took is in the bill, but not within --budget."
+        ),
+    ] = None
+    allow_overlap: AllowOverlap = False
+    few_rows: Annotated[
+        str,
+        trial_option(
+            help="With --encoder: training rows on which networks from it, fresh ones and trees are "
+            "compared besides all rows, for the ten largest targets; or none. For each target and number "
+            "2 x (settings + seeds - 1) trainings, within --budget: half of all compute for 1,000 rows, "
+            "an eighth for 6,000."
+        ),
+    ] = listed(Settings.few_rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget(Seeds):
+    """How much may be computed, and how often everything is trained."""
+
+    budget: Annotated[
+        float | None,
+        budget_option(
+            help="Total compute of the networks, as a multiple of one joint run. Default: what the full "
+            "protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) and what measuring takes (2 to "
+            "4, and as many as there are sampled task sets); with --encoder one more for every task, and "
+            "--few-rows.",
+            show_default=False,
+        ),
+    ] = Settings.budget
+
+
 def run(
-    data: Data,
-    targets: Targets,
-    ignore: Ignore = None,
-    kind: Kinds = None,
-    columns: Columns = None,
-    smiles: Smiles = None,
-    domain: Domain = None,
-    split: Cut = "random",
-    seed: Seed = 0,
-    seeds: Seeds = 5,
-    budget: Budget = None,
-    max_groups: MaxGroups = 3,
-    group_by: GroupBy = None,
-    together: Together = None,
-    apart: Apart = None,
-    weights: Weights = "uniform",
-    with_: With = ("lookahead",),  # type: ignore[assignment]
-    trainings: Trainings = 10,
-    trees: WhichTrees = Trees.HIST,
-    encoder: EncoderOption = None,
-    allow_overlap: AllowOverlap = False,
-    few_rows: FewRows = "16,64,256",
-    float32: Float32 = False,
-    executor: Where = Executor.LOCAL,
-    address: Address = None,
-    out: Out = None,
-    resume: Resume = False,
+    given: TableOptions,
+    contenders: Contenders,
+    measuring: Instruments,
+    demands: GroupDemands,
+    budget: Budget,
+    place: Place,
+    output: Output,
 ) -> None:
     """Find out which targets to train together, prove it against the baselines, ship the models."""
-    folder = options.claim_folder(out or options.folder_name(data), resume=resume)
-    frame, schema, cut = options.read(data, targets, ignore, kind, columns, smiles, split, domain)
-    settings = options.make_settings(
-        seed=seed,
-        seeds=seeds,
-        budget=budget,
-        max_groups=max_groups,
-        group_by=options.instrument(group_by, "--group-by"),
-        together=options.pairs(together, "--together"),
-        apart=options.pairs(apart, "--apart"),
-        weights=options.weights(weights, [task.name for task in schema.tasks]),
-        instruments=options.instruments(with_),
-        trainings=trainings,
-        few_rows=options.few_rows(few_rows),
-        trees=trees,
-        float32=float32,
+    folder = folders.claim(output, given.data)
+    group_by = values.instrument(demands.group_by, "--group-by")
+    together = values.pairs(demands.together, "--together")
+    apart = values.pairs(demands.apart, "--apart")
+    instruments = values.instruments(measuring.with_)
+    few_rows = values.few_rows(contenders.few_rows)
+    frame, schema, cut = table.read(given)
+
+    from cotrain.weighting.named import named_weighting
+
+    settings = Settings(
+        max_groups=demands.max_groups,
+        budget=budget.budget,
+        seeds=budget.seeds,
+        seed=budget.seed,
+        trees=values.boosted_trees(contenders.trees),
+        low_precision=not place.float32,
+        instruments=instruments,
+        trainings=measuring.trainings,
+        group_by=group_by,
+        together=together,
+        apart=apart,
+        few_rows=few_rows,
+        weights=named_weighting(contenders.weights, [task.name for task in schema.tasks]),
     )
     run_table(
         frame,
@@ -102,10 +124,10 @@ def run(
         cut,
         settings,
         folder,
-        options.title(data),
-        options.cluster(executor, address),
-        pretrained=None if encoder is None else _read_encoder(encoder),
-        allow_overlap=allow_overlap,
+        folders.title(given.data),
+        values.cluster(place),
+        pretrained=None if contenders.encoder is None else _read_encoder(contenders.encoder),
+        allow_overlap=contenders.allow_overlap,
     )
 
 

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from cotrain.cli import options, session
+from cotrain.cli import folders, session, table
 from cotrain.cli.options import (
-    Columns,
-    Cut,
-    Data,
-    Domain,
-    Float32,
-    Ignore,
-    Kinds,
-    Out,
-    Resume,
+    Output,
+    Precision,
     Seed,
-    Smiles,
-    Targets,
+    TableOptions,
+    budget_option,
+    data_option,
+    trial_option,
 )
 
 if TYPE_CHECKING:
-    from cotrain.transfer import AnyRanker, ShortRun
+    from pathlib import Path
+
+    from cotrain.transfer import AnyRanker, ShortRun, SourceChoice
 
 
 class By(StrEnum):
@@ -38,56 +34,51 @@ class By(StrEnum):
     SAMPLED = "sampled"
 
 
-Target = Annotated[
-    str,
-    typer.Option(help="The target, or with --domain its domain; all other targets are sources."),
-]
-Ranks = Annotated[By, typer.Option("--by", help="What ranks the sources.")]
-Share = Annotated[
-    float,
-    typer.Option(help="Share of the compute of pre-finetuning on all sources, measuring included."),
-]
-Most = Annotated[
-    int | None, typer.Option(min=1, help="At most so many sources.", show_default=False)
-]
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Whom the sources are for, and how they are chosen."""
+
+    target: Annotated[
+        str,
+        data_option(help="The target, or with --domain its domain; all other targets are sources."),
+    ]
+    by: Annotated[By, trial_option(help="What ranks the sources.")] = By.PROBE
+    max_sources: Annotated[
+        int | None, trial_option(min=1, help="At most so many sources.", show_default=False)
+    ] = None
+    share: Annotated[
+        float,
+        budget_option(
+            help="Share of the compute of pre-finetuning on all sources, measuring included."
+        ),
+    ] = 0.35
 
 
 def sources(
-    data: Data,
-    targets: Targets,
-    target: Target,
-    by: Ranks = By.PROBE,
-    budget: Share = 0.35,
-    max_sources: Most = None,
-    ignore: Ignore = None,
-    kind: Kinds = None,
-    columns: Columns = None,
-    smiles: Smiles = None,
-    domain: Domain = None,
-    split: Cut = "random",
-    seed: Seed = 0,
-    float32: Float32 = False,
-    out: Out = None,
-    resume: Resume = False,
+    given: TableOptions,
+    ranking: Ranking,
+    chance: Seed,
+    precision: Precision,
+    output: Output,
 ) -> None:
     """Rank sources for a target and pick a set under a budget, before any encoder is trained."""
+    folder = folders.claim(output, given.data)
+    frame, schema, cut = table.read(given, [] if given.domain else [ranking.target])
+
     from cotrain.studies.finding import Section
     from cotrain.transfer import ShortRun, choose_sources
     from cotrain.transfer.sources import MOST_LINES
 
-    folder = options.claim_folder(out or options.folder_name(data), resume=resume)
-    wanted = targets if domain else [*targets, target]
-    frame, schema, cut = options.read(data, wanted, ignore, kind, columns, smiles, split, domain)
-    console, title = session.make_console(), options.title(data)
-    splits = session.split_table(frame, schema, cut, seed, console)
+    console, title = session.make_console(), folders.title(given.data)
+    splits = session.split_table(frame, schema, cut, chance.seed, console)
     with session.watched(console, folder):
         found = choose_sources(
             splits,
-            target=target,
+            target=ranking.target,
             out=folder,
-            by=_ranker(by, ShortRun(seed=seed, low_precision=not float32)),
-            budget=budget,
-            most=max_sources,
+            by=_ranker(ranking.by, ShortRun(seed=chance.seed, low_precision=not precision.float32)),
+            budget=ranking.share,
+            most=ranking.max_sources,
             title=title,
         )
     section = Section(
@@ -102,21 +93,26 @@ def sources(
     session.say(console, f"\n{found.ranking(MOST_LINES)}")
     session.present(console, page, title, subject, found.answer(), [section])
     if found.picked:
-        given = {
-            "--targets": targets,
-            "--ignore": [*(ignore or []), *([] if domain else [found.target])],
-            "--kind": kind or [],
-            "--columns": [columns] if columns else [],
-            "--smiles": [smiles] if smiles else [],
-            "--domain": [domain] if domain else [],
-            "--split": [] if split == "random" else [split],
-            "--chosen": [str(folder)],
-        }
-        words = [word for name, values in given.items() for one in values for word in (name, one)]
-        session.say(console, f"then: {shlex.join(['cotrain', 'pretrain', str(data), *words])}")
+        session.say(console, f"then: {_next_command(given, found, folder)}")
         session.say(
             console, "with --without TABLE if the rows of the target's own TABLE are among these"
         )
+
+
+def _next_command(given: TableOptions, found: SourceChoice, folder: Path) -> str:
+    """The ``cotrain pretrain`` that follows the choice, to be pasted."""
+    options = {
+        "--targets": given.targets,
+        "--ignore": [*(given.ignore or []), *([] if given.domain else [found.target])],
+        "--kind": given.kind or [],
+        "--columns": [given.columns] if given.columns else [],
+        "--smiles": [given.smiles] if given.smiles else [],
+        "--domain": [given.domain] if given.domain else [],
+        "--split": [] if given.split == TableOptions.split else [given.split],
+        "--chosen": [str(folder)],
+    }
+    words = [word for name, chosen in options.items() for one in chosen for word in (name, one)]
+    return shlex.join(["cotrain", "pretrain", str(given.data), *words])
 
 
 def _ranker(by: By, run: ShortRun) -> AnyRanker:

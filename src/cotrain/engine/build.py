@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -13,7 +14,6 @@ from cotrain.engine.cohorts.workers import Cluster, Partition
 from cotrain.engine.engine import Engine, Watch
 from cotrain.engine.executors.calibrate import (
     Calibration,
-    Trial,
     calibrate,
     candidates,
     executor_by_name,
@@ -91,9 +91,13 @@ def build_engine(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Chosen(Calibration):
+    """What ``engine.json`` holds: which executor was chosen, and how members form cohorts."""
+
+    partition: Partition
+
+
 def _read_choice(folder: RunFolder) -> tuple[Calibration, Partition]:
-    facts = folder.read_json("engine.json")
-    trials = tuple(
-        Trial(**trial | {"seconds": float(trial["seconds"])}) for trial in facts["trials"]
-    )
-    return Calibration(chosen=facts["chosen"], trials=trials), Partition(**facts["partition"])
+    found = folder.read("engine.json", _Chosen)
+    return Calibration(chosen=found.chosen, trials=found.trials), found.partition

@@ -17,6 +17,7 @@ Every result is typed, prints itself, has standard errors, ``save``, ``load`` an
 sets to train when all are too many is a decision: :class:`cotrain.grouping.SubsetSearch`.
 
 >>> import torch
+>>> from cotrain.measure import Lookahead, ModelPoint
 >>> from torch import nn
 >>> _ = torch.manual_seed(0)
 >>> model = nn.ModuleDict({"encoder": nn.Linear(4, 3), "heads": nn.Linear(3, 2)})
@@ -36,36 +37,49 @@ sets to train when all are too many is a decision: :class:`cotrain.grouping.Subs
 True
 """
 
-from cotrain.measure.datamaps.confidence import judge_binary, judge_classes, judge_values, stacked
-from cotrain.measure.datamaps.datamap import DataMap
-from cotrain.measure.datamaps.recorder import DataMaps
-from cotrain.measure.gains.exhaustive import exhaustive_gains
-from cotrain.measure.gains.gains import Gains
-from cotrain.measure.gains.surrogate import Surrogate
-from cotrain.measure.gradients.comparison import Gradients
-from cotrain.measure.gradients.similarity import GradientSimilarity
-from cotrain.measure.points.model_point import ModelPoint
-from cotrain.measure.transference.affinity import Affinity, GroupTransference
-from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
-from cotrain.measure.transference.steps import OwnStep, PlainStep
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Affinity",
-    "DataMap",
-    "DataMaps",
-    "FirstOrder",
-    "Gains",
-    "GradientSimilarity",
-    "Gradients",
-    "GroupTransference",
-    "Lookahead",
-    "ModelPoint",
-    "OwnStep",
-    "PlainStep",
-    "Surrogate",
-    "exhaustive_gains",
-    "judge_binary",
-    "judge_classes",
-    "judge_values",
-    "stacked",
-]
+from cotrain.lazy import lazy
+
+if TYPE_CHECKING:
+    from cotrain.measure.datamaps.confidence import judge_binary as judge_binary
+    from cotrain.measure.datamaps.confidence import judge_classes as judge_classes
+    from cotrain.measure.datamaps.confidence import judge_values as judge_values
+    from cotrain.measure.datamaps.confidence import stacked as stacked
+    from cotrain.measure.datamaps.datamap import DataMap as DataMap
+    from cotrain.measure.datamaps.recorder import DataMaps as DataMaps
+    from cotrain.measure.gains.exhaustive import exhaustive_gains as exhaustive_gains
+    from cotrain.measure.gains.gains import Gains as Gains
+    from cotrain.measure.gains.surrogate import Surrogate as Surrogate
+    from cotrain.measure.gradients.comparison import Gradients as Gradients
+    from cotrain.measure.gradients.similarity import GradientSimilarity as GradientSimilarity
+    from cotrain.measure.points.model_point import ModelPoint as ModelPoint
+    from cotrain.measure.transference.affinity import Affinity as Affinity
+    from cotrain.measure.transference.affinity import GroupTransference as GroupTransference
+    from cotrain.measure.transference.lookahead import FirstOrder as FirstOrder
+    from cotrain.measure.transference.lookahead import Lookahead as Lookahead
+    from cotrain.measure.transference.steps import OwnStep as OwnStep
+    from cotrain.measure.transference.steps import PlainStep as PlainStep
+else:
+    __getattr__, __all__ = lazy(
+        __name__,
+        {
+            "cotrain.measure.datamaps.confidence": [
+                "judge_binary",
+                "judge_classes",
+                "judge_values",
+                "stacked",
+            ],
+            "cotrain.measure.datamaps.datamap": ["DataMap"],
+            "cotrain.measure.datamaps.recorder": ["DataMaps"],
+            "cotrain.measure.gains.exhaustive": ["exhaustive_gains"],
+            "cotrain.measure.gains.gains": ["Gains"],
+            "cotrain.measure.gains.surrogate": ["Surrogate"],
+            "cotrain.measure.gradients.comparison": ["Gradients"],
+            "cotrain.measure.gradients.similarity": ["GradientSimilarity"],
+            "cotrain.measure.points.model_point": ["ModelPoint"],
+            "cotrain.measure.transference.affinity": ["Affinity", "GroupTransference"],
+            "cotrain.measure.transference.lookahead": ["FirstOrder", "Lookahead"],
+            "cotrain.measure.transference.steps": ["OwnStep", "PlainStep"],
+        },
+    )

@@ -37,6 +37,13 @@ Predictions = list[dict[str, Array]]
 """For each task: contender → ``[S, N, ...]`` predictions."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What a run folder keeps beside fitted models: how long fitting took."""
+
+    seconds: float
+
+
 @dataclass(kw_only=True)
 class Contest:
     """Trains what contenders want, and lets them predict.
@@ -184,7 +191,7 @@ class Contest:
                 folder.write(f"{name}.model", lambda path, own=models: contender.save(own, path))  # type: ignore[misc]
                 folder.write_json(f"{name}.json", {"seconds": time.monotonic() - began})
             found.append(contender.load(folder.path(f"{name}.model")))
-            spent += folder.read_json(f"{name}.json")["seconds"]
+            spent += folder.read(f"{name}.json", Fitted).seconds
             self.engine.watch(
                 Update(stage=contender.name, done=t + 1, total=total, loss=float("nan"))
             )

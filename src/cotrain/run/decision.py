@@ -8,7 +8,6 @@ from functools import partial
 from typing import TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
@@ -98,12 +97,12 @@ def decide(
         if steady is not None:
             steady.save(folder.path(STABILITY))
         folder.write_json(PLAN, asdict(decision))
-    return TypeAdapter(Decision).validate_python(folder.read_json(PLAN))
+    return folder.read(PLAN, Decision)
 
 
 def decided_by(folder: RunFolder) -> Instrument | None:
     """The instrument that decided a run; None for a measurement, where nothing was decided."""
-    return Instrument(folder.read_json(PLAN)["by"]) if folder.has(PLAN) else None
+    return folder.read(PLAN, Decision).by if folder.has(PLAN) else None
 
 
 def read_stability(folder: RunFolder) -> tuple[Stability, ...]:

@@ -103,8 +103,8 @@ def read_measured(folder: RunFolder) -> Measured:
         else None,
         datamap=DataMap.load(folder.path(DATAMAP)) if folder.has(DATAMAP) else None,
         gains=Gains.load(folder.path(GAINS)) if folder.has(GAINS) else None,
-        joint_run=Cost(**folder.read_json("joint_run.json")),
-        sampling=Cost(**folder.read_json("sampling.json")) if folder.has("sampling.json") else None,
+        joint_run=folder.read("joint_run.json", Cost),
+        sampling=folder.read("sampling.json", Cost) if folder.has("sampling.json") else None,
     )
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from pydantic import TypeAdapter, ValidationError
-
-from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.results import Result
 
@@ -30,7 +27,4 @@ def read_result(folder: RunFolder) -> Result:
     Raises:
         InputError: If there is none, or the file is not what cotrain wrote.
     """
-    try:
-        return TypeAdapter(Result).validate_python(folder.read_json(NAME))
-    except ValidationError as error:
-        raise InputError(f"{folder.path(NAME)} is damaged: {error.errors()[0]['msg']}") from error
+    return folder.read(NAME, Result)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cotrain.baselines.boosted import HistTrees, LightGBMTrees
-from cotrain.engine.loss_weighting import LossWeighting
 from cotrain.errors import InputError
 from cotrain.measure.schedule import PROBE_EVERY
-from cotrain.weighting import PBT, WeightSchedule
+
+if TYPE_CHECKING:  # a command's help shows the defaults without loading torch
+    from cotrain.baselines.boosted import HistTrees, LightGBMTrees
+    from cotrain.engine.loss_weighting import LossWeighting
+    from cotrain.weighting import PBT, WeightSchedule
 
 SAMPLED_SEEDS = 2  # of every sampled task set: two, for standard errors
 
@@ -23,6 +25,16 @@ class Instrument(StrEnum):
     GRADIENTS = "gradients"  # similarity and conflict, between tasks and between samples
     DATAMAP = "datamap"  # confidence and variability of every label
     SAMPLED = "sampled"  # gains of task subsets that are trained
+
+
+LOOKING_ON = (Instrument.LOOKAHEAD, Instrument.GRADIENTS, Instrument.DATAMAP)
+"""All instruments that one joint run is enough for."""
+
+
+def _hist_trees() -> HistTrees:
+    from cotrain.baselines.boosted import HistTrees
+
+    return HistTrees()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +69,7 @@ class Settings:
     budget: float | None = None
     seeds: int = 5
     seed: int = 0
-    trees: HistTrees | LightGBMTrees = field(default_factory=HistTrees)
+    trees: HistTrees | LightGBMTrees = field(default_factory=_hist_trees)
     low_precision: bool = True
     widths: tuple[int, ...] = (256, 256)
     probe_every: int = PROBE_EVERY
@@ -76,6 +88,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after hours of training."""
+        from cotrain.baselines.boosted import LightGBMTrees
+
         for name, least in (("max_groups", 1), ("seeds", 2), ("probe_every", 1), ("trainings", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from cotrain.data.dataset import Splits
 from cotrain.data.identity import row_keys
@@ -238,14 +237,9 @@ def load_encoder(path: str | Path) -> EncoderFile:
 
 def _facts(folder: RunFolder) -> EncoderFacts:
     try:
-        return TypeAdapter(EncoderFacts).validate_python(folder.read_json(FACTS))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        found = f"{where!r}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        return folder.read(FACTS, EncoderFacts)
     except InputError as error:
-        found = str(error.__cause__ or error)
-    raise InputError(f"{folder.path(FACTS)} is damaged ({found}): {_AGAIN}")
+        raise InputError(f"{error}: {_AGAIN}") from error
 
 
 def _tensors(folder: RunFolder, name: str) -> Tensors:

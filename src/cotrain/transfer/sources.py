@@ -23,7 +23,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from cotrain.data.columns.infer import match
 from cotrain.data.dataset import Development, Splits, TaskData
@@ -378,11 +377,6 @@ def _teaches(train: TaskData, source: int) -> bool:
 
 def _read(folder: RunFolder, name: str, kind: type[Kept]) -> Kept:
     try:
-        return TypeAdapter(kind).validate_python(folder.read_json(name))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise InputError(
-            f"{folder.path(name)} is damaged ({where} {problem['msg']}): delete it and repeat cotrain "
-            "sources with --resume"
-        ) from error
+        return folder.read(name, kind)
+    except InputError as error:
+        raise InputError(f"{error}: delete it and repeat cotrain sources with --resume") from error

@@ -284,7 +284,11 @@ def test_images_are_flattened(tmp_path: Path) -> None:
     [
         ("ranking.json", {"score": [1.0, 2.0]}, "ranking.json is damaged: delete it and repeat"),
         ("ranking.json", {"score": ["NaN"] * 4}, "ranking.json is damaged: delete it and repeat"),
-        ("ranking.json", {"by": None}, r"ranking.json is damaged \(by .*\): delete it and repeat"),
+        (
+            "ranking.json",
+            {"by": None},
+            r"ranking.json is damaged \('by': .*\): delete it and repeat",
+        ),
         ("sources.json", {"rows": 1e9}, r"sources.json is damaged .*: delete it and repeat"),
         ("sources.json", {"picked": ["twin", "twin"]}, "sources.json is damaged"),
         ("sources.json", {"cost": [1.0]}, "sources.json is damaged"),

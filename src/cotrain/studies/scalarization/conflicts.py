@@ -7,9 +7,10 @@ tasks' gradients of the shared parameters, on the step's own batch and without d
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,15 @@ from cotrain.studies.scalarization.pairs import Pair
 
 Array = NDArray[np.float64]
 PROBES = 100  # in a run that does not stop early
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflicts:
+    """What a cohort's file holds: the share of conflicts of every member, and what looking took."""
+
+    shares: tuple[float, ...]
+    examples: int
+    seconds: float
 
 
 def conflict_shares(
@@ -49,17 +59,17 @@ def conflict_shares(
     for at in range(0, len(members), size):
         name = f"population/conflicts-{at}.json"
         if not engine.folder.has(name):
-            found = _look_on(engine, members[at : at + size], pairs[at : at + size])
-            engine.folder.write_json(name, found)
-        facts = engine.folder.read_json(name)
-        shares += map(float, facts["shares"])
-        examples, seconds = examples + facts["examples"], seconds + facts["seconds"]
+            seen = _look_on(engine, members[at : at + size], pairs[at : at + size])
+            engine.folder.write_json(name, dataclasses.asdict(seen))
+        found = engine.folder.read(name, Conflicts)
+        shares += found.shares
+        examples, seconds = examples + found.examples, seconds + found.seconds
         watch(len(shares))
     return np.array(shares), Cost(trainings=len(members), examples=examples, seconds=seconds)
 
 
-def _look_on(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) -> dict[str, Any]:
-    """What a cohort's file holds."""
+def _look_on(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) -> Conflicts:
+    """Train a cohort and count."""
     began = time.monotonic()
     progress = start(cohort, engine.architecture, engine.development)
     looking = Looking(engine=engine, progress=progress, probes=PROBES)
@@ -79,11 +89,11 @@ def _look_on(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) ->
         engine.recipe,
         before_update=look,
     )
-    return {
-        "shares": [_mean(own) for own in seen],
-        "examples": int(progress.epochs_run.sum()) * engine.examples_in_epoch,
-        "seconds": time.monotonic() - began,
-    }
+    return Conflicts(
+        shares=tuple(_mean(own) for own in seen),
+        examples=int(progress.epochs_run.sum()) * engine.examples_in_epoch,
+        seconds=time.monotonic() - began,
+    )
 
 
 def _mean(seen: Sequence[float]) -> float:

@@ -13,11 +13,8 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
 from cotrain.data.dataset import Splits
 from cotrain.engine.engine import Watch
-from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.results import Cost
 from cotrain.studies.finding import Finding, Section
@@ -145,10 +142,7 @@ def read_scalarization(folder: RunFolder) -> ScalarizationStudy:
     Raises:
         InputError: If there is none, or the file is not what cotrain wrote.
     """
-    try:
-        return TypeAdapter(ScalarizationStudy).validate_python(folder.read_json(RESULT))
-    except ValidationError as error:
-        raise InputError(f"{folder.path(RESULT)} is damaged: {error.errors()[0]['msg']}") from error
+    return folder.read(RESULT, ScalarizationStudy)
 
 
 def _by_pair(scores: PairScores) -> dict[str, tuple[tuple[float, ...], ...]]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from cotrain.data.columns.infer import match
 from cotrain.data.dataset import Splits
@@ -215,10 +214,7 @@ def read_scale(folder: RunFolder) -> ScaleStudy:
     Raises:
         InputError: If there is none, or the file is not what cotrain wrote.
     """
-    try:
-        return TypeAdapter(ScaleStudy).validate_python(folder.read_json(RESULT))
-    except ValidationError as error:
-        raise InputError(f"{folder.path(RESULT)} is damaged: {error.errors()[0]['msg']}") from error
+    return folder.read(RESULT, ScaleStudy)
 
 
 def _set_names(plan: ScalePlan) -> list[str]:
