@@ -26,7 +26,7 @@ class Directions(ABC):
 
     @abstractmethod
     def dense(self) -> Dense:
-        """The vectors written out."""
+        """The vectors written out, as one tensor for each parameter."""
 
     @abstractmethod
     def mix(self, weights: Tensor) -> Self:
@@ -34,11 +34,11 @@ class Directions(ABC):
 
     @abstractmethod
     def scaled(self, factor: float) -> Self:
-        """Every vector times a number."""
+        """Every vector, multiplied by a number."""
 
     @abstractmethod
     def part(self, which: slice) -> Self:
-        """Some of the vectors."""
+        """Some of the vectors, by their positions."""
 
     def chunks(self, size: int) -> list[Self]:
         """All vectors, ``size`` at a time."""
@@ -53,7 +53,7 @@ class Directions(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Dense(Directions):
-    """One ``[C, ...]`` tensor for each shared parameter.
+    """Vectors written out: one ``[C, ...]`` tensor for each shared parameter.
 
     >>> g = Dense(tensors={"w": torch.tensor([[3.0, 4.0], [0.0, 1.0]])})
     >>> g.inner(g)
@@ -67,15 +67,15 @@ class Dense(Directions):
 
     @property
     def count(self) -> int:
-        """See :class:`Directions`."""
+        """Number of vectors C."""
         return len(next(iter(self.tensors.values())))
 
     def dense(self) -> Dense:
-        """See :class:`Directions`."""
+        """The vectors themselves."""
         return self
 
     def mix(self, weights: Tensor) -> Dense:
-        """See :class:`Directions`."""
+        """M weighted sums of the vectors, from ``[M, C]`` weights."""
         return Dense(
             tensors={
                 name: (weights.to(_rows(tensor)) @ _rows(tensor)).view(-1, *tensor.shape[1:])
@@ -84,11 +84,11 @@ class Dense(Directions):
         )
 
     def scaled(self, factor: float) -> Dense:
-        """See :class:`Directions`."""
+        """Every vector, multiplied by a number."""
         return Dense(tensors={name: tensor * factor for name, tensor in self.tensors.items()})
 
     def part(self, which: slice) -> Dense:
-        """See :class:`Directions`."""
+        """Some of the vectors, by their positions."""
         return Dense(tensors={name: tensor[which] for name, tensor in self.tensors.items()})
 
 

@@ -20,7 +20,7 @@ from cotrain.engine.task_gradients import StepGradients
 
 
 class LossWeighting(Protocol):
-    """From losses to the weights of a step, or on to its gradients."""
+    """Decides what a step minimises: weights of the losses, or the gradients themselves."""
 
     def start(self, members: int, tasks: int) -> Tensors:
         """What the method remembers before the first step: name → ``[P, ...]``."""
@@ -31,15 +31,15 @@ class LossWeighting(Protocol):
         ...
 
     def gradients(self, step_gradients: StepGradients) -> Tensors:
-        """What the optimizer is given, like ``state.params``; of the weights, if nothing else is said."""
+        """What the optimizer is given, like ``state.params``; those of the weighted losses by default."""
         ...
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
-        """After the update: ``losses_after`` gives ``[P, T]`` losses of the same batch."""
+        """Take in what the update did: ``losses_after`` gives ``[P, T]`` losses of the same batch."""
         ...
 
     def end_epoch(self, state: State) -> None:
-        """After the last step of an epoch."""
+        """Take in that an epoch has ended, after its last step."""
         ...
 
 
@@ -48,22 +48,22 @@ class Fixed:
     """The member's own weights in every step: scalarization."""
 
     def start(self, members: int, tasks: int) -> Tensors:
-        """See :class:`LossWeighting`; likewise below."""
+        """Nothing to remember."""
         return {}
 
     def weigh(self, step: TrainingStep) -> Tensor:
-        """The weights as they are."""
+        """The member's own weights."""
         return step.weights
 
     def gradients(self, step_gradients: StepGradients) -> Tensors:
-        """Of the weighted losses."""
+        """The gradients of the losses, weighted by :meth:`weigh`."""
         return step_gradients.weighted(self.weigh(step_gradients.step))
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
-        """Nothing to learn."""
+        """Learn nothing: the weights are fixed."""
 
     def end_epoch(self, state: State) -> None:
-        """Nothing to end."""
+        """Change nothing: the weights are fixed."""
 
 
 FIXED = Fixed()

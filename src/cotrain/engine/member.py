@@ -29,7 +29,7 @@ class Change(WeightSetting):
 
     Args:
         epoch: Epochs completed before.
-        weights: See :class:`WeightSetting`; likewise below.
+        weights: ``[T]``.
         learning_rate: Peak learning rate.
         weight_decay: Multiplies the recipe's.
     """

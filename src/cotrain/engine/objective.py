@@ -57,9 +57,9 @@ class EngineObjective:
         engine: Who trains.
         stage: Names the files.
         setting: Learning rate and dropout of every member.
-        trainings: Members trained so far, those of an interrupted run included; likewise below.
-        examples: Training examples they saw.
-        seconds: Wall time.
+        trainings: Members trained so far, those of an interrupted run included.
+        examples: Training examples that they saw.
+        seconds: Time that their training took.
     """
 
     engine: Engine

@@ -36,7 +36,7 @@ CHECKPOINT = "population/measure.checkpoint.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class Watchers:
-    """Who looks on.
+    """The instruments that look on while a member trains.
 
     Args:
         lookahead: Looks every few steps, at a part of the batch.
@@ -51,19 +51,19 @@ class Watchers:
     every: int = PROBE_EVERY
 
     def probe(self, point: Point) -> None:
-        """Look at one point of training."""
+        """Let the instruments look at one point of training."""
         self.lookahead.probe(point)
         if self.gradients is not None:
             self.gradients.probe(point)
 
     def end_epoch(self) -> None:
-        """Close an epoch."""
+        """Close an epoch for all instruments."""
         for watcher in (self.gradients, self.maps):
             if watcher is not None:
                 watcher.end_epoch()
 
     def state(self) -> Tensors:
-        """All that was measured so far."""
+        """All that was measured so far, for a checkpoint."""
         return {
             f"{name}/{key}": torch.from_numpy(np.ascontiguousarray(array))
             for name, watcher in self._named()

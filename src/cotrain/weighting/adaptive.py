@@ -37,7 +37,7 @@ class Random(Fixed):
     """
 
     def weigh(self, step: TrainingStep) -> Tensor:
-        """See :class:`~cotrain.engine.loss_weighting.LossWeighting`; likewise below."""
+        """Softmax of normal draws by the members' keys of the step."""
         return step.weights * _softmax(_normal(step), step.counted)
 
 
@@ -50,7 +50,7 @@ class OptimalUncertainty(Fixed):
     """
 
     def weigh(self, step: TrainingStep) -> Tensor:
-        """1 / L."""
+        """The weights 1 / L."""
         return step.weights * _where(step.counted, 1 / step.losses.clamp_min(_LEAST))
 
 
@@ -59,7 +59,7 @@ class GeometricMean(Fixed):
     """The geometric mean GM of n losses (GLS: Chennupati et al. 2019): weights GM / (n·L)."""
 
     def weigh(self, step: TrainingStep) -> Tensor:
-        """GM / (n·L) over the n tasks that count."""
+        """The weights GM / (n·L), over the n tasks that count."""
         counted = step.counted
         count = counted.sum(dim=1, keepdim=True).clamp_min(1)
         logs = _where(counted, step.losses.clamp_min(_LEAST).log())
@@ -75,15 +75,15 @@ class Uncertainty(Fixed):
     """
 
     def start(self, members: int, tasks: int) -> Tensors:
-        """s, and Adam's moments."""
+        """The logits s, and Adam's moments."""
         return _adam_memory(members, tasks)
 
     def weigh(self, step: TrainingStep) -> Tensor:
-        """½ exp(−s)."""
+        """The weights ½ exp(−s)."""
         return step.weights * _where(step.counted, 0.5 * (-step.state.memory["logits"]).exp())
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
-        """One step on ½ − ½ exp(−s) L."""
+        """Make one step on s along ½ − ½ exp(−s) L."""
         _own_step(step, 0.5 - 0.5 * (-step.state.memory["logits"]).exp() * step.losses)
 
 
@@ -92,11 +92,11 @@ class IMTLL(Uncertainty):
     """Impartial loss balance: Σ exp(s_t) L_t − s_t (IMTL-L: Liu et al. 2021, ICLR), learned likewise."""
 
     def weigh(self, step: TrainingStep) -> Tensor:
-        """exp(s)."""
+        """The weights exp(s)."""
         return step.weights * _where(step.counted, step.state.memory["logits"].exp())
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
-        """One step on exp(s) L − 1."""
+        """Make one step on s along exp(s) L − 1."""
         _own_step(step, step.state.memory["logits"].exp() * step.losses - 1)
 
 
@@ -114,7 +114,7 @@ class DynamicAverage(Fixed):
     temperature: float = 2.0
 
     def start(self, members: int, tasks: int) -> Tensors:
-        """Sums and counts of this epoch; means of the last two, NaN where there are none."""
+        """Sums and counts of this epoch, and means of the last two, NaN where there are none."""
         zero, none = torch.zeros(members, tasks), torch.full((members, tasks), math.nan)
         return {"sum": zero, "count": zero.clone(), "last": none, "before": none.clone()}
 
@@ -157,14 +157,14 @@ class FAMO(Fixed):
         return _adam_memory(members, tasks)
 
     def weigh(self, step: TrainingStep) -> Tensor:
-        """Z / L made to sum to 1, z = softmax(w)."""
+        """The weights Z / L, made to sum to 1, with z = softmax(w)."""
         counted = step.counted
         share = _softmax(step.state.memory["logits"], counted)
         weights = _where(counted, share / (step.losses + _LEAST))
         return step.weights * weights / weights.sum(dim=1, keepdim=True).clamp_min(_LEAST)
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
-        """The gradient of z · δ by w, δ how much the logarithm of each loss fell."""
+        """Make one step on w along the gradient of z · δ, δ how much the logarithm of each loss fell."""
         counted = step.counted
         fall = (step.losses + _LEAST).log() - (losses_after() + _LEAST).log()
         fall = _where(counted, fall)

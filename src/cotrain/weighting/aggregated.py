@@ -67,7 +67,7 @@ class Aggregated(Directed):
 
     Args:
         aggregator: For instance ``torchjd.aggregation.UPGrad()``.
-        weighting: See :class:`~cotrain.weighting.directed.Directed`.
+        weighting: Weighs the losses first; only its weights are used.
 
     Raises:
         InputError: If TorchJD is missing, the aggregator is none of its, or it remembers.
@@ -80,7 +80,7 @@ class Aggregated(Directed):
     aggregator: Aggregator
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be asked."""
+        """Refuse an aggregator that is none of TorchJD's, or that remembers."""
         super().__post_init__()
         aggregation = torchjd_aggregation()
         from torchjd import Stateful

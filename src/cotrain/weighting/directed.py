@@ -29,7 +29,7 @@ class Directed(ABC):
     weighting: LossWeighting = FIXED
 
     def __post_init__(self) -> None:
-        """Refuse two directions."""
+        """Refuse a weighting that decides a direction as well."""
         if isinstance(self.weighting, Directed):
             raise InputError(
                 f"weighting must weigh losses, such as Uncertainty(); {type(self.weighting).__name__} "
@@ -37,11 +37,11 @@ class Directed(ABC):
             )
 
     def start(self, members: int, tasks: int) -> Tensors:
-        """See :class:`~cotrain.engine.loss_weighting.LossWeighting`; likewise below."""
+        """What the weighting remembers before the first step."""
         return self.weighting.start(members, tasks)
 
     def weigh(self, step: TrainingStep) -> Tensor:
-        """Weights of the losses."""
+        """``[P, T]`` weights of the losses, by the weighting."""
         return self.weighting.weigh(step)
 
     @abstractmethod
@@ -49,9 +49,9 @@ class Directed(ABC):
         """The heads' gradients by :meth:`weigh`, the shared part's by the method."""
 
     def learn(self, step: TrainingStep, losses_after: Callable[[], Tensor]) -> None:
-        """Only the weighting learns."""
+        """Let the weighting learn from what the update did."""
         self.weighting.learn(step, losses_after)
 
     def end_epoch(self, state: State) -> None:
-        """Only the weighting rolls on."""
+        """Let the weighting take in that an epoch has ended."""
         self.weighting.end_epoch(state)

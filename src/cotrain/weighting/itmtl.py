@@ -52,31 +52,31 @@ class Together(Candidates):
     """All tasks at once: the ordinary step."""
 
     def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
-        """See :class:`Candidates`; likewise below."""
+        """One candidate: the losses' own weights."""
         return own.unsqueeze(0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Singles(Candidates):
-    """Each task alone."""
+    """Each task alone, T candidates."""
 
     def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
-        """T candidates."""
+        """``[T, T]``, a candidate for each task with its weight alone."""
         return own * torch.eye(len(own))
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaveOneOut(Candidates):
-    """All tasks but one."""
+    """All tasks but one, T candidates."""
 
     def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
-        """T candidates."""
+        """``[T, T]``, a candidate for each task with all weights but its own."""
         return own * (1 - torch.eye(len(own)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sets(Candidates):
-    """Given sets of tasks.
+    """Given sets of tasks, a candidate for each.
 
     Args:
         sets: Numbers of the tasks in each.
@@ -85,7 +85,7 @@ class Sets(Candidates):
     sets: tuple[tuple[int, ...], ...]
 
     def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
-        """One candidate a set."""
+        """``[C, T]``, the weights of the tasks in each set."""
         inside = torch.zeros(len(self.sets), len(own))
         for row, members in enumerate(self.sets):
             if not all(0 <= task < len(own) for task in members):
@@ -105,7 +105,7 @@ class Combined(Candidates):
     by: Aggregated
 
     def weights(self, tasks: TaskGradients, own: Tensor) -> Tensor:
-        """One candidate."""
+        """One candidate: the aggregator's weights of the tasks."""
         return self.by.shared_weights(tasks, own).unsqueeze(0)
 
 
@@ -123,7 +123,7 @@ def best_candidate(candidates: Tensor, falls: Tensor, importance: Tensor) -> int
 
 
 class Score(ABC):
-    """How candidates are compared."""
+    """How the candidates of a step are compared, to choose the best."""
 
     @abstractmethod
     def gradients(
@@ -141,12 +141,12 @@ class Score(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class FirstOrderScore(Score):
-    """To first order the loss falls by η Σ_t v_ct ⟨g_t, g_j⟩: inner products, no forward pass."""
+    """Compares candidates to first order: the loss falls by η Σ_t v_ct ⟨g_t, g_j⟩; no forward pass."""
 
     def gradients(
         self, step_gradients: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
     ) -> Tensors:
-        """See :class:`Score`; likewise below."""
+        """The heads' gradients, and the best candidate's direction from inner products."""
         before, importance = _before(step_gradients.step), _importance(step_gradients.step, own)
         directions = []
         for tasks in step_gradients.of_tasks():
@@ -160,12 +160,13 @@ class FirstOrderScore(Score):
 
 @dataclass(frozen=True, kw_only=True)
 class ExactScore(Score):
-    """A forward pass for every candidate, all of a member at once. Holds all members' gradients."""
+    """Compares candidates by a forward pass for each, a member's at once; holds all members' gradients."""
 
     def gradients(
         self, step_gradients: StepGradients, own: Tensor, candidates: Listing, sizes: Tensor
     ) -> Tensors:
-        """All that goes back from the training pass comes before the first look ahead."""
+        """The heads' gradients, and the best candidate's direction from a look ahead along each."""
+        # all that goes back from the training pass comes before the first look ahead
         before, importance = _before(step_gradients.step), _importance(step_gradients.step, own)
         heads = {name: gradient.clone() for name, gradient in step_gradients.of_heads(own).items()}
         kept = list(step_gradients.of_tasks())
@@ -182,14 +183,14 @@ class ExactScore(Score):
 
 @dataclass(frozen=True, kw_only=True)
 class ITMTL(Directed):
-    """See the module's text.
+    """In every step the shared part follows the set of tasks that would help all most.
 
     Args:
         candidates: Where they come from; the first of equally good ones is taken, so begin with the
             ordinary step.
         score: How candidates are compared: exactly, or to first order.
         step_scale: Length η of the lookahead, in learning rates of the training step.
-        weighting: See :class:`~cotrain.weighting.directed.Directed`.
+        weighting: Weighs the losses first; only its weights are used.
 
     Raises:
         InputError: If there is no candidate, or nowhere to look.
@@ -203,7 +204,7 @@ class ITMTL(Directed):
     step_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what leaves no choice."""
+        """Refuse settings that leave no candidate, or nowhere to look."""
         super().__post_init__()
         if not self.candidates:
             raise InputError("candidates is empty: give at least (Together(),)")

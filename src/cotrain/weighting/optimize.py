@@ -133,7 +133,7 @@ class _Trainer:
         self.writing = self.saved - began if self.engine.partition.parts > 1 else 0.0
 
     def progress(self) -> Progress:
-        """Of the whole population."""
+        """The progress of the whole population."""
         return self.engine.workers.fetch(self.shards)
 
     @property
@@ -141,7 +141,7 @@ class _Trainer:
         return f"population/{self.stage}.search.safetensors"
 
     def __call__(self, moves: Sequence[Move], until: int) -> Array:
-        """See :data:`cotrain.weighting.search.Trainer`."""
+        """Train the members of an interval, from their parents, and give their ``[N, T]`` scores."""
         engine = self.engine
         members = [_with(self.base, move.setting) for move in moves]
         before = [self.shards[move.parent] for move in moves] if self.shards else []

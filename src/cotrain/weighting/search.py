@@ -44,7 +44,7 @@ class Searcher(Protocol):
     """Proposes settings. Pure: the same history gives the same proposal."""
 
     def begin(self, tasks: int) -> list[WeightSetting]:
-        """The N first settings."""
+        """The settings of the N members in the first interval."""
         ...
 
     def go_on(self, history: WeightSearch) -> list[Move]:
@@ -86,7 +86,7 @@ class WeightSearch(Measurement):
 
     @classmethod
     def empty(cls, tasks: Sequence[str], members: int) -> WeightSearch:
-        """Before the first interval."""
+        """The history before the first interval."""
         return cls(
             tasks=tuple(tasks),
             ends=(),

@@ -56,14 +56,14 @@ class PBT:
             )
 
     def begin(self, tasks: int) -> list[WeightSetting]:
-        """See :class:`~cotrain.weighting.search.Searcher`; likewise below."""
+        """One setting with uniform weights, the others drawn from a Dirichlet distribution."""
         rng = np.random.default_rng([self.seed, 0])
         plain = WeightSetting(weights=(1.0,) * tasks, learning_rate=self.learning_rate)
         drawn = [replace(plain, weights=_drawn(rng, tasks)) for _ in range(self.members - 1)]
         return [plain, *(self._rates(setting, rng) for setting in drawn)]
 
     def go_on(self, history: WeightSearch) -> list[Move]:
-        """Copy and explore."""
+        """Let the worst copy one of the best, and vary its setting; the others go on."""
         rng = np.random.default_rng([self.seed, len(history.ends)])
         now, (worst, best) = history.now(), _ends(history, self.quantile)
         moves = [Move(parent=row, setting=setting) for row, setting in enumerate(now)]
@@ -136,13 +136,13 @@ class Halving(PBT):
     keep: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse what keeps nobody, or more than there are."""
+        """Refuse a share that keeps nobody, or more than there are."""
         super().__post_init__()
         if not 0 < self.keep <= 1:
             raise InputError(f"keep must be above 0 and at most 1, found {self.keep}")
 
     def go_on(self, history: WeightSearch) -> list[Move]:
-        """The best go on as they are."""
+        """Let the best go on with their settings; the others stop."""
         mean, now = history.mean_scores[-1], history.now()
         count = max(1, int(np.ceil(self.keep * len(now))))
         order = [row for row in np.argsort(-mean, kind="stable").tolist() if mean[row] > -np.inf]

@@ -36,7 +36,7 @@ def _clone(model: Tensors) -> Tensors:
 
 
 def split(progress: Progress) -> list[Progress]:
-    """``[P]`` each member alone."""
+    """``[P]`` progresses, one for each member alone."""
     return [take(progress, [row]) for row in range(len(progress.loss))]
 
 

@@ -52,21 +52,21 @@ class Cohort:
 
     @property
     def result(self) -> str:
-        """File of the finished cohort."""
+        """Name of the file of the finished cohort."""
         return f"{self.name}.safetensors"
 
     @property
     def partial(self) -> str:
-        """File of the last checkpoint."""
+        """Name of the file of the last checkpoint."""
         return f"{self.name}.checkpoint.safetensors"
 
     @property
     def finished(self) -> bool:
-        """Whether there is a result."""
+        """Whether the cohort has its result in the run folder."""
         return self.folder.has(self.result)
 
     def read(self) -> Trained:
-        """The finished cohort."""
+        """The finished cohort, from the run folder."""
         progress, facts, _ = checkpoint.load(self.folder, self.result)
         return from_progress(self.members, progress, facts["seconds"])
 
@@ -93,7 +93,7 @@ class Stage:
     _writing: float = 0.0  # seconds that the last checkpoint took
 
     def train(self) -> Trained:
-        """The whole population.
+        """Train the whole population, or read what is finished.
 
         Raises:
             LostError: If workers lost a cohort; another call goes on from the run folder.

@@ -26,12 +26,12 @@ class Pass(Protocol):
     def gradients(self, output_gradient: Tensor) -> Tensors:
         """Gradients like ``state.params`` of whatever has the ``[P, O, B]`` gradient by the outputs.
 
-        The tensors may be reused by the next call; likewise below.
+        The tensors may be reused by the next call, those of :meth:`head_gradients` too.
         """
         ...
 
     def head_gradients(self, output_gradient: Tensor) -> Tensors:
-        """Those of the heads' parameters only."""
+        """Gradients of the heads' parameters only, from the gradient by the outputs."""
         ...
 
     def task_gradients(self, output_gradient: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:

@@ -72,7 +72,7 @@ def candidates(architecture: Architecture, *, low_precision: bool) -> tuple[Exec
 
 
 def executor_by_name(architecture: Architecture, name: str) -> Executor:
-    """The candidate of a name."""
+    """The executor that :func:`candidates` gives under a name."""
     return next(e for e in candidates(architecture, low_precision=True) if e.name == name)
 
 

@@ -36,7 +36,7 @@ class _Workspace:
 
 @dataclass(frozen=True, kw_only=True)
 class FusedPass:
-    """See :class:`~cotrain.engine.executors.base.Pass`; the activations stand in the workspace."""
+    """The training pass of all members, whose activations stand in the workspace."""
 
     executor: "FusedMLPExecutor"
     space: _Workspace
@@ -45,19 +45,19 @@ class FusedPass:
     outputs: Tensor
 
     def gradients(self, output_gradient: Tensor) -> Tensors:
-        """See :class:`~cotrain.engine.executors.base.Pass`; likewise below."""
+        """Gradients like ``state.params``, in the workspace."""
         self.executor.backward(self, self.executor.by_head_row(output_gradient), lowest=0)
         return self.space.gradients
 
     def head_gradients(self, output_gradient: Tensor) -> Tensors:
-        """Goes no further than the head."""
+        """Those of the heads, which needs no further way back than the head's."""
         self.executor.backward(
             self, self.executor.by_head_row(output_gradient), lowest=len(self.space.hidden)
         )
         return {name: g for name, g in self.space.gradients.items() if not is_shared(name)}
 
     def task_gradients(self, output_gradient: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
-        """All tasks go back together."""
+        """Each task's own gradients, those of a member's tasks going back together."""
         for member in range(len(output_gradient)):
             yield self.executor.task_gradients(self, output_gradient[member], tasks, member)
 
@@ -83,7 +83,7 @@ class FusedMLPExecutor:
         self._counters: dict[int, Tensor] = {}
 
     def forward(self, state: State, batch: Batch) -> FusedPass:
-        """See :class:`~cotrain.engine.executors.base.Executor`."""
+        """Run all members, and leave their activations in the workspace."""
         space = self._workspace(state, batch.size)
         self._load(space, state)
         source = self._drop_inputs(state, batch.inputs.to(self._precision))
@@ -91,7 +91,7 @@ class FusedMLPExecutor:
         return FusedPass(executor=self, space=space, state=state, source=source, outputs=outputs)
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
-        """See :class:`~cotrain.engine.executors.base.Executor`. Always float32, as it is shipped."""
+        """``[P, O, N]`` outputs in evaluation mode; always in float32, as it is shipped."""
         weights, biases = self._parameters(state, torch.float32)
         source = inputs.T.expand(state.size, -1, -1)
         for layer in forward(weights, biases, source, [None] * len(weights)):  # holds two at a time

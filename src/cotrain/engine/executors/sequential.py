@@ -14,7 +14,7 @@ from cotrain.engine.state import State, Tensors, is_shared
 
 @dataclass(frozen=True, kw_only=True)
 class SequentialPass:
-    """See :class:`~cotrain.engine.executors.base.Pass`.
+    """The training passes of the members, each with its own graph.
 
     Args:
         members: ``[P]`` parameters of each member, leaves of its graph.
@@ -26,19 +26,19 @@ class SequentialPass:
 
     @cached_property
     def outputs(self) -> Tensor:
-        """See :class:`~cotrain.engine.executors.base.Pass`; likewise below."""
+        """``[P, O, B]`` outputs, without a graph."""
         return torch.stack([graph.detach() for graph in self.graphs])
 
     def gradients(self, output_gradient: Tensor) -> Tensors:
-        """One way back a member."""
+        """Gradients like ``state.params``, with one way back a member."""
         return self._stacked(output_gradient, lambda _: True)
 
     def head_gradients(self, output_gradient: Tensor) -> Tensors:
-        """One way back a member, only through the heads."""
+        """Those of the heads, with one way back a member that stops there."""
         return self._stacked(output_gradient, lambda name: not is_shared(name))
 
     def task_gradients(self, output_gradient: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
-        """One way back a member and task."""
+        """Each task's own gradients, with one way back a member and task."""
         for params, graph, own in zip(self.members, self.graphs, output_gradient, strict=True):
             shared = {name: tensor for name, tensor in params.items() if is_shared(name)}
             rows = []
@@ -58,7 +58,7 @@ class SequentialPass:
 
 
 def _gradients(graph: Tensor, params: Tensors, output_gradient: Tensor) -> Tensors:
-    """Zero where a parameter is not reached."""
+    """Gradients by some parameters; zero where one is not reached."""
     if not params:
         return {}
     found = torch.autograd.grad(
@@ -83,7 +83,7 @@ class SequentialExecutor:
         self._net = net
 
     def forward(self, state: State, batch: Batch) -> SequentialPass:
-        """See :class:`~cotrain.engine.executors.base.Executor`."""
+        """Run the members one after the other, each with its own random state."""
         self._net.train()
         before = torch.default_generator.get_state()
         members = [
@@ -100,7 +100,7 @@ class SequentialExecutor:
         return SequentialPass(members=members, graphs=graphs)
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
-        """See :class:`~cotrain.engine.executors.base.Executor`."""
+        """``[P, O, N]`` outputs in evaluation mode, member by member."""
         self._net.eval()
         with torch.no_grad():
             return torch.stack(

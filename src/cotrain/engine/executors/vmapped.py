@@ -13,17 +13,17 @@ from cotrain.engine.state import State, Tensors, is_shared
 
 @dataclass(frozen=True, kw_only=True)
 class VmapPass:
-    """See :class:`~cotrain.engine.executors.base.Pass`; ``pull`` is the way back of all members."""
+    """The training pass of all members at once; ``pull`` is the way back of them all."""
 
     outputs: Tensor
     pull: Callable[[Tensor], tuple[Tensors]]
 
     def gradients(self, output_gradient: Tensor) -> Tensors:
-        """See :class:`~cotrain.engine.executors.base.Pass`; likewise below."""
+        """Gradients like ``state.params``, of all members in one way back."""
         return self.pull(output_gradient)[0]
 
     def head_gradients(self, output_gradient: Tensor) -> Tensors:
-        """The whole way back, of which the rest is dropped."""
+        """Those of the heads, of which the rest of the whole way back is dropped."""
         return {
             name: found
             for name, found in self.pull(output_gradient)[0].items()
@@ -31,7 +31,7 @@ class VmapPass:
         }
 
     def task_gradients(self, output_gradient: Tensor, tasks: Sequence[slice]) -> Iterator[Tensors]:
-        """One way back a task; holds those of all members."""
+        """Each task's own gradients, with one way back a task; holds those of all members."""
         found = []
         for outputs in tasks:
             alone = torch.zeros_like(output_gradient)
@@ -58,7 +58,7 @@ class VmapExecutor:
         self._net = net
 
     def forward(self, state: State, batch: Batch) -> VmapPass:
-        """See :class:`~cotrain.engine.executors.base.Executor`."""
+        """Run the network once for all members, mapped over their stacked parameters."""
         self._net.train()
 
         def member(params: Tensors, buffers: Tensors, inputs: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class VmapExecutor:
         return VmapPass(outputs=outputs, pull=pull)
 
     def outputs(self, state: State, inputs: Tensor) -> Tensor:
-        """See :class:`~cotrain.engine.executors.base.Executor`."""
+        """``[P, O, N]`` outputs in evaluation mode, mapped over the members."""
         self._net.eval()
 
         def forward(tensors: Tensors) -> Tensor:

@@ -32,11 +32,11 @@ class Adam(Elementwise):
     epsilon: float = EPSILON
 
     def start(self, params: Tensors, tasks: int) -> tuple[Tensors, Tensors]:
-        """See :class:`Optimizer`; likewise below."""
+        """First and second moments of every parameter, zero."""
         return zeros(params), zeros(params)
 
     def update(self, run: Run) -> None:
-        """Through torch's fused kernel."""
+        """Move by the moments, through torch's fused kernel."""
         self._call(adam, run.params, run, run.decay)
 
     def _call(
@@ -65,7 +65,7 @@ class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv 1711.05101)."""
 
     def update(self, run: Run) -> None:
-        """Through torch's fused kernel."""
+        """Move by the moments and decay the parameters, through torch's fused kernel."""
         self._call(adamw, run.params, run, run.decay)
 
 
@@ -90,7 +90,7 @@ class TaskAdam(Adam):
     by_task: ClassVar[bool] = True
 
     def start(self, params: Tensors, tasks: int) -> tuple[Tensors, Tensors]:
-        """Of the shared parameters ``[P, T, ...]``."""
+        """Moments of every parameter, those of the shared ones for each task: ``[P, T, ...]``."""
         like = {
             name: tensor.unsqueeze(1).expand(-1, tasks, *tensor.shape[1:])
             if is_shared(name)
@@ -100,7 +100,7 @@ class TaskAdam(Adam):
         return zeros(like), zeros(like)
 
     def update(self, run: Run) -> None:
-        """Each task's move, then their sum."""
+        """Add up the moves that Adam makes from each task's gradient."""
         moves = [torch.zeros_like(gradient) for gradient in run.gradients]
         idle = _idle(run)
         changing = [

@@ -21,8 +21,8 @@ class Run:
     shared: list[bool]
     params: list[Tensor]
     gradients: list[Tensor]
-    momentum: list[Tensor]  # empty where the optimizer keeps none; likewise below
-    variance: list[Tensor]
+    momentum: list[Tensor]  # empty where the optimizer keeps none
+    variance: list[Tensor]  # likewise
     rate: float
     decay: float
     step: int
@@ -46,7 +46,7 @@ class Elementwise(ABC):
         weight_decays: Sequence[float],
         untouched: Tensor,
     ) -> None:
-        """See :class:`Optimizer`."""
+        """Update all members in place, those of the same rate and decay together."""
         rows = untouched.expand(state.size, -1)
         kept = _head_tensors(state) if bool(rows.any()) else []
         copies = [tensor[rows] for tensor in kept]
@@ -74,7 +74,7 @@ def _head_tensors(state: State) -> list[Tensor]:
 def _runs(
     state: State, gradients: Tensors, settings: Iterable[tuple[float, float]]
 ) -> Iterator[Run]:
-    """Stretches of members with the same rate and decay."""
+    """Stretches of neighbouring members with the same rate and decay."""
     start = 0
     for (rate, decay), group in groupby(settings):
         rows = slice(start, start := start + len(list(group)))

@@ -26,11 +26,11 @@ class SGD(Elementwise):
         check_momentum(self.momentum)
 
     def start(self, params: Tensors, tasks: int) -> tuple[Tensors, Tensors]:
-        """See :class:`Optimizer`; likewise below."""
+        """The mean gradient of every parameter, zero; nothing without momentum."""
         return zeros(params) if self.momentum else {}, {}
 
     def update(self, run: Run) -> None:
-        """Through torch's fused kernel."""
+        """Move along the mean gradient, through torch's fused kernel."""
         sgd(
             run.params,
             run.gradients,
@@ -62,11 +62,11 @@ class SignSGD(Elementwise):
         check_momentum(self.momentum)
 
     def start(self, params: Tensors, tasks: int) -> tuple[Tensors, Tensors]:
-        """See :class:`Optimizer`; likewise below."""
+        """The mean gradient of every parameter, zero; nothing without momentum."""
         return zeros(params) if self.momentum else {}, {}
 
     def update(self, run: Run) -> None:
-        """The mean first, if there is one."""
+        """Move along the signs of the mean gradient, or of the gradient."""
         for mean, gradient in zip(run.momentum, run.gradients, strict=False):
             mean.lerp_(gradient, 1 - self.momentum)
         for param, leading in zip(run.params, run.momentum or run.gradients, strict=True):
@@ -74,6 +74,6 @@ class SignSGD(Elementwise):
 
 
 def check_momentum(momentum: float) -> None:
-    """Refuse what is no share."""
+    """Refuse a momentum that is not at least 0 and below 1."""
     if not 0 <= momentum < 1:
         raise InputError(f"momentum must be at least 0 and below 1, got {momentum}")

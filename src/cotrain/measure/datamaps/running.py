@@ -43,7 +43,7 @@ class Running:
 
     @classmethod
     def start(cls, rows: int, tasks: int) -> Running:
-        """No observations yet."""
+        """Statistics of no observations yet."""
         kinds = {"mean": np.float32, "squares": np.float32, "was_correct": np.bool_}
         names = [field.name for field in fields(cls)]
         return cls(**{name: np.zeros((rows, tasks), kinds.get(name, np.uint16)) for name in names})

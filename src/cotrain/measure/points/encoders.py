@@ -32,7 +32,7 @@ class SharedPart(Protocol):
 
     @property
     def features(self) -> Tensor:
-        """``[B, H]``, without a graph."""
+        """``[B, H]`` features of the batch, without a graph."""
         ...
 
     def directions(self, feature_gradients: Tensor) -> Directions:
@@ -67,7 +67,7 @@ def shared_part(net: MultiTaskNet, executor: Executor, state: State, inputs: Ten
 
 
 class AutogradEncoder:
-    """Any encoder. See :func:`shared_part` for the arguments."""
+    """Any encoder, through autograd; takes the arguments of :func:`shared_part`."""
 
     def __init__(self, net: MultiTaskNet, executor: Executor, state: State, inputs: Tensor) -> None:
         self._encoder = net.encoder.eval()
@@ -82,7 +82,7 @@ class AutogradEncoder:
 
     @property
     def features(self) -> Tensor:
-        """See :class:`SharedPart`."""
+        """``[B, H]`` features of the batch, without a graph."""
         return self._graph.detach()
 
     @cached_property
@@ -94,14 +94,14 @@ class AutogradEncoder:
         return features
 
     def directions(self, feature_gradients: Tensor) -> Dense:
-        """See :class:`SharedPart`."""
+        """C gradients by the shared parameters, in one batched way back from the features."""
         found = vector_jacobian_products(
             self._graph, list(self._shared.values()), feature_gradients
         )
         return Dense(tensors=dict(zip(self._shared, found, strict=True)))
 
     def outputs_after(self, moves: Directions) -> Tensor:
-        """See :class:`SharedPart`; in chunks that stay in memory the allocator has."""
+        """``[C, O, B]`` outputs after each move, in chunks that stay in memory the allocator has."""
         bytes_each = sum(t.numel() * t.element_size() for t in self._shared.values())
         chunks = moves.dense().chunks(max(1, CHUNK_BYTES // bytes_each))
         return torch.cat([self._outputs(chunk.tensors) for chunk in chunks])
@@ -139,7 +139,7 @@ class MLPEncoder:
 
     @property
     def features(self) -> Tensor:
-        """``[B, H]``, without a graph."""
+        """``[B, H]`` features of the batch."""
         return self._activations[-1].T
 
     def directions(self, feature_gradients: Tensor) -> Factored:

@@ -25,7 +25,7 @@ from cotrain.measure.points.encoders import CHUNK_BYTES, shared_part
 
 
 class EnginePoint:
-    """See the module's text.
+    """A point of the population engine's training: one member on one batch.
 
     Args:
         net: The network, used as code only.
@@ -54,52 +54,52 @@ class EnginePoint:
 
     @property
     def step(self) -> int:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """Optimizer steps taken so far."""
         return self._seen.state.step
 
     @property
     def present(self) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """``[T]`` bool, whether the task has a label in the batch."""
         return self._seen.batch.present
 
     @property
     def labelled(self) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """``[T, B]`` bool, which cells of the batch are labelled."""
         return self._seen.batch.shares > 0
 
     @property
     def suspects(self) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`; what is masked never enters here."""
+        """``[T]`` bool, all false: what is masked never enters the losses here."""
         return torch.zeros_like(self.present)
 
     @cached_property
     def losses(self) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """``[T]`` mean loss of each task over its labelled rows; NaN for an absent one."""
         return self._means(self._outputs)
 
     def task_gradients(self) -> Directions:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """T gradients of :attr:`losses` by the shared parameters; zero for an absent task."""
         return self._task_gradients
 
     @cached_property
     def _task_gradients(self) -> Directions:
-        """Several instruments ask for them."""
+        """The tasks' gradients, kept because several instruments ask for them."""
         shares = self._seen.batch.shares[self._losses.task_of_output]
         return self._shared.directions(self._feature_gradients(self._output_gradient * shares))
 
     def example_gradients(self, tasks: Sequence[int], rows: Sequence[int]) -> Directions:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """C gradients of single losses: task ``tasks[c]`` of row ``rows[c]``."""
         kept = sorted(set(rows))
         return self._on(kept)._single_gradients(tasks, [kept.index(row) for row in rows])
 
     def losses_after(self, moves: Directions) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """``[C, T]`` losses of the same batch after each move, heads unchanged."""
         bytes_each = self._outputs.numel() * self._outputs.element_size()
         chunks = moves.chunks(max(1, CHUNK_BYTES // bytes_each))
         return torch.cat([self._means(self._shared.outputs_after(chunk)) for chunk in chunks])
 
     def own_step(self, gradients: Directions) -> Dense:
-        """See :class:`~cotrain.measure.points.point.Point`; the step of the run's optimizer."""
+        """C moves that the run's optimizer would make, each from one gradient alone."""
         if self._seen.optimizer.by_task:
             raise InputError(
                 f"{self._seen.optimizer} keeps moments for each task and has no step for any gradient: "
@@ -146,12 +146,12 @@ class EnginePoint:
 
     @property
     def _head(self) -> Tensor:
-        """``[O, H]``."""
+        """``[O, H]`` weights of the head, a row for each output."""
         return self._seen.state.params[f"{HEAD}weight"][0][self._losses.head_rows]
 
     @cached_property
     def _outputs(self) -> Tensor:
-        """``[O, B]``."""
+        """``[O, B]`` outputs of the network."""
         bias = self._seen.state.params[f"{HEAD}bias"][0][self._losses.head_rows]
         return self._head @ self._shared.features.T + bias.unsqueeze(1)
 

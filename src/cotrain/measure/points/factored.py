@@ -19,7 +19,7 @@ from cotrain.engine.directions import Dense, Directions
 
 @dataclass(frozen=True, kw_only=True)
 class Factored(Directions):
-    """Gradients of linear layers on one batch, as the gradients by their outputs and their activations.
+    """Gradients of linear layers on one batch, as the gradients by their outputs and what they read.
 
     Args:
         names: Prefix of each layer's ``weight`` and ``bias``.
@@ -40,11 +40,11 @@ class Factored(Directions):
 
     @property
     def count(self) -> int:
-        """See :class:`Directions`."""
+        """Number of vectors C."""
         return len(self.output_gradients[0])
 
     def dense(self) -> Dense:
-        """See :class:`Directions`."""
+        """The vectors written out: the sums over the batch of δ aᵀ."""
         tensors = {}
         for name, gradient, below in zip(
             self.names, self.output_gradients, self.activations, strict=True
@@ -56,21 +56,21 @@ class Factored(Directions):
         return Dense(tensors=tensors)
 
     def mix(self, weights: Tensor) -> Factored:
-        """See :class:`Directions`."""
+        """M weighted sums of the vectors, from ``[M, C]`` weights."""
         return self._with(
             [(weights.to(s) @ s.flatten(1)).view(-1, *s.shape[1:]) for s in self.output_gradients]
         )
 
     def scaled(self, factor: float) -> Factored:
-        """See :class:`Directions`."""
+        """Every vector, multiplied by a number."""
         return self._with([gradient * factor for gradient in self.output_gradients])
 
     def part(self, which: slice) -> Factored:
-        """See :class:`Directions`."""
+        """Some of the vectors, by their positions."""
         return self._with([gradient[which] for gradient in self.output_gradients])
 
     def inner(self, other: Directions) -> Tensor:
-        """See :class:`Directions`."""
+        """``[C, C']`` inner products; of the same batch, without writing a gradient out."""
         if not isinstance(other, Factored) or not self._same_batch(other):
             return super().inner(other)
         total = torch.zeros(())

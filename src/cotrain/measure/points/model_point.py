@@ -30,7 +30,7 @@ from cotrain.measure.points.replay import Replay
 
 
 class ModelPoint:
-    """See the module's text.
+    """A point of anyone's training loop, looked at without leaving a trace.
 
     Args:
         losses: Computes the batch's losses with the model as it is: ``[T]`` mean losses, or ``[T, B]``
@@ -76,17 +76,17 @@ class ModelPoint:
 
     @property
     def step(self) -> int:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """Optimizer steps taken so far, as the user said."""
         return self._step
 
     @property
     def present(self) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """``[T]`` bool, whether the task has a label in the batch."""
         return self.labelled.any(dim=1)
 
     @cached_property
     def labelled(self) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """``[T, B]`` bool, which losses count: those that the mask does not exclude."""
         single = self._single
         if self._mask is None:
             return torch.ones_like(single, dtype=torch.bool)
@@ -102,22 +102,22 @@ class ModelPoint:
 
     @property
     def suspects(self) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """``[T]`` bool, tasks with a loss under the mask that is not finite."""
         return (~self._single.isfinite() & ~self.labelled).any(dim=1)
 
     @cached_property
     def losses(self) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """``[T]`` mean loss of each task over its labelled rows; NaN for an absent one."""
         return self._means(self._single.detach())
 
     def task_gradients(self) -> Dense:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """T gradients of :attr:`losses` by the shared parameters."""
         return self._task_gradients
 
     @cached_property
     @torch.enable_grad()
     def _task_gradients(self) -> Dense:
-        """Several instruments ask for them."""
+        """The tasks' gradients, kept because several instruments ask for them."""
         means, present = self._means(self._single), self.present.tolist()
         found = self._gradients([m if p else None for m, p in zip(means, present, strict=True)])
         self._refuse_private_parameters(found)
@@ -125,11 +125,11 @@ class ModelPoint:
 
     @torch.enable_grad()
     def example_gradients(self, tasks: Sequence[int], rows: Sequence[int]) -> Dense:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """C gradients of single losses: task ``tasks[c]`` of row ``rows[c]``."""
         return self._gradients([self._single[t, b] for t, b in zip(tasks, rows, strict=True)])
 
     def losses_after(self, moves: Directions) -> Tensor:
-        """See :class:`~cotrain.measure.points.point.Point`; one evaluation a candidate."""
+        """``[C, T]`` losses of the same batch after each move, with one evaluation a move."""
         for name, parameter in self._shared.items():
             if parameter.dtype.itemsize < 4:
                 raise InputError(
@@ -143,7 +143,7 @@ class ModelPoint:
         return torch.stack([self._means(single) for single in found])
 
     def own_step(self, gradients: Directions) -> Dense:
-        """See :class:`~cotrain.measure.points.point.Point`."""
+        """C moves that a copy of the user's optimizer makes, each from one gradient alone."""
         if self._optimizer is None:
             raise InputError("give ModelPoint the optimizer whose own step is to be looked ahead")
         return lone_steps(self._optimizer, self._shared, gradients.dense())

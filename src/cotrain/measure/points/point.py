@@ -18,7 +18,7 @@ from cotrain.errors import InputError
 
 
 class Point(Protocol):
-    """What an instrument may ask."""
+    """A moment of training that instruments ask for losses and gradients."""
 
     @property
     def step(self) -> int:

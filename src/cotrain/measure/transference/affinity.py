@@ -153,7 +153,7 @@ class GroupTransference(Measurement):
         *,
         method: str,
     ) -> Self:
-        """Average ``[S, T, G]`` probes."""
+        """Average ``[S, T, G]`` probes of groups."""
         mean, error = mean_and_error(samples)
         return cls(
             tasks=tuple(tasks),

@@ -158,7 +158,7 @@ class FirstOrder:
     samples: Samples = field(default_factory=list, repr=False)
 
     def probe(self, point: Point) -> None:
-        """See :meth:`Lookahead.probe`."""
+        """Measure at one point of training, like :meth:`Lookahead.probe`, without a second look."""
         losses = checked_losses(point, self.tasks)
         gradients = point.task_gradients()
         estimate = -gradients.inner(self.step(point, gradients)) / losses.unsqueeze(1)

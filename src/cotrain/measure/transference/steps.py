@@ -16,13 +16,13 @@ class Step(Protocol):
         ...
 
     def __str__(self) -> str:
-        """For instance ``plain SGD step of 0.1``."""
+        """What kind of step it is, for instance ``plain SGD step of 0.1``."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlainStep:
-    """−η·g, whatever optimizer trains the model: the published lookahead.
+    """A plain gradient step −η·g, whatever optimizer trains the model: the published lookahead.
 
     Args:
         size: η.
@@ -36,25 +36,25 @@ class PlainStep:
             raise InputError(f"a step's size must be at least 0 and finite, got {self.size}")
 
     def __call__(self, point: Point, gradients: Directions) -> Directions:
-        """See :class:`Step`."""
+        """−η times each gradient."""
         return gradients.scaled(-self.size)
 
     def __str__(self) -> str:
-        """What was done."""
+        """The kind of step, with its length."""
         return f"plain SGD step of {self.size:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnStep:
-    """What the run's optimizer would do next, had it seen this gradient alone.
+    """The step that the run's optimizer would make next, had it seen this gradient alone.
 
     Momentum and weight decay move the parameters too, for every source alike.
     """
 
     def __call__(self, point: Point, gradients: Directions) -> Directions:
-        """See :class:`Step`."""
+        """The moves that the optimizer would make, as the point finds them."""
         return point.own_step(gradients)
 
     def __str__(self) -> str:
-        """What was done."""
+        """The kind of step: the optimizer's own."""
         return "the optimizer's own step"
