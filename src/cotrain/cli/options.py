@@ -152,7 +152,7 @@ class Widths:
 
 @dataclass(frozen=True, kw_only=True)
 class Seed:
-    """Where chance begins."""
+    """What seeds everything that is drawn."""
 
     seed: Annotated[
         int, budget_option(min=0, help="Seeds the split, the row order and the bootstrap.")
@@ -161,7 +161,7 @@ class Seed:
 
 @dataclass(frozen=True, kw_only=True)
 class Seeds(Seed):
-    """Where chance begins, and how often what is compared is trained."""
+    """What seeds everything that is drawn, and from how many seeds networks are trained."""
 
     seeds: Annotated[
         int, budget_option(min=2, help="Seeds of every network that is compared, at least 2.")

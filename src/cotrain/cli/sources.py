@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class By(StrEnum):
-    """Who ranks."""
+    """What ranks the sources."""
 
     PROBE = "probe"
     LOOKAHEAD = "lookahead"

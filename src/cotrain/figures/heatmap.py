@@ -10,7 +10,7 @@ from scipy.spatial.distance import squareform
 
 from cotrain.figures.plotly_text import finite, hover, label, thinned
 from cotrain.figures.style import DIVERGING, FONT, LAYOUT, SHARES, Figure
-from cotrain.figures.text import MISSING
+from cotrain.figures.text import MISSING, percent
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -57,7 +57,7 @@ def shares_figure(tasks: Sequence[str], share: FloatArray) -> Figure:
     ordered = share[np.ix_(order, order)]
     texts = [
         [
-            f"<b>{hover(a)}</b><br>with {hover(b)}<br>{_percent(ordered[i, j])}"
+            f"<b>{hover(a)}</b><br>with {hover(b)}<br>{percent(ordered[i, j])}"
             for j, b in enumerate(names)
         ]
         for i, a in enumerate(names)
@@ -65,10 +65,6 @@ def shares_figure(tasks: Sequence[str], share: FloatArray) -> Figure:
     hovers: Figure = {"hoverinfo": "text", "hovertext": texts}
     trace = _cells(ordered, (0.0, 1.0), SHARES, ".0%") | hovers
     return {"data": [trace], "layout": _layout(names, names, titles=("", ""))}
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if np.isfinite(share) else MISSING
 
 
 def cluster_order(mean: FloatArray) -> list[int]:

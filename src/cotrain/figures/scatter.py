@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.figures.axes import axis
 from cotrain.figures.plotly_text import label
 from cotrain.figures.style import BLUE, FONT, LAYOUT, RED, Figure
 from cotrain.figures.text import thousands
@@ -127,13 +128,12 @@ def _menu(tasks: Sequence[str], titles: Sequence[str]) -> Figure:
 def _layout(most_variable: float) -> Figure:
     """Axes are the same for all tasks."""
     end = most_variable + 0.02
-    axis = {"zeroline": False, "fixedrange": True}
     return {
         **LAYOUT,
         "height": 520,
         "margin": {"l": 64, "r": 16, "t": 64, "b": 56},
-        "xaxis": {**axis, "range": [-0.01, end], "title": {"text": "variability", "font": FONT}},
-        "yaxis": {**axis, "range": [-0.03, 1.03], "title": {"text": "confidence", "font": FONT}},
+        "xaxis": axis("variability", range=[-0.01, end], zeroline=False),
+        "yaxis": axis("confidence", range=[-0.03, 1.03], zeroline=False),
         "shapes": [_border(end) for end in (0.0, 1.0)],
         "annotations": [
             {
@@ -150,6 +150,6 @@ def _layout(most_variable: float) -> Figure:
 
 
 def _border(end: float) -> Figure:
-    """The line μ ± s = ½."""
+    """A line of the map from a confidence of one half: μ ± s = ½, at ``end`` where s is one half."""
     line = {"color": "#8a9199", "width": 1, "dash": "dot"}
     return {"type": "line", "x0": 0, "y0": 0.5, "x1": 0.5, "y1": end, "line": line}

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
+from cotrain.figures.axes import LEGEND_ABOVE, ZERO_LINE, axis, error_bars
 from cotrain.figures.plotly_text import finite, hover, label, thinned
-from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
+from cotrain.figures.style import BLUE, GREY, LAYOUT, RED, Figure
 from cotrain.figures.text import compact
 from cotrain.results import Interval
 
@@ -56,16 +57,9 @@ def series_figure(
         "height": 380,
         "margin": {"l": 8, "r": 16, "t": 40, "b": 48},
         "showlegend": len(series) > 1,
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "xaxis": {"title": {"text": x_title, "font": FONT}, "fixedrange": True, **x_axis},
-        "yaxis": {
-            "title": {"text": y_title, "font": FONT},
-            "zeroline": True,
-            "zerolinewidth": 1.5,
-            "automargin": True,
-            "fixedrange": True,
-            **_clipped(series),
-        },
+        "legend": LEGEND_ABOVE,
+        "xaxis": axis(x_title, **x_axis),
+        "yaxis": axis(y_title, automargin=True, **ZERO_LINE, **_clipped(series)),
     }
     return {"data": traces, "layout": layout}
 
@@ -129,12 +123,5 @@ def _trace(series: Series, at: int) -> Figure:
         trace["hovertemplate"] = "%{hovertext}<br>%{y:.4f}<extra></extra>"
     ends = [y for y in series.y if isinstance(y, Interval)]
     if ends:
-        trace["error_y"] = {
-            "type": "data",
-            "symmetric": False,
-            "array": [finite(y.high - y.value) for y in ends],
-            "arrayminus": [finite(y.value - y.low) for y in ends],
-            "color": colour,
-            "thickness": 1.2,
-        }
+        trace["error_y"] = error_bars(ends, colour, thickness=1.2)
     return trace

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.figures.axes import LEGEND_ABOVE, ZERO_LINE, axis
 from cotrain.figures.plotly_text import finite, label
-from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
+from cotrain.figures.style import BLUE, GREY, LAYOUT, RED, Figure
 
 Array = NDArray[np.floating[Any]]
 _COLOURS = (BLUE, RED, GREY)
@@ -32,22 +33,22 @@ class Band:
 
 
 def timeline_figure(bands: Sequence[Band], *, title: str, x_title: str) -> Figure:
-    """One line a band, epochs counted from 1, and a line at zero."""
+    """A line with a band around it for each of several quantities, over the epochs from 1.
+
+    Args:
+        bands: The quantities, in the order of the legend.
+        title: Of the y axis.
+        x_title: Of the x axis.
+    """
     traces = [trace for at, band in enumerate(bands) for trace in _traces(band, _COLOURS[at % 3])]
     layout: Figure = {
         **LAYOUT,
         "height": 360,
         "margin": {"l": 8, "r": 16, "t": 40, "b": 48},
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "xaxis": {"title": {"text": x_title, "font": FONT}, "fixedrange": True},
-        "yaxis": {
-            "title": {"text": title, "font": FONT},
-            "zeroline": True,
-            "zerolinewidth": 1.5,
-            "automargin": True,
-            "fixedrange": True,
-        },
+        "legend": LEGEND_ABOVE,
+        "xaxis": axis(x_title),
+        "yaxis": axis(title, automargin=True, **ZERO_LINE),
     }
     return {"data": traces, "layout": layout}
 
@@ -114,12 +115,7 @@ def steps_figure(
         "height": 360,
         "margin": {"l": 8, "r": 16, "t": 24, "b": 48},
         "showlegend": True,
-        "xaxis": {"title": {"text": x_title, "font": FONT}, "fixedrange": True},
-        "yaxis": {
-            "title": {"text": title, "font": FONT},
-            "rangemode": "tozero",
-            "automargin": True,
-            "fixedrange": True,
-        },
+        "xaxis": axis(x_title),
+        "yaxis": axis(title, automargin=True, rangemode="tozero"),
     }
     return {"data": traces, "layout": layout}

@@ -1,7 +1,8 @@
 """The curve of alternatives: what more or fewer models would reach."""
 
+from cotrain.figures.axes import LEGEND_ABOVE, axis
 from cotrain.figures.plotly_text import finite
-from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, Figure
+from cotrain.figures.style import BLUE, GREY, LAYOUT, Figure
 from cotrain.results import GroupingSummary
 
 
@@ -46,16 +47,7 @@ def _layout(unit: str, models: int) -> Figure:
         "height": 320,
         "margin": {"l": 8, "r": 16, "t": 40, "b": 48},
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "xaxis": {
-            "title": {"text": "models", "font": FONT},
-            "dtick": 1 if models <= 20 else 5,
-            "fixedrange": True,
-        },
-        "yaxis": {
-            "title": {"text": unit, "font": FONT},
-            "tickformat": ".2~g",
-            "automargin": True,
-            "fixedrange": True,
-        },
+        "legend": LEGEND_ABOVE,
+        "xaxis": axis("models", dtick=1 if models <= 20 else 5),
+        "yaxis": axis(unit, tickformat=".2~g", automargin=True),
     }

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
+from cotrain.figures.axes import LEGEND_ABOVE, ZERO_LINE, error_bars
 from cotrain.figures.plotly_text import finite, hover, label, thinned
 from cotrain.figures.style import BLUE, FONT, GREY, LAYOUT, RED, Figure
 from cotrain.figures.text import limits, readable, score, signed
 from cotrain.reporting.ranking import by_gain, verdict
-from cotrain.results import Interval, TaskResult
+from cotrain.results import TaskResult
 
 _LOOKS = {
     "gain": ("significant gain", BLUE),
@@ -33,22 +34,10 @@ def _trace(ranked: Sequence[TaskResult], kind: str, title: str, color: str) -> F
         "name": title,
         "x": [finite(gain.value) for gain in gains],
         "y": places,
-        "error_x": _error_bars(gains, color),
+        "error_x": error_bars(gains, color, thickness=1.6, width=0),
         "marker": {"color": color, "size": 9},
         "hoverinfo": "text",
         "hovertext": [_hover(ranked[i]) for i in places],
-    }
-
-
-def _error_bars(gains: Sequence[Interval], color: str) -> Figure:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [finite(gain.high - gain.value) for gain in gains],
-        "arrayminus": [finite(gain.value - gain.low) for gain in gains],
-        "thickness": 1.6,
-        "width": 0,
-        "color": color,
     }
 
 
@@ -70,7 +59,7 @@ def _layout(ranked: Sequence[TaskResult]) -> Figure:
         "height": 110 + size * (_ROW if size <= 60 else _ROW * 60 // size + 8),
         "margin": {"l": 8, "r": 16, "t": 40, "b": 56},
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemclick": False},
+        "legend": {**LEGEND_ABOVE, "itemclick": False},
         "xaxis": _gain_axis(label(unit)),
         "yaxis": _name_axis([label(ranked[i].name) for i in shown], shown, size),
     }
@@ -79,8 +68,7 @@ def _layout(ranked: Sequence[TaskResult]) -> Figure:
 def _gain_axis(unit: str) -> Figure:
     return {
         "title": {"text": f"gain in test {unit}", "standoff": 12, "font": FONT},
-        "zeroline": True,
-        "zerolinewidth": 1.5,
+        **ZERO_LINE,
         "tickformat": "+.3~f",
         "fixedrange": True,
     }

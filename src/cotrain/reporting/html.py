@@ -64,7 +64,7 @@ class Section(Protocol):
 
     @property
     def title(self) -> str:
-        """Heading."""
+        """What stands above the picture."""
         ...
 
     @property

@@ -10,8 +10,18 @@ PURPOSES = ("deciding", "baseline", "shipping")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
-    """A sum of ledger lines; NaN where no line of it has the quantity."""
+class Total:
+    """The sum of several lines of the cost ledger; NaN where no line of it has the quantity.
+
+    Args:
+        purpose: What the compute was for.
+        trainings: Models trained.
+        joint_runs: Multiples of one joint run.
+        examples: Training examples.
+        flops: Floating-point operations.
+        seconds: Wall time.
+        share: Of the joint runs of the whole ledger.
+    """
 
     purpose: str
     trainings: int
@@ -19,15 +29,15 @@ class Cost:
     examples: int
     flops: float
     seconds: float
-    share: float  # of all joint runs
+    share: float
 
 
-def total(costs: Sequence[CostLine]) -> Cost:
+def total(costs: Sequence[CostLine]) -> Total:
     """The whole ledger as one line."""
     return _sum("total", costs, all_runs=_defined(line.joint_runs for line in costs))
 
 
-def by_purpose(costs: Sequence[CostLine]) -> tuple[Cost, ...]:
+def by_purpose(costs: Sequence[CostLine]) -> tuple[Total, ...]:
     """One line a purpose: deciding, baseline, shipping, then any other that occurs."""
     purposes = dict.fromkeys((*PURPOSES, *(line.purpose for line in costs)))
     runs = _defined(line.joint_runs for line in costs)
@@ -41,9 +51,9 @@ def deciding(costs: Sequence[CostLine]) -> float:
     return _defined(line.joint_runs for line in lines) if lines else 0.0
 
 
-def _sum(purpose: str, lines: Sequence[CostLine], *, all_runs: float) -> Cost:
+def _sum(purpose: str, lines: Sequence[CostLine], *, all_runs: float) -> Total:
     runs = _defined(line.joint_runs for line in lines)
-    return Cost(
+    return Total(
         purpose=purpose,
         trainings=sum(line.trainings for line in lines),
         joint_runs=runs,
