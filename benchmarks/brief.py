@@ -9,8 +9,6 @@ scores. Three seeds of stage 1, five of stage 2.
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scale import GRID
-from source_sets import Problem, assays, pictures, reviews
 
+from benchmarks.common.source_sets import Problem, assays, pictures, reviews
+from benchmarks.scale.grid import GRID
 from cotrain.engine.member import Recipe
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.folder import RunFolder
@@ -37,7 +35,6 @@ from cotrain.transfer import (
 )
 from cotrain.transfer.source_data import of_sources
 
-RESULTS = Path(__file__).parent / "results"
 SEEDS = 3
 ABOUT = """# How long must pre-finetuning on all sources be?
 
@@ -151,13 +148,3 @@ def _others(problem: Problem, *targets: str) -> Problem:
     names = [task.name for task in problem.splits.tasks]
     full = tuple(next(name for name in names if name.startswith(one)) for one in targets)
     return replace(problem, targets=full)
-
-
-if __name__ == "__main__":
-    path = RESULTS / "brief.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    for given in sys.argv[1:] or PROBLEMS:
-        kept[given] = measure(PROBLEMS[given]())
-        print(f"{given} done", flush=True)
-        path.write_text(json.dumps(kept, indent=1) + "\n")
-        (RESULTS / "brief.md").write_text(page(kept))

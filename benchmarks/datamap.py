@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -26,14 +25,12 @@ import tempfile
 import time
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.common.folders import RESULTS
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.measure.datamaps.confidence import judge
 from cotrain.measure.datamaps.datamap import DataMap
@@ -41,7 +38,6 @@ from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.tasks import Kind, Task
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "mol_toxcast617"
-RESULTS = Path(__file__).parent / "results"
 BATCH, EPOCHS = 256, 11
 SNAPSHOTS = (1, 4, 8)
 LIMIT = 1e9
@@ -232,10 +228,3 @@ def main() -> None:
     for row in memories:
         peaks: dict[str, int] = row["peak_bytes"]  # type: ignore[assignment]
         assert peaks["text and figure"] < LIMIT, f"{row['snapshots']} snapshots do not fit in 1 GB"
-
-
-if __name__ == "__main__":
-    if "--memory" in sys.argv:
-        memory_child(int(sys.argv[2]))
-    else:
-        main()

@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from benchmarks.common.folders import RESULTS
 from cotrain.engine.batches import Batch
 from cotrain.engine.executors.base import Executor, weighted_gradients
 from cotrain.engine.executors.fused import FusedMLPExecutor
@@ -41,7 +42,6 @@ RATE, DECAY = 1e-3, 0.01
 STEPS, ROUNDS = 8, 9
 SIZES = ((64, 64, 64), (256, 128, 128), (1024, 256, 256))
 TARGETS = {(64, 64, 64): 4.0, (256, 128, 128): 3.0, (1024, 256, 256): 1.5}
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(kw_only=True)
@@ -255,11 +255,3 @@ def main() -> None:
     (RESULTS / "engine.json").write_text(json.dumps({"rows": rows, "memory_mb": memory}, indent=1))
     (RESULTS / "engine.md").write_text(table(rows, memory))
     print(table(rows, memory))
-
-
-if __name__ == "__main__":
-    if "--memory" in sys.argv:
-        width = tuple(int(part) for part in sys.argv[3].split(","))
-        memory_child(sys.argv[2], width)  # type: ignore[arg-type]
-    else:
-        main()

@@ -19,8 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from transfer import RESULTS, data
 
+from benchmarks.common.arrays import Array
+from benchmarks.common.folders import RESULTS
+from benchmarks.transfer.problem import data
 from cotrain.data.dataset import Development
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
@@ -43,7 +45,6 @@ from cotrain.transfer import (
 )
 from cotrain.transfer.few_shot import over_seeds
 
-Array = NDArray[np.float64]
 ENCODER = "encoder"
 SEEDS, HALVINGS = 4, 40
 RATES = (1e-4, 3e-4, 1e-3, 3e-3)
@@ -182,7 +183,3 @@ From the encoder smaller rates help. On all rows, which is what a run compares, 
 much or more; on 500 rows they cost those. Given to one contender only, they would count for the encoder
 what has nothing to do with it, so `cotrain run` tunes both on the same grid. Where only the score of the
 network matters, `cotrain.transfer.finetune` tries them (`SWEEP`)."""
-
-
-if __name__ == "__main__":
-    main()

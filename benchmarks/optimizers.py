@@ -24,15 +24,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tables import DATA, MULTITARGET
 
+from benchmarks.common.folders import DATA, RESULTS
+from benchmarks.common.table_sets import MULTITARGET
 from cotrain.data import RandomSplit, from_arrays, from_table, infer_schema, read_table
 from cotrain.data.dataset import Splits
 from cotrain.engine.engine import Update
 from cotrain.engine.member import Recipe
 from cotrain.studies import OptimizerGrid, OptimizerStudy, study_optimizers
 
-RESULTS = Path(__file__).parent / "results"
 IMAGES = 4000
 SIZE = (28, 28)
 
@@ -169,7 +169,3 @@ def main() -> None:
             path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
             (RESULTS / "optimizers.md").write_text(page(found))
     print(page(found))
-
-
-if __name__ == "__main__":
-    main()

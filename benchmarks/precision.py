@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tables import tox21
 
+from benchmarks.common.table_sets import tox21
 from cotrain.data import Development
 from cotrain.engine.executors.fused import FusedMLPExecutor
 from cotrain.engine.member import Member
@@ -72,7 +72,3 @@ def main() -> None:
     path = Path(__file__).parent / "results" / "precision.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -9,11 +9,10 @@ as an ensemble on the validation split. The test split stays sealed.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from precision import ensemble
-from tables import SETS
-
+from benchmarks.common.folders import RESULTS
+from benchmarks.common.table_sets import SETS
+from benchmarks.precision import ensemble
 from cotrain.engine.executors.fused import FusedMLPExecutor
 from cotrain.engine.member import Member
 from cotrain.engine.trained import from_progress
@@ -25,7 +24,6 @@ RATES = (1e-3, 3e-3, 5e-3)
 SHARES = (0.0, 0.3, 1.0)
 SEEDS = 3
 NAMES = ("tox21", "emotions", "atp1d", "jura", "slump", "edm", "enb", "andro")
-RESULTS = Path(__file__).parent / "results"
 
 
 def run(name: str) -> dict[str, float]:
@@ -70,7 +68,3 @@ def main() -> None:
     (RESULTS / "settings.json").write_text(json.dumps(found, indent=1) + "\n")
     (RESULTS / "settings.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
-
-
-if __name__ == "__main__":
-    main()

@@ -28,10 +28,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from domain_sets import digits, office, reviews
 from numpy.typing import NDArray
-from tables import SETS
 
+from benchmarks.common.arrays import Array
+from benchmarks.common.domain_sets import digits, office, reviews
+from benchmarks.common.folders import RESULTS
+from benchmarks.common.table_sets import SETS
 from cotrain.contenders.weighted import INTERVALS, weigh
 from cotrain.data.dataset import Splits, TaskData
 from cotrain.engine.engine import Engine
@@ -61,7 +63,6 @@ from cotrain.weighting import (
     optimize_weights,
 )
 
-RESULTS = Path(__file__).parent / "results"
 DOMAINS: dict[str, Callable[[], Splits]] = {
     "digits (domains)": partial(digits, 600),
     "office (domains)": office,
@@ -84,7 +85,6 @@ ADAPTIVE: dict[str, LossWeighting] = {
     "FAMO": FAMO(),
 }
 SEARCHES: dict[str, PBT] = {"PBT": PBT(members=MEMBERS), "PB2": PB2(members=MEMBERS)}
-Array = NDArray[np.float64]
 Counts = NDArray[np.integer[Any]]
 
 
@@ -253,7 +253,3 @@ def main() -> None:
         path.write_text(json.dumps(found, indent=1) + "\n")
         (RESULTS / "weights.md").write_text(page(found))
     print(page(found))
-
-
-if __name__ == "__main__":
-    main()

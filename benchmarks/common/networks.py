@@ -1,0 +1,98 @@
+"""Engines and members as most benchmarks want them: the defaults of `cotrain run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cotrain import Settings
+from cotrain.data.dataset import Development
+from cotrain.engine.engine import Engine
+from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.member import Member, Recipe
+from cotrain.engine.models.losses import predictions
+from cotrain.engine.trained import Trained, from_progress
+from cotrain.engine.training import start, train_cohort
+from cotrain.engine.tuning import Setting
+from cotrain.folder import RunFolder
+from cotrain.run.budget import recipe_for
+from cotrain.run.settings import Encoder
+from cotrain.run.stages import architecture_of, build_engine
+from cotrain.tasks import Kind, Task, score
+
+
+def binary_tasks(names: Iterable[object]) -> tuple[Task, ...]:
+    """Tasks of two classes, 0 and 1."""
+    return tuple(Task(name=str(name), kind=Kind.BINARY, classes=("0", "1")) for name in names)
+
+
+def engine_on(
+    development: Development,
+    folder: Path | str,
+    *,
+    encoder: Encoder | None = None,
+    recipe: Recipe | None = None,
+    low_precision: bool = True,
+) -> Engine:
+    """An engine that keeps its members in a folder.
+
+    Args:
+        development: Training and validation rows.
+        folder: Where members are kept.
+        encoder: Shared part; the built-in MLP, if none.
+        recipe: That of a run on so many rows, if none.
+        low_precision: Whether products may be in bfloat16; where the engine finds them faster.
+    """
+    recipe = recipe or recipe_for(len(development.train), seed=0)
+    settings = Settings(low_precision=low_precision)
+    return build_engine(
+        RunFolder(Path(folder)), development, encoder, settings, recipe, lambda _: None
+    )
+
+
+def member_at(
+    setting: Setting, weights: tuple[float, ...], *, name: str = "network", seed: int = 0
+) -> Member:
+    """A network with these task weights, learning rate and share of the dropout."""
+    return Member(
+        name=name,
+        weights=weights,
+        seed=seed,
+        learning_rate=setting.learning_rate,
+        dropout=setting.dropout,
+    )
+
+
+def joint_networks(
+    development: Development,
+    setting: Setting,
+    *,
+    seeds: int,
+    recipe: Recipe | None = None,
+    precision: torch.dtype = torch.float32,
+) -> Trained:
+    """One network for all tasks, trained from several seeds in products of one precision."""
+    architecture = architecture_of(development, None, (256, 256))
+    weights = (1.0,) * len(development.tasks)
+    members = [member_at(setting, weights, name="joint", seed=seed) for seed in range(seeds)]
+    progress = train_cohort(
+        members,
+        start(members, architecture, development),
+        FusedMLPExecutor(architecture.build(0), precision),
+        development,
+        recipe or recipe_for(len(development.train), seed=0),
+    )
+    return from_progress(members, progress, 0.0)
+
+
+def ensemble_score(trained: Trained, development: Development) -> float:
+    """Mean validation score over tasks of the members' averaged predictions."""
+    found = predictions(development.tasks, trained.outputs)
+    scores = []
+    for t, task in enumerate(development.tasks):
+        rows, target = development.valid.labels(t)
+        scores.append(score(task, found[t].mean(axis=0)[rows], target))
+    return float(np.mean(scores))

@@ -1,0 +1,86 @@
+"""Tables that the digits’ and the pictures’ pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from benchmarks.common.arrays import Numbers
+from benchmarks.datamap_groups.trials import BASES, METRICS, SINGLE
+
+
+def _agreement(labels: Sequence[Numbers]) -> float:
+    return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(labels, 2)]))
+
+
+def _silhouette_table(
+    silhouettes: Sequence[Mapping[str, float]], counts: Sequence[str]
+) -> list[str]:
+    shown = [c for c in counts if c in silhouettes[0]]
+    rows = [" | ".join(f"{each[c]:+.2f}" for c in shown) for each in silhouettes]
+    return [
+        f"| seed | {' | '.join(shown)} |",
+        "|---" * (len(shown) + 1) + "|",
+        *(f"| {at} | {row} |" for at, row in enumerate(rows)),
+    ]
+
+
+def _named_clusters(labels: Sequence[int], names: Sequence[str]) -> list[str]:
+    clusters = [
+        [name for name, own in zip(names, labels, strict=True) if own == label]
+        for label in sorted(set(labels))
+    ]
+    return [f"- {', '.join(names)}" for names in sorted(clusters, key=len, reverse=True)]
+
+
+def _verdict_table(found: Mapping[str, Any]) -> list[str]:
+    columns = [f"{metric} − {base}" for metric in METRICS for base in BASES]
+    lines = [
+        f"| contender | {' | '.join(METRICS)} | {' | '.join(columns)} |",
+        "|---" * (len(columns) + 3) + "|",
+    ]
+    for contender, own in found.items():
+        means = [f"{own[metric]['mean']:.4f}" for metric in METRICS]
+        gains = [
+            _interval(own[metric][f"less {base}"]["mean"]) if base != contender else ""
+            for metric in METRICS
+            for base in BASES
+        ]
+        lines.append(f"| {' | '.join([contender, *means, *gains])} |")
+    return [*lines, "", _undecided(found)]
+
+
+def _undecided(found: Mapping[str, Any]) -> str:
+    """Which differences in balanced accuracy may be luck."""
+    texts = []
+    for base in BASES:
+        gains = {
+            name: own["balanced accuracy"][f"less {base}"]["mean"]
+            for name, own in found.items()
+            if name != base
+        }
+        names = [name for name, (_, low, high) in gains.items() if low <= 0 <= high]
+        texts.append(f"from {base}: {'; '.join(names) or 'none'}")
+    return f"Not distinguishable in balanced accuracy {' — '.join(texts)}."
+
+
+def _interval(gain: Sequence[float]) -> str:
+    value, low, high = gain
+    text = f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return text if low <= 0 <= high else f"**{text}**"
+
+
+def _task_table(found: Mapping[str, Any], shown: Sequence[str], names: Sequence[str]) -> list[str]:
+    metric = METRICS[0]
+    lines = [f"| task | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
+    for task, name in enumerate(names):
+        cells = [f"{found[SINGLE][metric]['tasks'][task]:.3f}"]
+        for contender in shown[1:]:
+            value, low, high = found[contender][metric][f"less {SINGLE}"]["tasks"][task]
+            cells.append(f"{value:+.3f}" if low <= 0 <= high else f"**{value:+.3f}**")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines

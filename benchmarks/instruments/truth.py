@@ -1,0 +1,94 @@
+"""The exhaustive truth: every set of tasks trained from every seed."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.common.arrays import Array
+from benchmarks.common.folders import RESULTS
+from benchmarks.instruments.problems import CASES
+from cotrain.data.dataset import Development
+from cotrain.engine.engine import Engine
+from cotrain.engine.member import Member
+from cotrain.engine.tuning import SETTINGS, member_scores
+from cotrain.folder import RunFolder
+from cotrain.measure.gains.sets import every_set
+from cotrain.run.budget import recipe_for
+from cotrain.run.settings import Settings
+from cotrain.run.stages import build_engine
+
+SEEDS = 5
+
+
+def make_engine(development: Development, folder: str) -> Engine:
+    recipe = recipe_for(len(development.train), seed=0)
+    return build_engine(
+        RunFolder(Path(folder)), development, None, Settings(), recipe, lambda _: None
+    )
+
+
+def train_all_sets(name: str) -> None:
+    """Train every set from every seed; keep its validation and its test scores."""
+    development, test = CASES[name]()
+    sets = every_set(len(development.tasks))
+    with tempfile.TemporaryDirectory() as folder:
+        engine = make_engine(development, folder)
+        valid, tested, examples, began = [], [], 0, time.monotonic()
+        for seed in range(SEEDS):
+            members = [
+                Member(
+                    name=f"set {row}",
+                    weights=tuple(map(float, row_set)),
+                    seed=seed,
+                    learning_rate=SETTINGS[0].learning_rate,
+                    dropout=SETTINGS[0].dropout,
+                )
+                for row, row_set in enumerate(sets)
+            ]
+            trained = engine.train(f"seed-{seed}", members)
+            outputs = engine.predict(trained, test.inputs)
+            valid.append(member_scores(trained, development.valid))
+            tested.append(member_scores(replace(trained, outputs=outputs), test))
+            examples += engine.examples(trained)
+            engine.forget(f"seed-{seed}", members)
+            print(f"{name}: seed {seed}, {time.monotonic() - began:.0f} s", flush=True)
+    truth = {
+        "tasks": [task.name for task in development.tasks],
+        "examples_per_training": examples / (SEEDS * len(sets)),
+        "valid": np.round(valid, 5).tolist(),
+        "test": np.round(tested, 5).tolist(),
+    }
+    text = json.dumps(truth, separators=(",", ":")).replace("NaN", "null")
+    (RESULTS / f"exhaustive_{name}.json").write_text(text + "\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """Gains over training alone of every task in every set, ``[2^T − 1, T]`` a seed."""
+
+    tasks: tuple[str, ...]
+    valid: Array  # [S, N, T]
+    test: Array  # [S, N, T]
+    examples_per_training: float
+
+    @classmethod
+    def read(cls, name: str) -> Truth:
+        content = json.loads((RESULTS / f"exhaustive_{name}.json").read_text())
+        valid, test = (np.array(content[split], dtype=np.float64) for split in ("valid", "test"))
+        singles = [2**t - 1 for t in range(len(content["tasks"]))]
+
+        def gains(scores: Array) -> Array:
+            return scores - scores[:, singles, range(len(singles))][:, None]
+
+        return cls(
+            tasks=tuple(content["tasks"]),
+            valid=gains(valid),
+            test=gains(test),
+            examples_per_training=content["examples_per_training"],
+        )

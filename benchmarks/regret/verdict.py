@@ -1,0 +1,25 @@
+"""What is known of a method’s plans on one table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+NEAR_ZERO = 0.005  # of such an oracle no share is given
+
+
+class Verdict(NamedTuple):
+    """Mean test gain of a method's plans, the same over all together (judge by judge), and their errors.
+
+    deciding, in_all, serving: mean numbers of trainings, and of networks in the plan.
+    """
+
+    gain: float
+    error: float
+    ahead: float
+    ahead_error: float
+    deciding: float
+    in_all: float
+    serving: float
+
+
+Found = dict[str, dict[str, Verdict]]  # "TABLE, k = K" → method → verdict

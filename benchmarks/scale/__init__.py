@@ -1,0 +1,41 @@
+"""Scale against relatedness of source tasks: `cotrain study scale` on three data sets.
+
+Published (Padmakumar et al. 2022): more source tasks help on average, a small related set is competitive at
+lower cost, a mismatched one hurts, more tasks lower the variance over seeds. Measured here on review
+domains, picture superclasses and assay families, also with the number of examples held fixed.
+
+    python benchmarks/scale.py [reviews] [pictures] [assays]   # writes results/scale_*.json, scale.{md,svg}
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.common.folders import RESULTS
+from benchmarks.common.source_sets import PROBLEMS
+from benchmarks.scale.grid import GRID
+from cotrain.folder import RunFolder
+from cotrain.studies import study_scale
+
+
+def measure(name: str) -> None:
+    """Run one study and keep its result."""
+    problem = PROBLEMS[name]()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        found = study_scale(
+            problem.splits,
+            targets=problem.targets,
+            families=problem.families,
+            out=Path(folder) / "run",
+            grid=replace(GRID, rows=problem.rows),
+            title=name,
+        )
+        text = RunFolder(Path(folder) / "run").path("study.json").read_text()
+    (RESULTS / f"scale_{name}.json").write_text(text)
+    print(f"{name}: {time.monotonic() - began:.0f} s\n{found}", flush=True)
+    for section in found.sections():
+        print(f"\n{section.title}\n{section}", flush=True)
