@@ -4,35 +4,51 @@ Each data set is run once with the defaults (5 seeds, 3 settings tried for each 
 the test split is opened once. Tox21 uses the published 1024-bit fingerprints and the random 80/10/10 cut
 of `numpy.random.default_rng(0).permutation`, with LightGBM as the trees.
 
-    python benchmarks/tables.py [NAME ...]      # writes benchmarks/results/tables.{json,md}
+    python -m benchmarks tables      # writes benchmarks/results/tables.{json,md}
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
 import tempfile
 import time
+from dataclasses import replace
 from typing import Any
 
-from benchmarks.common.folders import RESULTS
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.markdown import interval, table
+from benchmarks.common.options import Options
 from benchmarks.common.table_sets import SETS
 from cotrain import Settings, plan
 from cotrain.baselines.boosted import LightGBMTrees
 from cotrain.results import Result
 
+SHOWN = ("single", "joint", "groups", "trees", "blend", "shipped")
+PAIRS = ("joint - trees", "shipped - single", "shipped - trees")
+QUICK = ("slump",)
 
-def run(name: str) -> dict[str, Any]:
-    folder = tempfile.mkdtemp()
-    learner = {"trees": LightGBMTrees()} if name == "tox21" else {}
-    began = time.time()
-    result, _ = plan(SETS[name](), out=folder, settings=Settings(**learner), title=name)
-    shutil.rmtree(folder)
-    return summary(result) | {"minutes": (time.time() - began) / 60}
+
+def run(options: Options) -> None:
+    """A run on each of the data sets."""
+    found = {}
+    for name in QUICK if options.quick else SETS:
+        found[name] = measure(name, quick=options.quick)
+        print(f"{name}: {found[name]['answer']} ({found[name]['minutes']:.1f} min)", flush=True)
+        write_json(options.out / "tables.json", found)
+    write_page(options.out / "tables.md", page(found))
+
+
+def measure(name: str, *, quick: bool) -> dict[str, Any]:
+    """One run, and its minutes."""
+    settings = Settings(trees=LightGBMTrees()) if name == "tox21" else Settings()
+    settings = replace(settings, seeds=2) if quick else settings
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        result, _ = plan(SETS[name](), out=folder, settings=settings, title=name)
+    return summary(result) | {"minutes": (time.monotonic() - began) / 60}
 
 
 def summary(result: Result) -> dict[str, Any]:
+    """What is kept of a result."""
     return {
         "tasks": len(result.tasks),
         "rows": result.rows,
@@ -48,33 +64,14 @@ def summary(result: Result) -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, Any]) -> str:
-    head = "| data | tasks | rows | metric | single | joint | groups | trees | blend | shipped "
-    lines = [head + "| joint − trees | shipped − single | shipped − trees |", "|---" * 13 + "|"]
+def page(found: dict[str, Any]) -> str:
+    """A row a data set."""
+    rows = []
     for name, one in found.items():
-        mean = one["mean_test"]
-        shown = [
-            f"{mean[c]:.3f}" for c in ("single", "joint", "groups", "trees", "blend", "shipped")
-        ]
-        gains = [
-            "{:+.3f} [{:+.3f}, {:+.3f}]".format(*one["overall"][pair])
-            for pair in ("joint - trees", "shipped - single", "shipped - trees")
-        ]
-        rows = sum(one["rows"][part] for part in ("train", "valid", "test"))
-        cells = [name, str(one["tasks"]), str(rows), one["metric"], *shown, *gains]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    names = sys.argv[1:] or list(SETS)
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "tables.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
-    for name in names:
-        found[name] = run(name)
-        ordered = {key: found[key] for key in SETS if key in found}
-        path.write_text(json.dumps(ordered, indent=1, ensure_ascii=False))
-        (RESULTS / "tables.md").write_text(table(ordered))
-        print(f"{name}: {found[name]['answer']} ({found[name]['minutes']:.1f} min)", flush=True)
-    print(table(ordered))
+        count = sum(one["rows"][part] for part in ("train", "valid", "test"))
+        scores = [f"{one['mean_test'][contender]:.3f}" for contender in SHOWN]
+        gains = [interval(*one["overall"][pair], digits=3) for pair in PAIRS]
+        rows.append([name, one["tasks"], count, one["metric"], *scores, *gains])
+    pairs = [pair.replace(" - ", " − ") for pair in PAIRS]
+    head = ["data", "tasks", "rows", "metric", *SHOWN, *pairs]
+    return "\n".join(table(head, rows)) + "\n"

@@ -12,6 +12,7 @@ from torchjd import aggregation as agg
 from torchjd.autojac import jac_to_grad, mtl_backward
 
 from benchmarks.aggregators.formulas import aligned, cagrad, imtlg, mgda, pcgrad, upgrad
+from benchmarks.common.networks import binary_tasks, plain_layers
 from cotrain.engine.batches import Batch
 from cotrain.engine.executors.fused import FusedMLPExecutor
 from cotrain.engine.loss_weighting import LossWeighting
@@ -23,7 +24,6 @@ from cotrain.engine.optimizers import ADAMW
 from cotrain.engine.state import Tensors, initial_state, is_shared
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.task_gradients import StepGradients
-from cotrain.tasks import Kind, Task
 from cotrain.weighting import Aggregated
 
 INPUTS, WIDTHS, ROWS = 200, (256, 256), 256
@@ -43,7 +43,7 @@ class Problem:
 
     def __init__(self, tasks: int) -> None:
         draw = torch.Generator().manual_seed(0)
-        names = [Task(name=str(t), kind=Kind.BINARY, classes=("0", "1")) for t in range(tasks)]
+        names = binary_tasks(range(tasks))
         inputs = torch.randn(ROWS, INPUTS, generator=draw)
         common = torch.randn(INPUTS, 1, generator=draw)
         truth = inputs @ (common + torch.randn(INPUTS, tasks, generator=draw))
@@ -75,6 +75,8 @@ class Contender(ABC):
 
 
 class Ours(Contender):
+    """Our engine's step with one member."""
+
     def __init__(self, problem: Problem, method: LossWeighting, precision: torch.dtype) -> None:
         self.problem, self.method = problem, method
         self.executor = FusedMLPExecutor(problem.architecture.build(0), precision)
@@ -122,8 +124,7 @@ class ByHand(Contender):
     def __init__(self, problem: Problem, *, low: bool) -> None:
         self.low = low
         net = problem.architecture.build(0)
-        layers = [[linear, nn.ReLU()] for linear in net.encoder.linears]  # type: ignore[union-attr]
-        self.encoder = nn.Sequential(*(module for pair in layers for module in pair))
+        self.encoder = plain_layers(net.encoder)
         self.heads = [nn.Linear(WIDTHS[-1], 1) for _ in range(problem.tasks)]
         with torch.no_grad():
             for head, weight in zip(self.heads, problem.head, strict=True):
@@ -151,6 +152,8 @@ class ByHand(Contender):
 
 
 class TorchJD(ByHand):
+    """TorchJD as its documentation says."""
+
     def __init__(self, problem: Problem, aggregator: Any, *, low: bool) -> None:
         super().__init__(problem, low=low)
         self.aggregator = aggregator
@@ -164,6 +167,8 @@ class TorchJD(ByHand):
 
 
 class Loop(ByHand):
+    """A backward pass a task, and a formula on the matrix of gradients."""
+
     def __init__(self, problem: Problem, formula: Callable[[Tensor], Tensor], *, low: bool) -> None:
         super().__init__(problem, low=low)
         self.formula = formula
@@ -174,12 +179,13 @@ class Loop(ByHand):
         _, losses = self.forward()
         grads = torch.zeros(len(losses), sum(self.sizes))
         for row, loss in zip(grads, losses, strict=True):
-            loss.backward(retain_graph=loss is not losses[-1])
-            row.copy_(nn.utils.parameters_to_vector([p.grad for p in self.shared]))  # type: ignore[misc]
+            torch.autograd.backward(loss, retain_graph=loss is not losses[-1])
+            found = [p.grad for p in self.shared if p.grad is not None]
+            row.copy_(nn.utils.parameters_to_vector(found))
             for parameter in self.shared:
                 parameter.grad = None
         direction = self.formula(grads)
-        for parameter, part in zip(self.shared, direction.split(self.sizes), strict=True):
+        for parameter, part in zip(self.shared, torch.split(direction, self.sizes), strict=True):
             parameter.grad = part.view_as(parameter).clone()
         self.optimizer.step()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from scipy.io import loadmat
 from sklearn.datasets import load_digits
 from sklearn.feature_extraction.text import HashingVectorizer
 
+from benchmarks.common.arrays import Array, Inputs, Numbers
 from benchmarks.common.folders import DATA
 from cotrain.data import Splits, from_domains
 
-Domain = tuple[NDArray[np.float32], NDArray[np.int64]]
+Domain = tuple[Inputs, Numbers]
 
 
 def digits(rows: int) -> Splits:
@@ -36,29 +38,45 @@ def office() -> Splits:
 
 def reviews(rows: int) -> Splits:
     """Is a review friendly? Sixteen domains, so many rows each; 1,000 hashed words, rows of one length."""
-    hashed = HashingVectorizer(n_features=1000, alternate_sign=False, norm="l2")
     rng = np.random.default_rng(0)
     found = {}
+    for name, texts, labels in labelled_texts():
+        words = hashed_words(texts) * np.sqrt(1000)
+        found[name] = _some((words, np.array(labels)), rows, rng)
+    return from_domains(found)
+
+
+def labelled_texts() -> Iterator[tuple[str, list[str], list[int]]]:
+    """Of each review domain its name, the training texts, and whether they are friendly."""
     for file in sorted((DATA / "txt_fdu_mtl16").glob("*.task.train.gz")):
         lines = gzip.decompress(file.read_bytes()).decode(errors="replace").splitlines()
         pairs = [line.split("\t", 1) for line in lines if "\t" in line]
-        words = hashed.transform([text for _, text in pairs]).toarray().astype(np.float32)
-        labels = np.array([int(label) for label, _ in pairs])
-        found[file.name.split(".")[0]] = _some((words * np.sqrt(1000), labels), rows, rng)
-    return from_domains(found)
+        yield file.name.split(".")[0], [text for _, text in pairs], [int(own) for own, _ in pairs]
+
+
+def hashed_words(texts: Sequence[str]) -> Inputs:
+    """``[N, 1000]`` counts of hashed words, rows of length 1."""
+    hashed = HashingVectorizer(n_features=1000, alternate_sign=False, norm="l2")
+    return np.asarray(hashed.transform(texts).toarray(), dtype=np.float32)
+
+
+def mnist() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Training images of MNIST ``[N, 28, 28]`` and their digits ``[N]``."""
+    folder = DATA / "img_mnist"
+    images = _idx(folder / "train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
+    return images, _idx(folder / "train-labels-idx1-ubyte.gz", 8)
 
 
 def _digits() -> dict[str, Domain]:
     bundled = load_digits()
     usps = np.load(DATA / "img_usps" / "usps_u8.npz")
-    folder = DATA / "img_mnist"
-    images = _idx(folder / "train-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
+    images, labels = mnist()
     return {
         "scikit-learn": (_flat(bundled.images / 16), bundled.target),
         "USPS": (_flat(_halved(usps["x_train"] / 255)), usps["y_train"]),
         "MNIST": (
             _flat(_halved(_halved(np.pad(images, ((0, 0), (2, 2), (2, 2))) / 255))),
-            _idx(folder / "train-labels-idx1-ubyte.gz", 8),
+            labels,
         ),
     }
 
@@ -67,13 +85,13 @@ def _idx(path: Path, header: int) -> NDArray[np.uint8]:
     return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=header)
 
 
-def _halved(images: NDArray[np.float64]) -> NDArray[np.float64]:
+def _halved(images: Array) -> Array:
     """Means of 2 × 2 pixels."""
     n, height, width = images.shape
-    return images.reshape(n, height // 2, 2, width // 2, 2).mean(axis=(2, 4))
+    return np.asarray(images.reshape(n, height // 2, 2, width // 2, 2).mean(axis=(2, 4)))
 
 
-def _flat(images: NDArray[np.float64]) -> NDArray[np.float32]:
+def _flat(images: Array) -> Inputs:
     return images.reshape(len(images), -1).astype(np.float32)
 
 

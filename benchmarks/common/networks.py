@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from cotrain import Settings
 from cotrain.data.dataset import Development
@@ -96,3 +97,12 @@ def ensemble_score(trained: Trained, development: Development) -> float:
         rows, target = development.valid.labels(t)
         scores.append(score(task, found[t].mean(axis=0)[rows], target))
     return float(np.mean(scores))
+
+
+def plain_layers(encoder: nn.Module, dropout: float = 0.0) -> nn.Sequential:
+    """The linear layers of the built-in MLP, each with PyTorch's ReLU, and its dropout if any."""
+    layers: list[nn.Module] = []
+    for linear in encoder.modules():
+        if isinstance(linear, nn.Linear):
+            layers += [linear, nn.ReLU()] + ([nn.Dropout(dropout)] if dropout else [])
+    return nn.Sequential(*layers)

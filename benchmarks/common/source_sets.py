@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
-from sklearn.feature_extraction.text import HashingVectorizer
 
+from benchmarks.common.arrays import Array, Flags, Inputs
+from benchmarks.common.domain_sets import hashed_words, labelled_texts
 from benchmarks.common.folders import DATA
+from benchmarks.common.molecules import (
+    TOX21,
+    TOXCAST,
+    Given,
+    by_cluster,
+    canonical_smiles,
+    fingerprints,
+    scaffold,
+)
 from cotrain import from_arrays
 from cotrain.data import Splits, StratifiedSplit, from_domains
 from cotrain.studies import by_pattern
 
 FAMILIES = ("APR", "ATG", "BSK", "TOX21")
 OF_A_FAMILY = 6
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,31 +48,19 @@ class Problem:
     rows: int
 
 
-@dataclass(frozen=True)
-class Given:
-    """A split that is known."""
-
-    assignment: NDArray[np.int8]
-    reserved: tuple[str, ...] = ()
-
-    def assign(self, frame: pl.DataFrame, strata: Any, seed: int) -> NDArray[np.int8]:
-        """The split of each row."""
-        return self.assignment
-
-
 def reviews(rows: int = 1000) -> Problem:
     """Is a review friendly? 1,000 hashed words, rows of one length; a text that comes twice counts once."""
-    hashed = HashingVectorizer(n_features=1000, alternate_sign=False, norm="l2")
     rng = np.random.default_rng(0)
     found, seen = {}, set[bytes]()
-    for file in sorted((DATA / "txt_fdu_mtl16").glob("*.task.train.gz")):
-        lines = gzip.decompress(file.read_bytes()).decode(errors="replace").splitlines()
-        pairs = [line.split("\t", 1) for line in lines if "\t" in line]
-        at = rng.permutation(len(pairs))[:rows]
-        words = hashed.transform([pairs[i][1] for i in at]).toarray().astype(np.float32)
-        labels = np.array([int(pairs[i][0]) for i in at])
-        fresh = [row.tobytes() not in seen and not seen.add(row.tobytes()) for row in words]
-        found[file.name.split(".")[0]] = (words[fresh] * np.sqrt(np.float32(1000)), labels[fresh])
+    for name, texts, friendly in labelled_texts():
+        at = rng.permutation(len(texts))[:rows]
+        words = hashed_words([texts[i] for i in at])
+        labels = np.array([friendly[i] for i in at])
+        fresh = np.zeros(len(words), dtype=bool)
+        for row, own in enumerate(words):
+            fresh[row] = own.tobytes() not in seen
+            seen.add(own.tobytes())
+        found[name] = (words[fresh] * np.sqrt(np.float32(1000)), labels[fresh])
     groups = {
         "media": ("MR", "imdb", "books", "dvd", "music", "video", "magazines"),
         "devices": ("camera_photo", "electronics", "software"),
@@ -112,8 +107,7 @@ def assays(
     target, nor one of its scaffold, is a training or validation molecule of a source. Fingerprints are
     folded to 512 bits. Tox21's assays count as of the family TOX21, which measured them.
     """
-    tables = (("mol_toxcast617", "toxcast_data.csv.gz"), ("mol_tox21", "tox21.csv.gz"))
-    read = [_molecules(*table) for table in tables]
+    read = [_molecules(folder) for folder in (TOXCAST, TOX21)]
     names = [name for _, _, own, _ in read for name in own]
     place = {
         smiles: n for n, smiles in enumerate(dict.fromkeys(s for *_, own in read for s in own))
@@ -129,11 +123,11 @@ def assays(
     twins = np.unique(bits, axis=0, return_inverse=True)[1].ravel()
     kept = _chosen(names, labels, tox21, held_out)
     rows = ~np.isnan(labels[:, kept]).all(axis=1)
-    scaffolds = [_scaffold(one) for one in place]
-    assignment = _by_cluster(scaffolds, twins, rows)
+    scaffolds = [scaffold(one) for one in place]
     own = [names[t] for t in kept]
+    split = Given(assignment=_by_relation(scaffolds, twins, rows))
     splits = from_arrays(
-        bits[rows], labels[rows][:, kept], names=own, kinds={"*": "binary"}, split=Given(assignment)
+        bits[rows], labels[rows][:, kept], names=own, kinds={"*": "binary"}, split=split
     )
     by_family = {f: [name for name in own if name.startswith(f"{f}_")] for f in held_out}
     targets = (*tox21, *(by_family[f][place] for f, place in held_out.items()))
@@ -142,11 +136,15 @@ def assays(
     return Problem(splits=splits, targets=targets, families=families, rows=256)
 
 
-PROBLEMS = {"reviews": reviews, "pictures": pictures, "assays": assays}
+PROBLEMS: dict[str, Callable[[], Problem]] = {
+    "reviews": reviews,
+    "pictures": pictures,
+    "assays": assays,
+}
 
 
 def _domains(
-    found: Mapping[str, tuple[Array, Any]],
+    found: Mapping[str, tuple[Inputs, Any]],
     groups: Mapping[str, tuple[str, ...]],
     targets: tuple[str, ...],
     *,
@@ -166,26 +164,16 @@ def _domains(
     )
 
 
-def _molecules(folder: str, csv: str) -> tuple[Array, Any, list[str], list[str]]:
+def _molecules(folder: str) -> tuple[Inputs, Inputs, tuple[str, ...], list[str]]:
     """Folded fingerprints, labels (NaN where missing), task names, canonical SMILES."""
-    from rdkit import Chem
-
-    file = np.load(DATA / folder / "ecfp4_1024.npz")
-    bits = np.unpackbits(file["fp_packed"], axis=1)[:, :1024].astype(np.float32)
-    labels = np.where(file["y"] < 0, np.nan, file["y"].astype(float))
-    smiles = pl.read_csv(DATA / folder / csv, columns=["smiles"])["smiles"].to_list()
-    canonical = [Chem.MolToSmiles(Chem.MolFromSmiles(smiles[row])) for row in file["row"]]
-    return (
-        np.maximum(bits[:, :512], bits[:, 512:]),
-        labels,
-        list(map(str, file["tasks"])),
-        canonical,
-    )
+    file = fingerprints(folder)
+    folded = np.maximum(file.bits[:, :512], file.bits[:, 512:])
+    return folded, file.labels, file.names, canonical_smiles(folder, file.rows)
 
 
 def _chosen(
     names: list[str],
-    labels: NDArray[np.float64],
+    labels: Array,
     tox21: tuple[str, ...],
     held_out: Mapping[str, int],
 ) -> list[int]:
@@ -198,17 +186,7 @@ def _chosen(
     return [*found, *(names.index(name) for name in tox21)]
 
 
-def _scaffold(smiles: str) -> str:
-    """Bemis and Murcko's; a molecule without rings is its own."""
-    from rdkit import Chem
-    from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
-
-    return MurckoScaffoldSmiles(mol=Chem.MolFromSmiles(smiles)) or smiles
-
-
-def _by_cluster(
-    scaffolds: list[str], twins: NDArray[np.intp], rows: NDArray[np.bool_]
-) -> NDArray[np.int8]:
+def _by_relation(scaffolds: list[str], twins: NDArray[np.intp], rows: Flags) -> NDArray[np.int8]:
     """60/15/25, with every scaffold, and molecules of one fingerprint, on one side."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -218,13 +196,5 @@ def _by_cluster(
     edges = (np.concatenate([np.arange(count)] * 2), np.concatenate([of, of.max() + 1 + twins]))
     size = count + of.max() + 2 + twins.max()
     graph = coo_array((np.ones(2 * count), (edges[0], count + edges[1])), shape=(size, size))
-    cluster = np.unique(
-        connected_components(graph, directed=False)[1][:count][rows], return_inverse=True
-    )[1].ravel()
-    sizes = np.bincount(cluster)
-    order = np.random.default_rng(0).permutation(len(sizes))
-    frequent = sizes[order] > 0.01 * rows.sum()
-    order = np.concatenate([order[frequent], order[~frequent]])
-    split = np.empty(len(sizes), dtype=np.int8)
-    split[order] = np.digitize(np.cumsum(sizes[order]) / rows.sum(), [0.6, 0.75])
-    return split[cluster]
+    related: NDArray[np.intp] = connected_components(graph, directed=False)[1]
+    return by_cluster(related[:count][rows], (0.6, 0.75))

@@ -4,41 +4,28 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from functools import partial
 
-import numpy as np
 import polars as pl
 
 from benchmarks.common.folders import DATA
+from benchmarks.common.molecules import TOX21, fingerprints
 from cotrain import from_arrays, from_table, infer_schema, read_table
 from cotrain.data import RandomSplit, Splits, StratifiedSplit
+from cotrain.data.splits.split import Split
 
 ADULT = [
-    "age",
-    "workclass",
-    "fnlwgt",
-    "education",
-    "education_num",
-    "marital_status",
-    "occupation",
-    "relationship",
-    "race",
-    "sex",
-    "capital_gain",
-    "capital_loss",
-    "hours_per_week",
-    "native_country",
-    "income",
+    *("age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation"),
+    *("relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week"),
+    *("native_country", "income"),
 ]
 MULTITARGET = {"atp1d": 6, "jura": 3, "slump": 3, "edm": 2, "enb": 2, "andro": 6, "wq": 14}
 
 
 def tox21() -> Splits:
     """The rows that parse, in file order; rows without any label stay out by themselves."""
-    file = np.load(DATA / "mol_tox21" / "ecfp4_1024.npz")
-    bits = np.unpackbits(file["fp_packed"], axis=1)[:, :1024].astype(np.float32)
-    labels = np.where(file["y"] < 0, np.nan, file["y"]).astype(np.float32)
-    names = [str(name) for name in file["tasks"]]
-    return from_arrays(bits, labels, names=names, split=RandomSplit(), seed=0)
+    file = fingerprints(TOX21)
+    return from_arrays(file.bits, file.labels, names=file.names, split=RandomSplit(), seed=0)
 
 
 def adult() -> Splits:
@@ -52,11 +39,12 @@ def adult() -> Splits:
     return from_table(frame, schema, RandomSplit(), 0)
 
 
-def multitarget(name: str) -> Splits:
+def multitarget(name: str, split: Split | None = None) -> Splits:
+    """Regressions of one of :data:`MULTITARGET`; a random split, unless another is given."""
     frame = read_table(DATA / "tab_mulan_multitarget" / f"{name}.arff.gz")
     targets = frame.columns[-MULTITARGET[name] :]
     schema = infer_schema(frame, targets=targets, kinds=dict.fromkeys(targets, "regression"))
-    return from_table(frame, schema, RandomSplit(), 0)
+    return from_table(frame, schema, split or RandomSplit(), 0)
 
 
 def multilabel(name: str) -> Splits:
@@ -72,7 +60,7 @@ def multilabel(name: str) -> Splits:
 SETS: dict[str, Callable[[], Splits]] = {
     "tox21": tox21,
     "adult": adult,
-    "emotions": lambda: multilabel("emotions"),
-    "yeast": lambda: multilabel("yeast"),
-    **{name: (lambda name=name: multitarget(name)) for name in MULTITARGET},  # type: ignore[misc]
+    "emotions": partial(multilabel, "emotions"),
+    "yeast": partial(multilabel, "yeast"),
+    **{name: partial(multitarget, name) for name in MULTITARGET},
 }

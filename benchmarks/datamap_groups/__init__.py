@@ -16,25 +16,22 @@ so that class imbalance does not decide. The loss has no positive weight (the pa
 do to the map is approached by moving the logits by the log-odds of the prevalence ("balanced map").
 Intervals: 95 %, paired bootstrap over test rows and seeds, the same draws for all contenders.
 
-    python benchmarks/datamap_groups.py              # writes benchmarks/results/datamap_groups.{json,md}
-    python benchmarks/datamap_groups.py --digits     # one part; --cifar-cnn and --cifar-mlp are others
-    python benchmarks/datamap_groups.py --page       # only the page, from the json
+    python -m benchmarks datamap_groups              # writes benchmarks/results/datamap_groups.{json,md}
 
 Letters: T tasks, C clusters, N rows, P members, S seeds, R bootstrap replicates.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from benchmarks.common.folders import RESULTS
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.options import Options
 from benchmarks.datamap_groups.classes import cnn_part, mlp_part
-from benchmarks.datamap_groups.digits import digits_part
+from benchmarks.datamap_groups.digits import QUICK_DIGITS, digits_part
 from benchmarks.datamap_groups.page import page
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -44,14 +41,15 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def main() -> None:
+def run(options: Options) -> None:
+    """The digits, and both networks on CIFAR-100; the quick version is of the digits only."""
     torch.set_num_threads(1)
-    file = RESULTS / "datamap_groups.json"
-    parts = json.loads(file.read_text()) if file.exists() else {}
-    asked = [name for name in PARTS if f"--{name}" in sys.argv]
-    if "--cifar" in sys.argv:
-        asked += [name for name in PARTS if name.startswith("cifar")]
-    for name in asked or ([] if "--page" in sys.argv else PARTS):
-        parts[name] = PARTS[name]()
-        file.write_text(json.dumps(parts, separators=(",", ":")) + "\n")
-    (RESULTS / "datamap_groups.md").write_text(page(parts))
+    parts: dict[str, Any] = {}
+    if options.quick:
+        parts["digits"] = digits_part(QUICK_DIGITS)
+    else:
+        for name, part in PARTS.items():
+            parts[name] = part()
+            write_json(options.out / "datamap_groups.json", parts, compact=True)
+    write_json(options.out / "datamap_groups.json", parts, compact=True)
+    write_page(options.out / "datamap_groups.md", page(parts), show=False)

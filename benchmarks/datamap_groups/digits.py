@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.datamap_groups.clusterings import clusterings, part_of, summary
@@ -22,42 +23,63 @@ from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.transference.lookahead import Lookahead
 from cotrain.run.selection import settled
 
+DIGITS_CLUSTERS = 4
 SNAPSHOTS = (4, 8, 16)  # and the last epoch
-DIGITS_SEEDS, DIGITS_TRAININGS, DIGITS_CLUSTERS = 3, 4, 4
 
 
-def digits_part() -> dict[str, Any]:
-    seeds = [digits_seed(seed) for seed in range(DIGITS_SEEDS)]
+@dataclass(frozen=True, kw_only=True)
+class Digits:
+    """What is trained.
+
+    Args:
+        seeds: Of the data.
+        trainings: Seeds of every network, for each of the data.
+        epochs: At most; as many as a run has, if None.
+    """
+
+    seeds: int = 3
+    trainings: int = 4
+    epochs: int | None = None
+
+
+QUICK_DIGITS = Digits(seeds=2, trainings=1, epochs=4)
+
+
+def digits_part(plan: Digits | None = None) -> dict[str, Any]:
+    """Clusters of several data seeds, and verdicts over them."""
+    plan = plan or Digits()
+    seeds = [digits_seed(seed, plan) for seed in range(plan.seeds)]
     return {
         "clusters": [clusters for clusters, _ in seeds],
         "verdicts": verdicts([trial for _, trial in seeds]),
         "test rows": [trial.truth.shape[1] for _, trial in seeds],
+        "trainings": plan.trainings,
     }
 
 
-def digits_seed(seed: int) -> tuple[dict[str, Any], Trial]:
+def digits_seed(seed: int, plan: Digits) -> tuple[dict[str, Any], Trial]:
     """The clusters of one data seed, and what their specialised models predicted."""
     table = digits_table(seed)
     schema = infer_schema(table, targets=DIGITS_TARGETS)
     splits = from_table(table, schema, StratifiedSplit(), seed)
     development = splits.development
     test = splits.test.open_for(settled(splits.tasks))
-    with engine_for(development, seed=seed) as engine:
+    with engine_for(development, seed=seed, epochs=plan.epochs) as engine:
         maps = digits_maps(engine)
         found = {
             f"{name}, {number}": each
-            for number, clusters in (("rule", None), (f"{DIGITS_CLUSTERS} clusters", 4))
+            for number, clusters in (("rule", None), (f"{DIGITS_CLUSTERS} clusters", DIGITS_CLUSTERS))
             for name, each in clusterings(maps, clusters).items()
         }
         last = {
             f"{name}, {number}": each
-            for number, clusters in (("rule", None), (f"{DIGITS_CLUSTERS} clusters", 4))
+            for number, clusters in (("rule", None), (f"{DIGITS_CLUSTERS} clusters", DIGITS_CLUSTERS))
             for name, each in clusterings(part_of(maps, slice(-1, None)), clusters).items()
         }
         tasks = len(splits.tasks)
         contenders = {SINGLE: identity(tasks), JOINT: everything(tasks)}
         contenders |= {name: each.membership() for name, each in found.items()}
-        predicted = trained_predictions(engine, contenders, test, range(DIGITS_TRAININGS))
+        predicted = trained_predictions(engine, contenders, test, range(plan.trainings))
     print(f"digits {seed} done", flush=True)
     clusters = {
         "snapshots": {name: summary(each) for name, each in found.items()},
@@ -68,6 +90,7 @@ def digits_seed(seed: int) -> tuple[dict[str, Any], Trial]:
 
 
 def digits_maps(engine: Engine) -> DataMap:
+    """The map of one joint run."""
     names = [task.name for task in engine.development.tasks]
     maps = DataMaps(names, rows=len(engine.development.train), snapshots=SNAPSHOTS)
     watchers = Watchers(lookahead=Lookahead(tasks=names), maps=maps)

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.arrays import Flags, Numbers
+from benchmarks.common.arrays import Flags, Inputs, Numbers
 from cotrain import Settings
+from benchmarks.common.networks import engine_on, member_at
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.sequential import SequentialExecutor
@@ -30,64 +31,70 @@ Weights = tuple[float, ...]
 
 @contextmanager
 def engine_for(
-    development: Development, *, seed: int, encoder: Encoder | None = None, fast: bool = False
+    development: Development,
+    *,
+    seed: int,
+    encoder: Encoder | None = None,
+    fast: bool = False,
+    epochs: int | None = None,
 ) -> Iterator[Engine]:
     """An engine in a folder that is gone afterwards; ``fast`` allows bfloat16 products.
 
     An own encoder is run by the sequential executor: the trial on eight networks takes as long as an epoch.
     """
-    recipe, settings = recipe_for(len(development.train), seed=seed), Settings(low_precision=fast)
+    recipe = recipe_for(len(development.train), seed=seed)
+    recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
     with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder(Path(folder))
         if encoder is not None:
-            run.write_json("engine.json", {"chosen": SequentialExecutor.name, "trials": []})
-        engine = build_engine(run, development, encoder, settings, recipe, lambda _: None)
+            chosen = {"chosen": SequentialExecutor.name, "trials": []}
+            RunFolder(Path(folder)).write_json("engine.json", chosen)
+        engine = engine_on(
+            development, folder, encoder=encoder, recipe=recipe, low_precision=fast
+        )
         yield replace(engine, checkpoint_seconds=float("inf"))
 
 
 def member(weights: Weights, seed: int) -> Member:
-    setting = SETTINGS[0]
-    return Member(
-        name="network",
-        weights=weights,
-        seed=seed,
-        learning_rate=setting.learning_rate,
-        dropout=setting.dropout,
-    )
+    """A network at the one setting."""
+    return member_at(SETTINGS[0], weights, seed=seed)
 
 
 def identity(tasks: int) -> Membership:
+    """Each task in a cluster of its own."""
     return of_labels(np.arange(tasks))
 
 
 def everything(tasks: int) -> Membership:
+    """All tasks in one cluster."""
     return of_labels(np.zeros(tasks, dtype=np.int64))
 
 
 def of_labels(labels: Numbers) -> Membership:
+    """Hard clusters by their numbers."""
     spread = np.eye(int(labels.max()) + 1)[labels]
     return Clusters(memberships=spread, silhouette={}).membership()
 
 
 def test_outputs(
     engine: Engine, vectors: Sequence[Weights], seed: int, test: TaskData
-) -> NDArray[np.float32]:
+) -> Inputs:
     """``[P, T, N]`` logits of networks trained from one seed; nothing of them is kept."""
     members = [member(weights, seed) for weights in vectors]
     trained = engine.train(f"seed-{seed}", members)
-    outputs: NDArray[np.float32] = engine.predict(trained, test.inputs).numpy()
+    outputs: Inputs = engine.predict(trained, test.inputs).numpy()
     engine.forget(f"seed-{seed}", members)
     return outputs
 
 
 def vectors_of(contenders: Mapping[str, Membership]) -> list[Weights]:
+    """All task weights that any of them trains a network with."""
     return sorted({weights for each in contenders.values() for weights in each.weights})
 
 
 def positives(
     membership: Membership,
     vectors: Sequence[Weights],
-    outputs: NDArray[np.float32],
+    outputs: Inputs,
     train: TaskData,
 ) -> Flags:
     """``[T, N]`` whether the membership's logits are above the log-odds of the training prevalence."""

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.datamap_groups.digits import DIGITS_CLUSTERS, DIGITS_TRAININGS
-from benchmarks.datamap_groups.page_classes import _cnn_page, _mlp_page
+from benchmarks.datamap_groups.digits import DIGITS_CLUSTERS
+from benchmarks.datamap_groups.page_classes import cnn_page, mlp_page
 from benchmarks.datamap_groups.page_tables import (
-    _agreement,
-    _named_clusters,
-    _silhouette_table,
-    _task_table,
-    _verdict_table,
+    agreement,
+    named_clusters,
+    silhouette_table,
+    task_table,
+    verdict_table,
 )
 from benchmarks.datamap_groups.trials import JOINT, SINGLE
 from cotrain.data import DIGITS_TARGETS
@@ -32,7 +32,7 @@ def page(parts: Mapping[str, Any]) -> str:
 def _introduction() -> list[str]:
     setting = SETTINGS[0]
     return [
-        "`python benchmarks/datamap_groups.py`. Every network at the same setting (learning rate "
+        "`python -m benchmarks datamap_groups`. Every network at the same setting (learning rate "
         f"{setting.learning_rate:g}, dropout × {setting.dropout:g}), nothing tuned. A specialised model "
         "trains on all tasks, weighted by a column of the membership matrix; predictions are the logits "
         "mixed by a task's row. Positive is what lies above the training prevalence. The loss has no "
@@ -66,26 +66,26 @@ def _digits_page(part: Mapping[str, Any]) -> list[str]:
             largest = np.mean([each.max(axis=1) for each in spread])
             lines.append(
                 f"| {which} | {name} | {counts} | {alone} of {len(seeds)} | {company:.2f} | "
-                f"{largest:.2f} | {_agreement(labels):.2f} |"
+                f"{largest:.2f} | {agreement(labels):.2f} |"
             )
     silhouettes = [seed["snapshots"]["hard, rule"]["silhouette"] for seed in seeds]
     lines += ["", "Mean silhouette by number of clusters, all snapshots, each data seed:", ""]
-    lines += _silhouette_table(silhouettes, [str(c) for c in range(2, 11)])
+    lines += silhouette_table(silhouettes, [str(c) for c in range(2, 11)])
     lines += ["", f"Clusters of data seed 0, all snapshots, {DIGITS_CLUSTERS} clusters, hard:", ""]
-    lines += _named_clusters(seeds[0]["snapshots"]["hard, 4 clusters"]["labels"], DIGITS_TARGETS)
+    lines += named_clusters(seeds[0]["snapshots"]["hard, 4 clusters"]["labels"], DIGITS_TARGETS)
     lines += [
         "",
         f"### What specialised models are worth, {part['test rows'][0]} test rows a data seed",
     ]
-    lines += ["", f"{DIGITS_TRAININGS} training seeds for each of {len(seeds)} data seeds.", ""]
-    lines += _verdict_table(part["verdicts"])
+    lines += ["", f"{part['trainings']} training seeds for each of {len(seeds)} data seeds.", ""]
+    lines += verdict_table(part["verdicts"])
     shown = (SINGLE, JOINT, "fuzzy pass, rule", "fuzzy pass, 4 clusters", "points, 4 clusters")
     lines += ["", "Balanced accuracy of each task; differences to training alone:", ""]
-    return [*lines, *_task_table(part["verdicts"], shown, DIGITS_TARGETS)]
+    return [*lines, *task_table(part["verdicts"], shown, DIGITS_TARGETS)]
 
 
 PAGES: tuple[tuple[str, str, Callable[[Mapping[str, Any]], list[str]]], ...] = (
     ("digits", "Digits, 15 tasks", _digits_page),
-    ("cifar-cnn", "CIFAR-100, 100 one-vs-rest tasks, CNN", _cnn_page),
-    ("cifar-mlp", "CIFAR-100, 100 one-vs-rest tasks, MLP on principal components", _mlp_page),
+    ("cifar-cnn", "CIFAR-100, 100 one-vs-rest tasks, CNN", cnn_page),
+    ("cifar-mlp", "CIFAR-100, 100 one-vs-rest tasks, MLP on principal components", mlp_page),
 )

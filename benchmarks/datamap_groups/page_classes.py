@@ -12,16 +12,16 @@ from benchmarks.datamap_groups.classes import ENSEMBLE, MLP_ROUNDS
 from benchmarks.datamap_groups.images import COMPONENTS, images
 from benchmarks.datamap_groups.labels import CHANCE_DRAWS
 from benchmarks.datamap_groups.page_tables import (
-    _agreement,
-    _named_clusters,
-    _silhouette_table,
-    _verdict_table,
+    agreement,
+    named_clusters,
+    silhouette_table,
+    verdict_table,
 )
 
 SILHOUETTES = ("2", "3", "4", "5", "6", "8", "10", "15", "20", "30", "50", "80")  # shown
 
 
-def _cnn_page(part: Mapping[str, Any]) -> list[str]:
+def cnn_page(part: Mapping[str, Any]) -> list[str]:
     luck = part["chance"]
     return [
         "A small CNN (three convolutions, 128 features), one joint run a seed (other initial parameters, "
@@ -56,11 +56,11 @@ def _silhouettes(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
             below if max(max(each.values()) for each in found) <= 0.25 else "which the rule takes"
         )
         lines += ["", f"{which} (largest at {largest}, {kept}):", ""]
-        lines += _silhouette_table(found, SILHOUETTES)
+        lines += silhouette_table(found, SILHOUETTES)
     return lines
 
 
-def _mlp_page(part: Mapping[str, Any]) -> list[str]:
+def mlp_page(part: Mapping[str, Any]) -> list[str]:
     return [
         f"The built-in MLP on {COMPONENTS} whitened principal components of the pixels; "
         f"{len(part['seeds'])} seeds (other initial parameters, order and validation images).",
@@ -76,7 +76,7 @@ def _mlp_page(part: Mapping[str, Any]) -> list[str]:
         "at this threshold. The networks that train alone are at their best after one to three epochs; "
         f"'{ENSEMBLE}' (other seeds, no clusters) says what asking many networks is worth.",
         "",
-        *_verdict_table(part["verdicts"]),
+        *verdict_table(part["verdicts"]),
     ]
 
 
@@ -101,7 +101,7 @@ def _cluster_tables(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
         others = [_numbers([seed[key][name] for seed in seeds]) for key in ("living", "machines")]
         lines.append(
             f"| {name} | {used} | {_numbers(own)} | {np.mean(own):+.3f} | {' | '.join(others)} | "
-            f"{_agreement(labels):.2f} |"
+            f"{agreement(labels):.2f} |"
         )
     halves = "; ".join(_numbers(seed["reliability"]) for seed in seeds)
     largest = [np.array(seed["memberships"]).max(axis=1).mean() for seed in seeds]
@@ -165,4 +165,4 @@ def _jaccard(labels: Sequence[int], parent: Numbers) -> Array:
 
 def _by_name(seed: Mapping[str, Any], method: str) -> list[str]:
     heading = f"The 20 clusters of seed 0, {method}:"
-    return ["", heading, "", *_named_clusters(seed["labels"][method], images().names)]
+    return ["", heading, "", *named_clusters(seed["labels"][method], images().names)]

@@ -1,4 +1,4 @@
-"""Tables that the digits’ and the pictures’ pages share."""
+"""Tables that the digits' and the pictures' pages share."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchmarks.common.arrays import Numbers
 from benchmarks.datamap_groups.trials import BASES, METRICS, SINGLE
 
 
-def _agreement(labels: Sequence[Numbers]) -> float:
+def agreement(labels: Sequence[Numbers]) -> float:
     return float(np.mean([adjusted_rand_score(a, b) for a, b in combinations(labels, 2)]))
 
 
-def _silhouette_table(
+def silhouette_table(
     silhouettes: Sequence[Mapping[str, float]], counts: Sequence[str]
 ) -> list[str]:
     shown = [c for c in counts if c in silhouettes[0]]
@@ -29,7 +29,7 @@ def _silhouette_table(
     ]
 
 
-def _named_clusters(labels: Sequence[int], names: Sequence[str]) -> list[str]:
+def named_clusters(labels: Sequence[int], names: Sequence[str]) -> list[str]:
     clusters = [
         [name for name, own in zip(names, labels, strict=True) if own == label]
         for label in sorted(set(labels))
@@ -37,7 +37,7 @@ def _named_clusters(labels: Sequence[int], names: Sequence[str]) -> list[str]:
     return [f"- {', '.join(names)}" for names in sorted(clusters, key=len, reverse=True)]
 
 
-def _verdict_table(found: Mapping[str, Any]) -> list[str]:
+def verdict_table(found: Mapping[str, Any]) -> list[str]:
     columns = [f"{metric} − {base}" for metric in METRICS for base in BASES]
     lines = [
         f"| contender | {' | '.join(METRICS)} | {' | '.join(columns)} |",
@@ -46,7 +46,7 @@ def _verdict_table(found: Mapping[str, Any]) -> list[str]:
     for contender, own in found.items():
         means = [f"{own[metric]['mean']:.4f}" for metric in METRICS]
         gains = [
-            _interval(own[metric][f"less {base}"]["mean"]) if base != contender else ""
+            bold_interval(*own[metric][f"less {base}"]["mean"]) if base != contender else ""
             for metric in METRICS
             for base in BASES
         ]
@@ -68,13 +68,7 @@ def _undecided(found: Mapping[str, Any]) -> str:
     return f"Not distinguishable in balanced accuracy {' — '.join(texts)}."
 
 
-def _interval(gain: Sequence[float]) -> str:
-    value, low, high = gain
-    text = f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
-    return text if low <= 0 <= high else f"**{text}**"
-
-
-def _task_table(found: Mapping[str, Any], shown: Sequence[str], names: Sequence[str]) -> list[str]:
+def task_table(found: Mapping[str, Any], shown: Sequence[str], names: Sequence[str]) -> list[str]:
     metric = METRICS[0]
     lines = [f"| task | {' | '.join(shown)} |", "|---" * (len(shown) + 1) + "|"]
     for task, name in enumerate(names):

@@ -7,36 +7,32 @@ import warnings
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.cluster import SpectralClustering
 
-from benchmarks.common.arrays import Array
+from benchmarks.common.arrays import Array, Flags
 from cotrain.grouping.objective import all_scores, set_scores
 
 BEAM = 10
 
 
-def mean_best(z: Array, groups: NDArray[np.bool_]) -> float:
+def mean_best(z: Array, groups: Flags) -> float:
     return float(set_scores(z, np.zeros(len(z)), groups).max(axis=0).mean())
 
 
 def greedy(z: Array, k: int, width: int = 1) -> float:
     """Group after group; what no group covers joins the last one."""
-    tasks, floor = (
-        len(z),
-        np.full(len(z), float(z.min())),
-    )  # the worst that can happen, until served
+    floor = np.full(len(z), float(z.min()))  # the worst that can happen, until served
     chosen = []
     for _ in range(k):
         group = grown(z, floor, width)
         chosen.append(group)
-        floor = np.maximum(floor, set_scores(z, np.zeros(tasks), group[None])[0])
+        floor = np.maximum(floor, set_scores(z, np.zeros(len(z)), group[None])[0])
     groups = np.array(chosen)
     groups[-1] |= ~groups.any(axis=0)
     return mean_best(z, groups)
 
 
-def grown(z: Array, floor: Array, width: int) -> NDArray[np.bool_]:
+def grown(z: Array, floor: Array, width: int) -> Flags:
     """The best of the groups met while the ``width`` best partial groups of every size grow by one task."""
     tasks, alone = len(z), np.zeros(len(z))
     beam, best, most = np.eye(tasks, dtype=bool), np.ones(tasks, dtype=bool), -np.inf

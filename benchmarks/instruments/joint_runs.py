@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.common.arrays import Array
+from benchmarks.common.files import read_json, write_json
 from benchmarks.common.folders import RESULTS
+from benchmarks.common.networks import engine_on, member_at
 from benchmarks.instruments.problems import CASES
-from benchmarks.instruments.truth import SEEDS, Truth, make_engine
-from cotrain.engine.member import Member, indicator
+from benchmarks.instruments.truth import SEEDS, Truth
 from cotrain.engine.tuning import SETTINGS
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gradients.instrument import Gradients
@@ -35,15 +36,9 @@ def look_on(name: str, truth: Truth, seed: int) -> JointRun:
     tasks = truth.tasks
     gradients, maps = Gradients(tasks=tasks), DataMaps(tasks, rows=len(development.train))
     watchers = Watchers(lookahead=Lookahead(tasks=tasks), gradients=gradients, maps=maps)
-    joint = Member(
-        name="joint",
-        weights=indicator(set(range(len(tasks))), len(tasks)),
-        seed=seed,
-        learning_rate=SETTINGS[0].learning_rate,
-        dropout=SETTINGS[0].dropout,
-    )
+    joint = member_at(SETTINGS[0], (1.0,) * len(tasks), name="joint", seed=seed)
     with tempfile.TemporaryDirectory() as folder:
-        examples, _ = measure_joint_run(make_engine(development, folder), joint, watchers)
+        examples, _ = measure_joint_run(engine_on(development, folder), joint, watchers)
     affinity, distances = watchers.lookahead.affinity(), maps.result().distances()
     off = ~np.eye(len(tasks), dtype=bool)
     return JointRun(
@@ -59,15 +54,15 @@ def look_on(name: str, truth: Truth, seed: int) -> JointRun:
     )
 
 
-def joint_runs() -> dict[str, list[JointRun]]:
+def joint_runs(folder: Path = RESULTS) -> dict[str, list[JointRun]]:
     """What was found in one joint run of every seed; they are done where the file is missing."""
-    path = RESULTS / "joint_runs.json"
+    path = folder / "joint_runs.json"
     if not path.exists():
         found = {
-            name: [look_on(name, Truth.read(name), seed) for seed in range(SEEDS)] for name in CASES
+            name: [_plain(look_on(name, Truth.read(name, folder), seed)) for seed in range(SEEDS)]
+            for name in CASES
         }
-        text = json.dumps(found, default=_rounded, separators=(",", ":")).replace("NaN", "null")
-        path.write_text(text + "\n")
+        write_json(path, found, compact=True)
     return {
         name: [
             JointRun(
@@ -77,9 +72,15 @@ def joint_runs() -> dict[str, list[JointRun]]:
             )
             for matrices, distances, *rest in runs
         ]
-        for name, runs in json.loads(path.read_text()).items()
+        for name, runs in read_json(path).items()
     }
 
 
-def _rounded(array: Array) -> list[Any]:
+def _plain(run: JointRun) -> list[Any]:
+    """As JSON takes it, numbers to six digits."""
+    matrices = {name: _rounded(own) for name, own in run.matrices.items()}
+    return [matrices, _rounded(run.distances), run.trainings, run.reliability]
+
+
+def _rounded(array: Array) -> list[list[float]]:
     return [[float(f"{value:.6g}") for value in row] for row in array]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from benchmarks.common.arrays import Array
-from benchmarks.instruments.joint_runs import joint_runs
+from benchmarks.instruments.joint_runs import JointRun
 from benchmarks.instruments.opinions import Opinion, joint_run_opinions, trained_opinions
 from benchmarks.instruments.truth import SEEDS, Truth
 from cotrain.grouping.exact import best_cover
@@ -59,13 +60,12 @@ def plan_gain(scores: Array, gains: Array, k: int) -> float:
     return float(gains[rows, range(len(rows))].mean())
 
 
-def judge_case(name: str) -> dict[str, object]:
-    """All instruments, each repeated from every seed."""
-    truth = Truth.read(name)
+def judge_case(truth: Truth, runs: Sequence[JointRun]) -> dict[str, Any]:
+    """All instruments, each repeated from the seed of every joint run."""
     sets, gains = every_set(len(truth.tasks)), truth.test.mean(axis=0)
     company = sets & (sets.sum(axis=1) > 1)[:, None]
     verdicts: dict[str, list[dict[str, Any]]] = {}
-    for seed, run in enumerate(joint_runs()[name]):
+    for seed, run in enumerate(runs):
         opinions = joint_run_opinions(run) | trained_opinions(truth, seed)
         for instrument, opinion in opinions.items():
             verdicts.setdefault(instrument, []).append(judged(opinion, truth, seed))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from benchmarks.common.markdown import table, with_error
 from benchmarks.instruments.problems import TITLES
 
 
 def page(cases: dict[str, dict[str, Any]]) -> str:
+    """A table a data set."""
     lines = [
         "# Instruments judged by the exhaustive truth",
         "",
-        "`python benchmarks/instruments.py`; gains are differences in mean test score (AUC, R²) to",
+        "`python -m benchmarks instruments`; gains are differences in mean test score (AUC, R²) to",
         "training alone. A seed's instrument is judged by the test scores of the other seeds' networks;",
         "± are standard errors: of plans by the jackknife over the 5 seeds, which leave as instruments and",
         "as judges; of rank correlations over the instrument's seeds. Order of rows and split are the same",
@@ -30,19 +30,19 @@ def page(cases: dict[str, dict[str, Any]]) -> str:
             f"correlation {case['truth repeats itself']:.2f}. Two halves of the lookahead's probes agree "
             f"at {case['instruments']['lookahead']['reliability'][0]:.2f} on average over the seeds.",
             "",
-            "| instrument | trainings | rank correlation | plan, 2 groups | regret | "
-            "plan, 3 groups | regret |",
-            "|---|---|---|---|---|---|---|",
+            *_verdicts(case),
         ]
-        for instrument, found in case["instruments"].items():
-            cells = [instrument, f"{found['trainings'][0]:.1f}", _with_error(found["rank"], 2)]
-            for k in (2, 3):
-                plan = found[f"plan {k}"]
-                cells += [_with_error(plan, 4), f"{case['oracle'][k] - plan[0]:.4f}"]
-            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _with_error(value: tuple[float, float], digits: int) -> str:
-    error = "" if np.isnan(value[1]) else f" ± {value[1]:.{digits}f}"
-    return f"{value[0]:+.{digits}f}{error}"
+def _verdicts(case: dict[str, Any]) -> list[str]:
+    """A row an instrument."""
+    head = ("instrument", "trainings", "rank correlation")
+    rows = []
+    for instrument, found in case["instruments"].items():
+        cells = [instrument, f"{found['trainings'][0]:.1f}", with_error(*found["rank"], digits=2)]
+        for k in (2, 3):
+            plan = found[f"plan {k}"]
+            cells += [with_error(*plan), f"{case['oracle'][k] - plan[0]:.4f}"]
+        rows.append(cells)
+    return table((*head, "plan, 2 groups", "regret", "plan, 3 groups", "regret"), rows)

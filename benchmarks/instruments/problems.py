@@ -1,4 +1,4 @@
-"""The two data sets of which every set of tasks can be trained: Tox21’s assays and ETTh1’s channels."""
+"""The two data sets of which every set of tasks can be trained: Tox21's assays and ETTh1's channels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import numpy as np
 import polars as pl
 import torch
 
-from benchmarks.common.arrays import Array
+from benchmarks.common.arrays import Array, Inputs
 from benchmarks.common.folders import DATA
+from benchmarks.common.molecules import TOX21, fingerprints
+from benchmarks.common.networks import binary_tasks
 from cotrain.data.dataset import Development, TaskData
 from cotrain.tasks import Kind, Task
 
@@ -19,7 +21,8 @@ ASSAYS = ("NR-AhR", "NR-Aromatase", "NR-ER", "SR-ARE", "SR-MMP", "SR-p53")
 PAST, AHEAD, STRIDE = 48, 24, 3  # hours
 
 
-def task_data(x: Array, y: Array, tasks: tuple[Task, ...]) -> TaskData:
+def task_data(x: Array | Inputs, y: Array | Inputs, tasks: tuple[Task, ...]) -> TaskData:
+    """Rows of the data set, where NaN is no label."""
     inputs = torch.from_numpy(x.astype(np.float32))
     return TaskData(
         inputs=inputs,
@@ -33,16 +36,13 @@ def task_data(x: Array, y: Array, tasks: tuple[Task, ...]) -> TaskData:
 
 def tox21() -> tuple[Development, TaskData]:
     """Training, validation and test rows of six assays, cut 80/10/10 at random."""
-    file = np.load(DATA / "mol_tox21" / "ecfp4_1024.npz")
-    bits = np.unpackbits(file["fp_packed"], axis=1)[:, :1024].astype(np.float64)
-    names = [str(name) for name in file["tasks"]]
-    y = np.where(file["y"] < 0, np.nan, file["y"])[:, [names.index(name) for name in ASSAYS]]
-    tasks = tuple(Task(name=name, kind=Kind.BINARY, classes=("0", "1")) for name in ASSAYS)
+    file = fingerprints(TOX21)
+    y = file.labels[:, [file.names.index(name) for name in ASSAYS]]
     labelled = np.isfinite(y).any(axis=1)
-    bits, y = bits[labelled], y[labelled]
+    bits, y = file.bits[labelled], y[labelled]
     order = np.random.default_rng(0).permutation(len(y))
     cuts = np.split(order, [int(0.8 * len(y)), int(0.9 * len(y))])
-    train, valid, test = (task_data(bits[rows], y[rows], tasks) for rows in cuts)
+    train, valid, test = (task_data(bits[rows], y[rows], binary_tasks(ASSAYS)) for rows in cuts)
     return Development(train=train, valid=valid), test
 
 

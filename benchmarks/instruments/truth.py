@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -11,44 +10,26 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common.arrays import Array
+from benchmarks.common.files import read_json, write_json
 from benchmarks.common.folders import RESULTS
+from benchmarks.common.networks import engine_on, member_at
 from benchmarks.instruments.problems import CASES
-from cotrain.data.dataset import Development
-from cotrain.engine.engine import Engine
-from cotrain.engine.member import Member
 from cotrain.engine.tuning import SETTINGS, member_scores
-from cotrain.folder import RunFolder
 from cotrain.measure.gains.sets import every_set
-from cotrain.run.budget import recipe_for
-from cotrain.run.settings import Settings
-from cotrain.run.stages import build_engine
 
 SEEDS = 5
 
 
-def make_engine(development: Development, folder: str) -> Engine:
-    recipe = recipe_for(len(development.train), seed=0)
-    return build_engine(
-        RunFolder(Path(folder)), development, None, Settings(), recipe, lambda _: None
-    )
-
-
-def train_all_sets(name: str) -> None:
-    """Train every set from every seed; keep its validation and its test scores."""
+def train_all_sets(name: str, out: Path) -> None:
+    """Train every set from every seed; keep its validation and its test scores in a folder."""
     development, test = CASES[name]()
     sets = every_set(len(development.tasks))
     with tempfile.TemporaryDirectory() as folder:
-        engine = make_engine(development, folder)
+        engine = engine_on(development, folder)
         valid, tested, examples, began = [], [], 0, time.monotonic()
         for seed in range(SEEDS):
             members = [
-                Member(
-                    name=f"set {row}",
-                    weights=tuple(map(float, row_set)),
-                    seed=seed,
-                    learning_rate=SETTINGS[0].learning_rate,
-                    dropout=SETTINGS[0].dropout,
-                )
+                member_at(SETTINGS[0], tuple(map(float, row_set)), name=f"set {row}", seed=seed)
                 for row, row_set in enumerate(sets)
             ]
             trained = engine.train(f"seed-{seed}", members)
@@ -64,8 +45,7 @@ def train_all_sets(name: str) -> None:
         "valid": np.round(valid, 5).tolist(),
         "test": np.round(tested, 5).tolist(),
     }
-    text = json.dumps(truth, separators=(",", ":")).replace("NaN", "null")
-    (RESULTS / f"exhaustive_{name}.json").write_text(text + "\n")
+    write_json(out / f"exhaustive_{name}.json", truth, compact=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +58,9 @@ class Truth:
     examples_per_training: float
 
     @classmethod
-    def read(cls, name: str) -> Truth:
-        content = json.loads((RESULTS / f"exhaustive_{name}.json").read_text())
+    def read(cls, name: str, folder: Path = RESULTS) -> Truth:
+        """What :func:`train_all_sets` kept."""
+        content = read_json(folder / f"exhaustive_{name}.json")
         valid, test = (np.array(content[split], dtype=np.float64) for split in ("valid", "test"))
         singles = [2**t - 1 for t in range(len(content["tasks"]))]
 

@@ -1,4 +1,4 @@
-"""Real Ray workers on this machine, and what Ray’s calls take of the driver."""
+"""Real Ray workers on this machine, and what Ray's calls take of the driver."""
 
 from __future__ import annotations
 

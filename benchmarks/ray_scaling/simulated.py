@@ -1,4 +1,4 @@
-"""The real driver’s loop with workers that compute nothing and keep a clock."""
+"""The real driver's loop with workers that compute nothing and keep a clock."""
 
 from __future__ import annotations
 

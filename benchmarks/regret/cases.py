@@ -40,7 +40,7 @@ def published(name: str, joint_run: float) -> Case:
     return Case(views, table.test[None])
 
 
-def own(name: str, runs: Sequence[JointRun]) -> Case:
+def ours(name: str, runs: Sequence[JointRun]) -> Case:
     """Five seeds; who decides from one or two of them is judged by the others."""
     truth = Truth.read(name)
     tasks = len(truth.tasks)
@@ -66,5 +66,5 @@ def cases() -> Mapping[str, Callable[[], Case]]:
     typical = float(np.mean([run.trainings for own in runs.values() for run in own]))
     names = sorted(TABLES, key=lambda name: name.startswith("Standley"))
     return {name: partial(published, name, typical) for name in names} | {
-        title: partial(own, name, runs[name]) for name, title in OWN.items()
+        title: partial(ours, name, runs[name]) for name, title in OWN.items()
     }

@@ -1,9 +1,10 @@
-"""Share of the oracle’s gain against networks trained, a panel for each table."""
+"""Share of the oracle's gain against networks trained, a panel for each table."""
 
 from __future__ import annotations
 
-from benchmarks.common.figures import GREY, Panel, Point
-from benchmarks.common.figures import page as svg_page
+from pathlib import Path
+
+from benchmarks.common.figures import GREY, Panel, Point, write_panels
 from benchmarks.instruments.truth import SEEDS
 from benchmarks.regret.methods import FURTHER
 from benchmarks.regret.verdict import NEAR_ZERO, Found, Verdict
@@ -29,13 +30,14 @@ LOOKS: dict[str, tuple[str, str]] = {
 CURVES = {"ridge": RIDGE, "sampled": OURS}
 
 
-def figure(found: Found) -> str:
+def write_figure(path: Path, found: Found) -> None:
     """Share of the oracle against networks trained, a panel for each table and k."""
     ticks = (1, 2, 5, 10, 20, 50, 100, 200, 500)
-    return svg_page([panel(*one) for one in found.items()], ticks=ticks)
+    write_panels(path, [panel(*one) for one in found.items()], ticks=ticks)
 
 
 def panel(title: str, own: dict[str, Verdict]) -> Panel:
+    """One table and k."""
     oracle = own["oracle"].gain
     title = f"{title}: share of the oracle's gain ({oracle:+.4f})"
     end = 1000 if f"every set trained, {SEEDS} seeds" in own else 250

@@ -1,13 +1,15 @@
-"""What plans are worth to those who judge them, the oracle’s included."""
+"""What plans are worth to those who judge them, the oracle's included."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from benchmarks.common.arrays import Array, Sets
 from benchmarks.instruments.judging import mean_and_error
 from benchmarks.regret.cases import Case
-from benchmarks.regret.methods import RANDOM, SETTLED, Plan, covered
+from benchmarks.regret.methods import RANDOM, SETTLED, Family, Plan, covered
 from benchmarks.regret.verdict import Verdict
 from cotrain.measure.gains.sets import distinct
 
@@ -54,12 +56,18 @@ def references(case: Case, k: int) -> dict[str, Verdict]:
     return found
 
 
-def replay(case: Case, k: int) -> dict[str, Verdict]:
-    """Every method on one table."""
+def replay(
+    case: Case,
+    k: int,
+    *,
+    settled: Sequence[Family] = SETTLED,
+    random: Sequence[Family] = RANDOM,
+) -> dict[str, Verdict]:
+    """Every method on one table; those with random choices are repeated from every view."""
     plans: dict[str, list[tuple[Plan, tuple[int, ...]]]] = {}
     for at, view in enumerate(case.views):
         repeated = at > 0 and len(case.tests) == 1
-        for family in RANDOM if repeated else (*SETTLED, *RANDOM):
+        for family in random if repeated else (*settled, *random):
             for name, plan in family(view, k):
                 plans.setdefault(name, []).append((plan, view.seen[: plan.seeds]))
     return {name: judged(case, own) for name, own in plans.items()} | references(case, k)

@@ -1,4 +1,4 @@
-"""Every method of `regret.py`: from what may be seen of a table of gains to a plan and what it took."""
+"""Every method of the benchmark: from what may be seen of a table of gains to a plan and what it took."""
 
 from __future__ import annotations
 

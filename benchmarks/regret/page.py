@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from benchmarks.common.markdown import minus, table, with_error
 from benchmarks.instruments.truth import SEEDS
 from benchmarks.regret.methods import FURTHER
 from benchmarks.regret.prose import ABOUT, NOTES, READING
@@ -34,33 +35,28 @@ METHODS = (
 )
 
 
-def table(found: Found, cell: Callable[[Verdict, Verdict], str]) -> list[str]:
+def by_method(found: Found, cell: Callable[[Verdict, Verdict], str]) -> list[str]:
     """Markdown: rows methods, columns tables × k."""
-    head = ("method", *found)
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for name in METHODS:
-        cells = [cell(own[name], own["oracle"]) if name in own else "–" for own in found.values()]
-        lines.append(f"| {' | '.join([name, *cells])} |")
-    return lines
+    rows = [
+        (name, *(cell(own[name], own["oracle"]) if name in own else "–" for own in found.values()))
+        for name in METHODS
+    ]
+    return table(("method", *found), rows)
 
 
 def share_cell(one: Verdict, oracle: Verdict) -> str:
     if oracle.gain < NEAR_ZERO:
         return "·"
     error = f" ± {100 * one.error / oracle.gain:.0f}" if one.error > 0 and one is not oracle else ""
-    return f"{100 * one.gain / oracle.gain:.0f}{error}".replace("-", "−")
+    return minus(f"{100 * one.gain / oracle.gain:.0f}{error}")
 
 
 def gain_cell(one: Verdict, oracle: Verdict) -> str:
-    return f"{with_error(one.gain, one.error)} ({oracle.gain - one.gain:.4f})".replace("-", "−")
+    return minus(f"{with_error(one.gain, one.error)} ({oracle.gain - one.gain:.4f})")
 
 
 def ahead_cell(one: Verdict, oracle: Verdict) -> str:
-    return with_error(one.ahead, one.ahead_error).replace("-", "−")
-
-
-def with_error(value: float, error: float) -> str:
-    return f"{value:+.4f}" + (f" ± {error:.4f}" if error > 0 else "")
+    return minus(with_error(one.ahead, one.ahead_error))
 
 
 def cost_cell(one: Verdict, oracle: Verdict) -> str:
@@ -68,7 +64,7 @@ def cost_cell(one: Verdict, oracle: Verdict) -> str:
     return f"{training} / {one.serving:.2g}"
 
 
-def markdown(found: Found) -> str:
+def page(found: Found) -> str:
     seeded = {key: own for key, own in found.items() if f"every set trained, {SEEDS} seeds" in own}
     sections = (
         ("Share of the oracle's gain, %", share_cell, found),
@@ -78,5 +74,5 @@ def markdown(found: Found) -> str:
     )
     lines = [ABOUT, READING]
     for title, cell, shown in sections:
-        lines += [f"## {title}", "", *table(shown, cell), ""]
+        lines += [f"## {title}", "", *by_method(shown, cell), ""]
     return "\n".join([*lines, NOTES.strip()]) + "\n"

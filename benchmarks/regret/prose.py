@@ -4,7 +4,7 @@ from __future__ import annotations
 
 ABOUT = """# Regret: what the plan of each method is worth, against what it cost
 
-`python benchmarks/regret.py`; notes on methods and errors at the end. Plans are decided on validation
+`python -m benchmarks regret`; notes on methods and errors at the end. Plans are decided on validation
 information only and scored on test; gains are over training alone (AUC on Tox21, R² on ETTh1, relative
 loss or gain on the published tables). The oracle knows the test gains.
 

@@ -4,7 +4,7 @@ Revealed are the VALIDATION gains of the singles, the set of all tasks and N mor
 chooses; then it chooses at most k groups. Its score is the mean over tasks of the TEST gain in the group
 that serves them. Averages over 20 seeds.
 
-    python benchmarks/sampled_gains.py [TABLE ...]    # writes benchmarks/results/sampled_gains.{json,md}
+    python -m benchmarks sampled_gains    # writes benchmarks/results/sampled_gains.{json,md}
 
 Contenders: `trained` (the best of the trained sets at face value, random sets), `ridge` (the same, and of
 the others what one ridge regression a task on own and pairwise indicators predicts, alpha 1), `random`
@@ -16,38 +16,51 @@ roles; Standley et al. (ICML 2020), four settings, gain = 1 − loss / loss alon
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common.folders import RESULTS
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.markdown import table as markdown_table
+from benchmarks.common.options import Options
 from benchmarks.sampled_gains.contenders import PREDICTORS, active, realised, with_random_sets
 from benchmarks.sampled_gains.published import TABLES, Table
 
 SEEDS = 20
-BATCHES = {
-    "active by 5": (5, 80),
-    "active by 1": (1, 20),
-}  # sets asked for at once, at most trained
+BATCHES = {"active by 5": (5, 80), "active by 1": (1, 20)}  # asked for at once, trained at most
 TRAINED, GROUPS = (10, 20, 40, 80), (2, 3)
+REFERENCES = ("all together", "HOA", "TAG", "validation", "oracle")
+QUICK_TABLES, QUICK_SEEDS = ("Standley 1",), 2
 
 
-def replay(table: Table, groups: int) -> dict[str, Any]:
+def run(options: Options) -> None:
+    """All tables, for at most two and three groups."""
+    names, seeds = (QUICK_TABLES, QUICK_SEEDS) if options.quick else (tuple(TABLES), SEEDS)
+    found = {}
+    for name in names:
+        for groups in GROUPS:
+            began = time.monotonic()
+            found[f"{name} k={groups}"] = replay(TABLES[name](), groups, seeds)
+            print(f"{name} k={groups}: {time.monotonic() - began:.0f} s", flush=True)
+    write_json(options.out / "sampled_gains.json", found)
+    write_page(options.out / "sampled_gains.md", page(found))
+
+
+def replay(table: Table, groups: int, seeds: int) -> dict[str, Any]:
+    """Every contender on one table, over random seeds."""
     tasks = table.sets.shape[1]
     trained = tuple(n for n in TRAINED if n <= len(table.sets) - tasks - 1)
     scores = {
         name: [
             [realised(table, with_random_sets(predict, table, n, seed), groups) for n in trained]
-            for seed in range(SEEDS)
+            for seed in range(seeds)
         ]
         for name, predict in PREDICTORS.items()
     }
     for name, (at_once, most) in BATCHES.items():
         reached = tuple(n for n in trained if n <= most)
-        scores[name] = [active(table, reached, groups, seed, at_once) for seed in range(SEEDS)]
+        scores[name] = [active(table, reached, groups, seed, at_once) for seed in range(seeds)]
     everyone = table.sets.all(axis=1)
     references = {
         "all together": float(table.test[everyone].mean()),
@@ -57,7 +70,7 @@ def replay(table: Table, groups: int) -> dict[str, Any]:
     }
     summary = {
         name: {
-            str(n): [float(np.mean(column)), float(np.std(column, ddof=1) / np.sqrt(SEEDS))]
+            str(n): [float(np.mean(column)), float(np.std(column, ddof=1) / np.sqrt(seeds))]
             for n, column in zip(trained, np.transpose(values), strict=False)
         }
         for name, values in scores.items()
@@ -65,37 +78,15 @@ def replay(table: Table, groups: int) -> dict[str, Any]:
     return {"references": references, "trained": summary}
 
 
-def markdown(found: dict[str, Any]) -> str:
-    contenders = (*PREDICTORS, *BATCHES)
-    names = ("all together", "HOA", "TAG", "validation", "oracle")
-    head = ("table", "k", "N", *contenders, *names)
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+def page(found: dict[str, Any]) -> str:
+    """A row a table, k and number of trained sets."""
+    contenders, rows = (*PREDICTORS, *BATCHES), []
     for key, one in found.items():
         table, groups = key.rsplit(" k=", 1)
-        known = [f"{one['references'][n]:.4f}" if n in one["references"] else "–" for n in names]
+        known = one["references"]
         for n in one["trained"]["ridge"]:
             values = [one["trained"][c].get(n) for c in contenders]
             cells = ["{:.4f} ± {:.4f}".format(*value) if value else "–" for value in values]
-            lines.append(f"| {' | '.join([table, groups, n, *cells, *known])} |")
-    return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "sampled_gains.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
-    for name in sys.argv[1:] or list(TABLES):
-        for groups in GROUPS:
-            began = time.time()
-            found[f"{name} k={groups}"] = replay(TABLES[name](), groups)
-            print(f"{name} k={groups}: {time.time() - began:.0f} s", flush=True)
-            write(found)
-    print((RESULTS / "sampled_gains.md").read_text())
-
-
-def write(found: dict[str, Any]) -> None:
-    keys = [f"{name} k={groups}" for name in TABLES for groups in GROUPS]
-    ordered = {key: found[key] for key in keys if key in found}
-    path = RESULTS / "sampled_gains.json"
-    path.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
-    (RESULTS / "sampled_gains.md").write_text(markdown(ordered))
+            cells += [f"{known[name]:.4f}" if name in known else "–" for name in REFERENCES]
+            rows.append((table, groups, n, *cells))
+    return "\n".join(markdown_table(("table", "k", "N", *contenders, *REFERENCES), rows)) + "\n"

@@ -1,8 +1,9 @@
-"""Published tables of every set’s gains: MTG-Net’s and those of Standley et al."""
+"""Published tables of every set's gains: MTG-Net's and those of Standley et al."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ class Table(NamedTuple):
 
 
 def mtgnet(name: str) -> Table:
+    """One of MTG-Net's tables."""
     folder = DATA / "gt_mtgnet"
     comma = "," if name == "taskonomy" else None
     sets = np.loadtxt(folder / f"{name}_x.csv", delimiter=comma) > 0
@@ -36,26 +38,25 @@ def mtgnet(name: str) -> Table:
 
 
 def standley(setting: str) -> Table:
+    """One of the four settings of Standley et al."""
     parts = [_losses(f"results{setting}{part}.txt") for part in ("", "_test")]
     valid, test = (1 - part / np.nanmax(_alone(part), axis=0) for part in parts)
     return Table(np.isfinite(valid), valid, test, {})
 
 
 def _losses(name: str) -> Array:
-    lines = (
-        (DATA / "gt_taskonomy_standley" / name).read_text().splitlines()[1:]
-    )  # half-size singles
-    cells = [(line.split("\t") + [""] * 5)[:5] for line in lines]
+    lines = (DATA / "gt_taskonomy_standley" / name).read_text().splitlines()
+    cells = [(line.split("\t") + [""] * 5)[:5] for line in lines[1:]]  # half-size singles
     return np.array([[float(c) if c.strip() else np.nan for c in row] for row in cells])
 
 
 def _alone(losses: Array) -> Array:
     single = np.isfinite(losses).sum(axis=1) == 1
-    return losses[single]
+    return np.asarray(losses[single])
 
 
 TABLES: dict[str, Callable[[], Table]] = {
-    **{f"Standley {at + 1}": (lambda s=s: standley(s)) for at, s in enumerate(STANDLEY)},  # type: ignore[misc]
-    "ETTm1": lambda: mtgnet("ETTm1"),
-    "Taskonomy (MTG-Net)": lambda: mtgnet("taskonomy"),
+    **{f"Standley {at + 1}": partial(standley, own) for at, own in enumerate(STANDLEY)},
+    "ETTm1": partial(mtgnet, "ETTm1"),
+    "Taskonomy (MTG-Net)": partial(mtgnet, "taskonomy"),
 }

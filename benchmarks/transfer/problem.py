@@ -1,4 +1,4 @@
-"""Tox21’s assays as targets, and ToxCast’s as sources that know nothing of their held-out molecules."""
+"""Tox21's assays as targets, and ToxCast's as sources that know nothing of their held-out molecules."""
 
 from __future__ import annotations
 
