@@ -156,20 +156,23 @@ def measure(problem: Problem, plan: Plan) -> dict[str, Any]:
     found: dict[str, dict[str, list[Any]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         encoders = {}
-        for at, (name, how) in enumerate(plan.lengths.items()):
+        for at, (name, pretraining) in enumerate(plan.lengths.items()):
             found[name] = {"passes": [], "valid": [], "test": []}
             for seed in range(plan.seeds):
                 out = RunFolder(Path(folder) / f"{at}-{seed}")
-                trained = pretrain(out, own, mixture, how=replace(how, seed=seed))
+                trained = pretrain(out, own, mixture, how=replace(pretraining, seed=seed))
                 encoders[f"{at}/{seed}"] = trained.encoders["all"]
                 found[name]["passes"].append(int(trained.epochs_run[0]))
+        how = Finetuning(
+            settings=GRID.settings, rows=problem.rows, widths=GRID.widths, seeds=plan.tunings
+        )
         for target in problem.targets[: plan.targets]:
             at = names.index(target)
             tuned = finetune(
                 RunFolder(Path(folder) / f"target-{at}"),
                 of_target(problem.splits.development, at),
                 encoders,
-                how=Finetuning(settings=GRID.settings, rows=problem.rows, widths=GRID.widths, seeds=plan.tunings),
+                how=how,
             )
             test = tuned.scores(only_target(problem.splits.test.open_for(choice), at))
             for scores, which in ((tuned.valid, "valid"), (test, "test")):

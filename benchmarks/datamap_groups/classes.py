@@ -17,7 +17,7 @@ from benchmarks.datamap_groups.images import (
     images,
     pictures,
 )
-from benchmarks.datamap_groups.labels import chance, judged, no_training, spectral
+from benchmarks.datamap_groups.labels import SUPERCLASSES, chance, judged, no_training, spectral
 from benchmarks.datamap_groups.looks import Looks, look
 from benchmarks.datamap_groups.networks import (
     engine_for,
@@ -33,8 +33,8 @@ from cotrain.data.dataset import TaskData
 from cotrain.engine.engine import Engine
 from cotrain.grouping import Membership
 
-CNN_SEEDS, MLP_SEEDS, SUPERCLASSES = 2, 2, 20
-MLP_ROUNDS, COMPONENTS = 8, 256  # of the networks that are compared; the joint run is not shortened
+CNN_SEEDS, MLP_SEEDS = 2, 2
+MLP_EPOCHS = 8  # of the networks that are compared; the joint run is not shortened
 ENSEMBLE = "all together, mean of 20 networks"
 
 
@@ -63,7 +63,7 @@ def mlp_part() -> dict[str, Any]:
             looks = look(engine, seed)
             seeds.append(judged(looks))
             print(f"MLP {seed}: {_short(seeds[-1])}", flush=True)
-            short = replace(engine.recipe, epochs=MLP_ROUNDS, patience=MLP_ROUNDS)
+            short = replace(engine.recipe, epochs=MLP_EPOCHS, patience=MLP_EPOCHS)
             contenders = class_contenders(looks, seed)
             short_engine = replace(engine, recipe=short)
             said.append(

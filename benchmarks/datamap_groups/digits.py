@@ -68,12 +68,18 @@ def digits_seed(seed: int, plan: Digits) -> tuple[dict[str, Any], Trial]:
         maps = digits_maps(engine)
         found = {
             f"{name}, {number}": each
-            for number, clusters in (("rule", None), (f"{DIGITS_CLUSTERS} clusters", DIGITS_CLUSTERS))
+            for number, clusters in (
+                ("rule", None),
+                (f"{DIGITS_CLUSTERS} clusters", DIGITS_CLUSTERS),
+            )
             for name, each in clusterings(maps, clusters).items()
         }
         last = {
             f"{name}, {number}": each
-            for number, clusters in (("rule", None), (f"{DIGITS_CLUSTERS} clusters", DIGITS_CLUSTERS))
+            for number, clusters in (
+                ("rule", None),
+                (f"{DIGITS_CLUSTERS} clusters", DIGITS_CLUSTERS),
+            )
             for name, each in clusterings(part_of(maps, slice(-1, None)), clusters).items()
         }
         tasks = len(splits.tasks)

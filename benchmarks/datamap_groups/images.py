@@ -14,9 +14,10 @@ from torch import nn
 
 from benchmarks.common.arrays import Flags, Numbers
 from benchmarks.common.folders import DATA
+from benchmarks.common.networks import binary_tasks
 from cotrain.data.dataset import Development, TaskData
-from cotrain.tasks import Kind, Task
 
+COMPONENTS = 256
 CIFAR = DATA / "img_cifar100" / "cifar100_150_50.npz"
 NOT_LIVING = (
     "food_containers",
@@ -103,7 +104,7 @@ def class_data(inputs: torch.Tensor, labels: Numbers) -> TaskData:
         inputs=inputs,
         targets=targets,
         mask=torch.ones(targets.shape, dtype=torch.bool),
-        tasks=tuple(Task(name=name, kind=Kind.BINARY, classes=("0", "1")) for name in names),
+        tasks=binary_tasks(names),
         columns=np.zeros((len(labels), 0)),
         categorical=np.zeros(0, dtype=bool),
     )

@@ -20,6 +20,8 @@ from benchmarks.datamap_groups.images import (
 from benchmarks.datamap_groups.looks import Looks
 from cotrain.grouping.clusters import Hard, cluster_tasks
 
+SUPERCLASSES, CHANCE_DRAWS = 20, 200
+
 
 def spectral(similarity: Array, clusters: int) -> Numbers:
     """``[T]`` labels by a similarity of any sign; the least becomes 0, the diagonal the largest."""

@@ -14,8 +14,8 @@ from benchmarks.datamap_groups.images import images
 from benchmarks.datamap_groups.networks import member
 from cotrain.data.dataset import TaskData
 from cotrain.engine.engine import Engine
-from cotrain.engine.models.losses import TaskLosses
-from cotrain.engine.training import TrainingStep, start, train_cohort
+from cotrain.engine.step import TrainingStep
+from cotrain.engine.training import start, train_cohort
 from cotrain.measure.datamaps.datamap import DataMap
 from cotrain.measure.datamaps.observations import ArrayLike
 from cotrain.measure.datamaps.recorder import DataMaps
@@ -115,11 +115,11 @@ def relations_of(watchers: Watchers, which: str) -> dict[str, Array]:
 def probe_whole_batches(engine: Engine, seed: int, watchers: Watchers) -> None:
     """32 images hold a positive of every third task only; 256 hold 2.56 of each on average."""
     joint = member((1.0,) * len(engine.development.tasks), seed)
-    net, losses = engine.architecture.build(seed=0), TaskLosses(engine.development.tasks)
+    net = engine.architecture.build(seed=0)
 
     def before_update(step: TrainingStep) -> None:
         if step.state.step % WHOLE_EVERY == WHOLE_EVERY - 1:
-            watchers.probe(EnginePoint(net, losses, engine.executor, step))
+            watchers.probe(EnginePoint(net, engine.executor, step))
 
     progress = start([joint], engine.architecture, engine.development)
     train_cohort(

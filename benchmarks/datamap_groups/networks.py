@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.common.arrays import Flags, Inputs, Numbers
-from cotrain import Settings
 from benchmarks.common.networks import engine_on, member_at
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.engine import Engine
@@ -24,7 +22,6 @@ from cotrain.grouping import Membership
 from cotrain.grouping.clusters import Clusters
 from cotrain.run.budget import recipe_for
 from cotrain.run.settings import Encoder
-from cotrain.run.stages import build_engine
 
 Weights = tuple[float, ...]
 
@@ -48,9 +45,7 @@ def engine_for(
         if encoder is not None:
             chosen = {"chosen": SequentialExecutor.name, "trials": []}
             RunFolder(Path(folder)).write_json("engine.json", chosen)
-        engine = engine_on(
-            development, folder, encoder=encoder, recipe=recipe, low_precision=fast
-        )
+        engine = engine_on(development, folder, encoder=encoder, recipe=recipe, low_precision=fast)
         yield replace(engine, checkpoint_seconds=float("inf"))
 
 
@@ -75,9 +70,7 @@ def of_labels(labels: Numbers) -> Membership:
     return Clusters(memberships=spread, silhouette={}).membership()
 
 
-def test_outputs(
-    engine: Engine, vectors: Sequence[Weights], seed: int, test: TaskData
-) -> Inputs:
+def test_outputs(engine: Engine, vectors: Sequence[Weights], seed: int, test: TaskData) -> Inputs:
     """``[P, T, N]`` logits of networks trained from one seed; nothing of them is kept."""
     members = [member(weights, seed) for weights in vectors]
     trained = engine.train(f"seed-{seed}", members)

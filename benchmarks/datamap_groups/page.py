@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmarks.common.markdown import table
 from benchmarks.datamap_groups.digits import DIGITS_CLUSTERS
 from benchmarks.datamap_groups.page_classes import cnn_page, mlp_page
 from benchmarks.datamap_groups.page_tables import (
@@ -22,6 +23,7 @@ from cotrain.engine.tuning import SETTINGS
 
 
 def page(parts: Mapping[str, Any]) -> str:
+    """Of the parts that there are."""
     lines = ["# Groups from data maps", "", *_introduction()]
     for name, title, write in PAGES:
         if name in parts:
@@ -42,16 +44,41 @@ def _introduction() -> list[str]:
 
 
 def _digits_page(part: Mapping[str, Any]) -> list[str]:
-    coin, seeds = DIGITS_TARGETS.index("random"), part["clusters"]
-    lines = [
+    seeds = part["clusters"]
+    silhouettes = [seed["snapshots"]["hard, rule"]["silhouette"] for seed in seeds]
+    clusters = f"{DIGITS_CLUSTERS} clusters"
+    shown = (SINGLE, JOINT, "fuzzy pass, rule", f"fuzzy pass, {clusters}", f"points, {clusters}")
+    return [
         f"{len(seeds)} data seeds; maps after epochs {seeds[0]['epochs']} of one joint run, or after the "
         "last alone. Company: the largest membership of another task in the cluster of `random`. "
         "Largest: a task's largest membership, mean over tasks; 1 is a hard clustering. Stability: mean "
         "adjusted Rand index between the clusters of two data seeds.",
         "",
-        "| map | method, number | clusters | `random` alone | company | largest | stability |",
-        "|---|---|---|---|---|---|---|",
+        *_digits_clusters(seeds),
+        "",
+        "Mean silhouette by number of clusters, all snapshots, each data seed:",
+        "",
+        *silhouette_table(silhouettes, [str(count) for count in range(2, 11)]),
+        "",
+        f"Clusters of data seed 0, all snapshots, {clusters}, hard:",
+        "",
+        *named_clusters(seeds[0]["snapshots"][f"hard, {clusters}"]["labels"], DIGITS_TARGETS),
+        "",
+        f"### What specialised models are worth, {part['test rows'][0]} test rows a data seed",
+        "",
+        f"{part['trainings']} training seeds for each of {len(seeds)} data seeds.",
+        "",
+        *verdict_table(part["verdicts"]),
+        "",
+        "Balanced accuracy of each task; differences to training alone:",
+        "",
+        *task_table(part["verdicts"], shown, DIGITS_TARGETS),
     ]
+
+
+def _digits_clusters(seeds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A row a map and method: is the coin flip alone, and do seeds agree?"""
+    coin, rows = DIGITS_TARGETS.index("random"), []
     for which in ("snapshots", "last epoch"):
         for name in seeds[0][which]:
             found = [seed[which][name] for seed in seeds]
@@ -64,24 +91,10 @@ def _digits_page(part: Mapping[str, Any]) -> list[str]:
             )
             counts = ", ".join(str(each.shape[1]) for each in spread)
             largest = np.mean([each.max(axis=1) for each in spread])
-            lines.append(
-                f"| {which} | {name} | {counts} | {alone} of {len(seeds)} | {company:.2f} | "
-                f"{largest:.2f} | {agreement(labels):.2f} |"
-            )
-    silhouettes = [seed["snapshots"]["hard, rule"]["silhouette"] for seed in seeds]
-    lines += ["", "Mean silhouette by number of clusters, all snapshots, each data seed:", ""]
-    lines += silhouette_table(silhouettes, [str(c) for c in range(2, 11)])
-    lines += ["", f"Clusters of data seed 0, all snapshots, {DIGITS_CLUSTERS} clusters, hard:", ""]
-    lines += named_clusters(seeds[0]["snapshots"]["hard, 4 clusters"]["labels"], DIGITS_TARGETS)
-    lines += [
-        "",
-        f"### What specialised models are worth, {part['test rows'][0]} test rows a data seed",
-    ]
-    lines += ["", f"{part['trainings']} training seeds for each of {len(seeds)} data seeds.", ""]
-    lines += verdict_table(part["verdicts"])
-    shown = (SINGLE, JOINT, "fuzzy pass, rule", "fuzzy pass, 4 clusters", "points, 4 clusters")
-    lines += ["", "Balanced accuracy of each task; differences to training alone:", ""]
-    return [*lines, *task_table(part["verdicts"], shown, DIGITS_TARGETS)]
+            shown = (counts, f"{alone} of {len(seeds)}", f"{company:.2f}", f"{largest:.2f}")
+            rows.append((which, name, *shown, f"{agreement(labels):.2f}"))
+    head = ("map", "method, number", "clusters", "`random` alone", "company", "largest")
+    return table((*head, "stability"), rows)
 
 
 PAGES: tuple[tuple[str, str, Callable[[Mapping[str, Any]], list[str]]], ...] = (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.arrays import Array, Numbers
-from benchmarks.datamap_groups.classes import ENSEMBLE, MLP_ROUNDS
+from benchmarks.datamap_groups.classes import ENSEMBLE, MLP_EPOCHS
 from benchmarks.datamap_groups.images import COMPONENTS, images
 from benchmarks.datamap_groups.labels import CHANCE_DRAWS
 from benchmarks.datamap_groups.page_tables import (
@@ -71,7 +71,7 @@ def mlp_page(part: Mapping[str, Any]) -> list[str]:
         "",
         "### What 20 specialised models are worth",
         "",
-        f"{MLP_ROUNDS} epochs for all networks alike; {part['executor']}. Each seed has its own joint run, "
+        f"{MLP_EPOCHS} epochs for all networks alike; {part['executor']}. Each seed has its own joint run, "
         "clusters and networks. 5,000 test images, 50 positives for each of the 100 tasks, so F1 is small "
         "at this threshold. The networks that train alone are at their best after one to three epochs; "
         f"'{ENSEMBLE}' (other seeds, no clusters) says what asking many networks is worth.",

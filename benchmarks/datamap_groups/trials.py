@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.common.arrays import Array, Flags
 from cotrain.run.bootstrap import interval
 
-REPLICATES, CHANCE_DRAWS = 1000, 200
+REPLICATES = 1000
 SINGLE, JOINT = "each alone", "all together"
 BASES = (SINGLE, JOINT)
 METRICS = ("balanced accuracy", "F1")

@@ -1,6 +1,6 @@
 """What looking costs: probes every 10 steps against plain training, and against the obvious ways.
 
-    python benchmarks/probing.py    # writes benchmarks/results/probing.md and .json
+    python -m benchmarks probing    # writes benchmarks/results/probing.md and .json
 
 One joint network 1024-256-256, batch 256, in bfloat16 as the engine chooses. In one process, interleaved,
 medians: ten plain steps of the engine; ten steps of a plain PyTorch loop; one probe of each kind. A
@@ -10,98 +10,89 @@ other. TorchJD's engine computes the Gram matrix of the same T losses.
 
 from __future__ import annotations
 
-import json
 import resource
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from benchmarks.common.folders import DATA, RESULTS
-from benchmarks.probing.case import INPUTS, ROWS, STEPS, Case
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.molecules import TOX21, TOXCAST, fingerprints
+from benchmarks.common.networks import engine_on
+from benchmarks.common.options import Options
+from benchmarks.common.timing import interleaved, medians
+from benchmarks.probing.case import ROWS, STEPS, Case
 from benchmarks.probing.page import page
-from cotrain import Settings, from_arrays
+from cotrain import from_arrays
 from cotrain.data import StratifiedSplit
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import start, train_cohort
-from cotrain.folder import RunFolder
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gradients.instrument import Gradients
-from cotrain.measure.joint_run import Watchers, measure_joint_run, probe_rows
+from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.probes import rank_correlation
+from cotrain.measure.schedule import probe_rows
 from cotrain.measure.transference.lookahead import Lookahead
-from cotrain.run.budget import recipe_for
-from cotrain.run.stages import build_engine
 
-REPEATS = 9
-
-
-def medians(case: Case, rows: int) -> dict[str, float]:
-    """Seconds of everything, interleaved."""
-    jobs: dict[str, Callable[[], None]] = {
-        "engine": case.engine_steps,
-        "plain": case.plain_steps,
-        "lookahead": lambda: case.lookahead(rows),
-        "first order": lambda: case.first_order(rows),
-        "gradients": lambda: case.gradients(rows),
-        "lookahead, whole batch": lambda: case.lookahead(ROWS),
-        "first order, whole batch": lambda: case.first_order(ROWS),
-        "faithful loop, whole batch": lambda: case.faithful(ROWS),
-        "TorchJD Gram matrix, whole batch": lambda: case.torchjd_gram(ROWS),
-    }
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(REPEATS + 1):
-        for name, job in jobs.items():
-            began = time.perf_counter()
-            job()
-            times[name].append(time.perf_counter() - began)
-    return {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
+COUNTS, REPEATS = (12, 64, 100), 9
+QUICK_COUNTS, QUICK_REPEATS = (12,), 1
 
 
-def costs() -> list[dict[str, object]]:
+def run(options: Options) -> None:
+    """What probes cost, whether parts of a batch do, and a joint run on ToxCast."""
+    if options.quick:
+        found = {"costs": costs(QUICK_COUNTS, QUICK_REPEATS)}
+    else:
+        found = {"costs": costs(COUNTS, REPEATS), "agreement": agreement(), "toxcast": many_tasks()}
+    write_json(options.out / "probing.json", found)
+    write_page(options.out / "probing.md", page(found))
+
+
+def costs(counts: Sequence[int], repeats: int) -> list[dict[str, Any]]:
     """One row a number of tasks."""
     found = []
-    for tasks in (12, 64, 100):
+    for tasks in counts:
         rows = min(ROWS, probe_rows(tasks))
-        seconds = medians(Case(tasks=tasks), rows)
+        seconds = seconds_of(Case(tasks=tasks), rows, repeats)
         found.append({"tasks": tasks, "probe rows": rows, "seconds": seconds})
         print(tasks, rows, {k: round(1e3 * v, 1) for k, v in seconds.items()}, flush=True)
     return found
 
 
-def tox21(folder: str) -> Engine:
-    """Twelve assays, 1024-bit fingerprints, the defaults of a run."""
-    return engine_on(DATA / "mol_tox21" / "ecfp4_1024.npz", folder)
+def seconds_of(case: Case, rows: int, repeats: int) -> dict[str, float]:
+    """Median seconds of everything, interleaved."""
+    jobs: dict[str, Callable[[], None]] = {
+        "engine": case.engine_steps,
+        "plain": case.plain_steps,
+        "lookahead": partial(case.lookahead, rows),
+        "first order": partial(case.first_order, rows),
+        "gradients": partial(case.gradients, rows),
+        "lookahead, whole batch": partial(case.lookahead, ROWS),
+        "first order, whole batch": partial(case.first_order, ROWS),
+        "faithful loop, whole batch": partial(case.faithful, ROWS),
+        "TorchJD Gram matrix, whole batch": partial(case.torchjd_gram, ROWS),
+    }
+    return medians(interleaved(jobs, rounds=repeats))
 
 
-def toxcast(folder: str) -> Engine:
-    """617 assays."""
-    return engine_on(DATA / "mol_toxcast617" / "ecfp4_1024.npz", folder)
+def molecules_engine(name: str, folder: str) -> Engine:
+    """All assays of a table of molecules, 1024-bit fingerprints, the defaults of a run."""
+    file = fingerprints(name)
+    splits = from_arrays(file.bits, file.labels, names=file.names, split=StratifiedSplit())
+    return engine_on(splits.development, folder)
 
 
-def engine_on(path: Path, folder: str) -> Engine:
-    file = np.load(path)
-    bits = np.unpackbits(file["fp_packed"], axis=1)[:, :INPUTS].astype(np.float32)
-    labels = np.where(file["y"] < 0, np.nan, file["y"]).astype(np.float32)
-    names = [str(name) for name in file["tasks"]]
-    development = from_arrays(bits, labels, names=names, split=StratifiedSplit()).development
-    recipe = recipe_for(len(development.train), seed=0)
-    return build_engine(
-        RunFolder(Path(folder)), development, None, Settings(), recipe, lambda _: None
-    )
-
-
-def agreement() -> dict[str, object]:
+def agreement() -> dict[str, Any]:
     """Rank agreement of affinities from parts of the batch with those from the whole, on one run."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = tox21(folder)
+        engine = molecules_engine(TOX21, folder)
     tasks = [task.name for task in engine.development.tasks]
     whole = engine.recipe.batch_size
     instruments = {rows: Lookahead(tasks=tasks) for rows in (whole, 128, 64, 32) if rows <= whole}
@@ -136,10 +127,10 @@ def agreement() -> dict[str, object]:
     }
 
 
-def many_tasks() -> dict[str, object]:
+def many_tasks() -> dict[str, Any]:
     """One measured joint run on ToxCast, and the same run without instruments."""
     with tempfile.TemporaryDirectory() as folder:
-        engine = toxcast(folder)
+        engine = molecules_engine(TOXCAST, folder)
         tasks = [task.name for task in engine.development.tasks]
         joint = Member(name="joint", weights=(1.0,) * len(tasks), learning_rate=3e-3, dropout=0.3)
         began = time.perf_counter()
@@ -169,11 +160,3 @@ def many_tasks() -> dict[str, object]:
         "rank agreement with first order": affinity.agreement,
         "peak bytes of the process": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }
-
-
-def main() -> None:
-    table, agreed, many = costs(), agreement(), many_tasks()
-    found = {"costs": table, "agreement": agreed, "toxcast": many}
-    (RESULTS / "probing.json").write_text(json.dumps(found, indent=1) + "\n")
-    (RESULTS / "probing.md").write_text(page(table, agreed, many))
-    print((RESULTS / "probing.md").read_text())

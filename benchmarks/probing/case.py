@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torchjd.autogram import Engine as GramEngine
 
+from benchmarks.common.networks import binary_tasks
 from cotrain.data.dataset import TaskData
 from cotrain.engine.batches import Batch, take
 from cotrain.engine.executors.base import weighted_gradients
@@ -24,7 +25,6 @@ from cotrain.engine.step import TrainingStep
 from cotrain.measure.gradients.instrument import Gradients
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
-from cotrain.tasks import Kind, Task
 
 INPUTS, WIDTHS, ROWS, STEPS = 1024, (256, 256), 256, 10
 
@@ -38,9 +38,7 @@ class Case:
     def __post_init__(self) -> None:
         rng = np.random.default_rng(0)
         x = torch.from_numpy((rng.random((ROWS, INPUTS)) < 0.05).astype(np.float32))
-        names = tuple(
-            Task(name=f"t{t}", kind=Kind.BINARY, classes=("0", "1")) for t in range(self.tasks)
-        )
+        names = binary_tasks(f"t{t}" for t in range(self.tasks))
         data = TaskData(
             inputs=x,
             targets=torch.from_numpy((rng.random((ROWS, self.tasks)) < 0.3).astype(np.float32)),
@@ -90,7 +88,7 @@ class Case:
         self.plain.train()
         for _ in range(STEPS):
             self.optimizer.zero_grad()
-            self.plain_losses(self.batch).sum().backward()
+            torch.autograd.backward(self.plain_losses(self.batch).sum())
             self.optimizer.step()
 
     def plain_losses(self, batch: Batch) -> Tensor:
@@ -126,7 +124,7 @@ class Case:
         """T backward passes and T forward passes, one after the other."""
         batch = self.batch.part(slice(rows))
         self.plain.eval()
-        shared = list(self.plain.encoder.parameters())
+        shared: list[Tensor] = list(self.plain.encoder.parameters())
         losses = self.plain_losses(batch)
         gradients = [torch.autograd.grad(loss, shared, retain_graph=True) for loss in losses]
         for gradient in gradients:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.common.markdown import table
 from benchmarks.ray_scaling.problem import COHORT, INPUTS, ROUNDS, TASKS
 from benchmarks.ray_scaling.simulated import TURN_SECONDS
 
@@ -21,15 +22,18 @@ COLUMNS = (
 )
 
 
-def table(rows: Sequence[dict[str, float]]) -> list[str]:
-    lines = ["| " + " | ".join(name for name, *_ in COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-    for row in rows:
-        shown = [
-            f"{factor * row[key]:.{digits}f}" + (" %" if factor == 100 else "")
-            for _, key, factor, digits in COLUMNS
-        ]
-        lines.append(f"| {' | '.join(shown)} |")
-    return lines
+def by_workers(rows: Sequence[dict[str, float]]) -> list[str]:
+    """A row a number of workers."""
+    return table(
+        [name for name, *_ in COLUMNS],
+        [
+            [
+                f"{factor * row[key]:.{digits}f}" + (" %" if factor == 100 else "")
+                for _, key, factor, digits in COLUMNS
+            ]
+            for row in rows
+        ],
+    )
 
 
 def page(result: dict[str, Any]) -> str:
@@ -44,11 +48,12 @@ def page(result: dict[str, Any]) -> str:
         "Seconds for a population of 32, one thread a process; the first run starts the workers. Where the "
         "load above is well above 1, others shared the cores and nothing can be said of a speed-up.",
         "",
-        "| where | first | later, median of 3 |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {own['first']:.1f} | {own['median_after']:.1f} |"
-            for name, own in result["real"].items()
+        *table(
+            ("where", "first", "later, median of 3"),
+            [
+                (name, f"{own['first']:.1f}", f"{own['median_after']:.1f}")
+                for name, own in result["real"].items()
+            ],
         ),
         "",
         f"Ray's calls take {1e6 * calls['turn']:.0f} µs of the driver's processor a turn and "
@@ -59,11 +64,11 @@ def page(result: dict[str, Any]) -> str:
         f"A worker comes back every {TURN_SECONDS:.0f} s (up to a tenth later), after one epoch. A "
         "population:",
         "",
-        *table(result["population"]),
+        *by_workers(result["population"]),
         "",
         "A search (PBT, which waits for everybody in each epoch and keeps a piece a member):",
         "",
-        *table(result["search"]),
+        *by_workers(result["search"]),
         "",
         f"The driver's time a turn hardly depends on the number of workers, so its time an epoch grows "
         f"with them: at {last['driver_ms_per_turn']:.2f} ms a turn it is busy all the time with about "

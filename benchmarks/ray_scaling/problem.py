@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.common.networks import binary_tasks
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.cohorts.workers import Cluster, Cut
 from cotrain.engine.engine import Engine
@@ -18,7 +19,6 @@ from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.training import Progress, start, train_cohort
 from cotrain.folder import RunFolder
-from cotrain.tasks import Kind, Task
 
 INPUTS, TASKS, ROWS, COHORT = 200, 12, 2000, 8
 ROUNDS, TURN_SECONDS = 8, 2.0
@@ -33,9 +33,7 @@ def make_data(rows: int, seed: int) -> TaskData:
         inputs=torch.from_numpy(inputs),
         targets=torch.from_numpy(targets.astype(np.float32)),
         mask=torch.ones(rows, TASKS, dtype=torch.bool),
-        tasks=tuple(
-            Task(name=f"t{t}", kind=Kind.BINARY, classes=("no", "yes")) for t in range(TASKS)
-        ),
+        tasks=binary_tasks(f"t{t}" for t in range(TASKS)),
         columns=inputs.astype(np.float64),
         categorical=np.zeros(INPUTS, dtype=bool),
     )

@@ -15,8 +15,16 @@ from cotrain.engine.cohorts.local import HERE
 from cotrain.engine.cohorts.workers import Cluster, Cut, Turn
 
 
-def real(count: int | None) -> dict[str, float]:
-    """Seconds of a population of 32 in cohorts of 8: in this process (None), or on local workers."""
+def real(
+    count: int | None, trainings: int, costs: dict[str, float] | None = None
+) -> dict[str, float]:
+    """Seconds of a population of 32 in cohorts of 8: in this process (None), or on local workers.
+
+    Args:
+        count: Workers.
+        trainings: How often the population is trained; the first wakes the workers.
+        costs: Filled with what Ray's calls take, while the workers are there.
+    """
     import ray
 
     if count is not None:
@@ -24,14 +32,14 @@ def real(count: int | None) -> dict[str, float]:
     cluster: Cluster = HERE if count is None else RayCluster()
     cut = Cut(parts=4)
     seconds = []
-    for _ in range(4):  # the first wakes the workers
+    for _ in range(trainings):
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             make_engine(folder, cluster, cut).train("x", members(32))
             seconds.append(time.perf_counter() - began)
     found = {"first": seconds[0], "median_after": float(np.median(seconds[1:]))}
-    if count == 2:
-        found |= calls()
+    if costs is not None:
+        costs |= calls()
     if count is not None:
         ray.shutdown()
     return found
@@ -44,11 +52,7 @@ def calls() -> dict[str, float]:
     """
     import ray
 
-    @ray.remote
-    def nothing(turn: Turn, *pieces: Any) -> tuple[Any, ...]:
-        out = max(1, len(pieces))
-        return (REPORT, *([None] * out))
-
+    nothing = ray.remote(_nothing)
     turn, held = Turn(members=tuple(members(COHORT)), recipe=RECIPE, until=ROUNDS), ray.put(0)
 
     def spent(pieces: int, turns: int = 400) -> float:
@@ -70,3 +74,8 @@ def calls() -> dict[str, float]:
     spent(1)
     one, many = min(spent(1) for _ in range(3)), min(spent(COHORT) for _ in range(3))
     return {"turn": one, "piece": max(0.0, (many - one) / (COHORT - 1))}
+
+
+def _nothing(turn: Turn, *pieces: Any) -> tuple[Any, ...]:
+    """The answer of a worker to which every turn is empty."""
+    return (REPORT, *([None] * max(1, len(pieces))))

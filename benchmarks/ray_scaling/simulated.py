@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.ray_scaling.problem import COHORT, ROUNDS, TASKS, make_engine, members
+from benchmarks.ray_scaling.problem import COHORT, ROUNDS, TASKS, TURN_SECONDS, make_engine, members
 from cotrain.engine.cohorts import checkpoint
 from cotrain.engine.cohorts.packing import pack, size
 from cotrain.engine.cohorts.shards import split
@@ -155,10 +155,12 @@ def simulate(
 
 
 def plain(engine: Engine, count: int) -> None:
+    """A population with constant weights."""
     engine.train("x", members(count))
 
 
 def searched(engine: Engine, count: int) -> None:
+    """A search of weights."""
     optimize_weights(engine, PBT(members=count), stage="s", every=1)
 
 

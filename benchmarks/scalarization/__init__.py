@@ -1,25 +1,27 @@
 """The three findings of Royer et al. (NeurIPS 2023) put to the test on tables and domains.
 
-    python benchmarks/scalarization.py [NAME ...]   # writes benchmarks/results/scalarization.{json,md,svg}
+    python -m benchmarks scalarization   # writes benchmarks/results/scalarization.{json,md,svg}
 
 `cotrain.studies.study_scalarization` on each data set; the test split of each is opened once.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common.folders import DATA, RESULTS
-from benchmarks.scalarization.page import POOLED, figure, page
+from benchmarks.common.domain_sets import digits, office
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.options import Options
+from benchmarks.common.table_sets import SETS
+from benchmarks.scalarization.page import POOLED, page, write_figure
 from cotrain.data import Splits
 from cotrain.folder import RunFolder
 from cotrain.results import Interval
@@ -40,8 +42,32 @@ class Data:
     grid: Grid = FULL
 
 
-def judge(name: str) -> dict[str, Any]:
-    data, began = DATA[name], time.time()
+DATA = {
+    "emotions": Data(load=SETS["emotions"]),
+    "yeast": Data(load=SETS["yeast"], grid=replace(FULL, seeds=2, learning_rates=(3e-3, 1e-2))),
+    "atp1d": Data(load=SETS["atp1d"]),
+    "tox21": Data(load=SETS["tox21"], grid=replace(LIGHT, shares=(0.25, 0.5, 0.75), depths=(1,))),
+    "digits (domains)": Data(load=partial(digits, 600)),
+    "office (domains)": Data(load=office, grid=LIGHT),
+}
+SMALL = replace(LIGHT, shares=(0.25, 0.5, 0.75), widths=(4, 8), depths=(1,), most_pairs=5)
+QUICK = {"emotions": Data(load=SETS["emotions"], grid=replace(SMALL, learning_rates=(1e-2,)))}
+
+
+def run(options: Options) -> None:
+    """The study on every data set."""
+    found = {}
+    for name, data in (QUICK if options.quick else DATA).items():
+        found[name] = judge(name, data)
+        print(f"{name}: {found[name]['minutes']:.1f} min", flush=True)
+        write_json(options.out / "scalarization.json", found, compact=True)
+    write_page(options.out / "scalarization.md", page(found))
+    write_figure(options.out / "scalarization.svg", found)
+
+
+def judge(name: str, data: Data) -> dict[str, Any]:
+    """One study, with the draws that the mean over the data sets needs."""
+    began = time.time()
     splits = data.load()
     with tempfile.TemporaryDirectory() as folder:
         study = study_scalarization(splits, out=folder, grid=data.grid, title=name)
@@ -73,17 +99,3 @@ def judge(name: str) -> dict[str, Any]:
 
 def _numbers(one: Interval) -> list[float]:
     return [round(one.value, 5), round(one.low, 5), round(one.high, 5)]
-
-
-def main() -> None:
-    path = RESULTS / "scalarization.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
-    for name in sys.argv[1:] or DATA:
-        found[name] = judge(name)
-        found = {key: found[key] for key in DATA if key in found}
-        print(f"{name}: {found[name]['minutes']:.1f} min", flush=True)
-        path.write_text(json.dumps(found) + "\n")
-    found = {name: found[name] for name in DATA if name in found}
-    (RESULTS / "scalarization.md").write_text(page(found))
-    (RESULTS / "scalarization.svg").write_text(figure(found))
-    print(page(found))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.figures import Panel, Point
-from benchmarks.common.figures import page as svg_page
+from benchmarks.common.figures import Panel, Point, write_panels
+from benchmarks.common.markdown import table
 from cotrain.results import Interval
 from cotrain.studies.scalarization.estimates import with_intervals
-from cotrain.studies.scalarization.findings import findings, written
+from cotrain.studies.scalarization.findings import findings
 
 POOLED = (
     "uniform_trend",
@@ -42,25 +43,22 @@ def pooled(found: dict[str, Any]) -> dict[str, NDArray[np.float64]]:
 
 
 def page(found: dict[str, Any]) -> str:
-    head = ("data", "pairs", "trainings", "growth", "stability", "conflicts tell nothing")
-    lines = [
-        ABOUT,
-        f"| {' | '.join(head)} |",
-        "|---" * len(head) + "|",
-    ]
+    """Verdicts, a reading of them, and numbers."""
     judged = {name: estimates(one["draws"]) for name, one in found.items()}
     judged["mean over the data sets"] = estimates(pooled(found))
+    rows = []
     for name, own in judged.items():
         one = found.get(name)
         counts = (str(one["pairs"]), f"{one['trainings']:,}") if one else ("", "")
-        verdicts = [finding.verdict for finding in findings(own)]
-        lines.append(f"| {' | '.join([name, *counts, *verdicts])} |")
-    lines += [READING, "## Numbers", "", *numbers(judged)]
+        rows.append((name, *counts, *(finding.verdict for finding in findings(own))))
+    head = ("data", "pairs", "trainings", "growth", "stability", "conflicts tell nothing")
+    lines = [ABOUT, *table(head, rows), READING, "## Numbers", "", *numbers(judged)]
     lines += ["", "## By size", "", *by_size(found)]
     return "\n".join(lines) + "\n"
 
 
 def numbers(judged: dict[str, Any]) -> list[str]:
+    """What the verdicts rest on."""
     columns = {
         "uniform_trend": "gain for 10× the parameters, uniform",
         "best_trend": "the same, best weights",
@@ -70,11 +68,8 @@ def numbers(judged: dict[str, Any]) -> list[str]:
         "transfer": "these over uniform",
         "correlation": "conflicts with gain, r",
     }
-    lines = [f"| data | {' | '.join(columns.values())} |", "|---" * (1 + len(columns)) + "|"]
-    for name, own in judged.items():
-        cells = [_cell(getattr(own, key)) for key in columns]
-        lines.append(f"| {' | '.join([name, *cells])} |")
-    return lines
+    rows = [(name, *(_cell(getattr(own, key)) for key in columns)) for name, own in judged.items()]
+    return table(("data", *columns.values()), rows)
 
 
 def _cell(one: Interval) -> str:
@@ -82,19 +77,16 @@ def _cell(one: Interval) -> str:
 
 
 def by_size(found: dict[str, Any]) -> list[str]:
-    lines = [
-        "| data | metric | training rows | size | parameters | alone | gain, uniform | gain, best "
-        "| conflicting steps |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    """Gains at each size of the network."""
+    rows = []
     for name, one in found.items():
         for at, size in enumerate(one["sizes"]):
             gains = [_cell(_interval(one[key][at])) for key in ("uniform_gain", "best_gain")]
             told = (name, one["metric"], str(one["rows"])) if at == 0 else ("", "", "")
-            conflict = f"{one['conflict'][at][0]:.0%}"
             scale = (size, f"{one['parameters'][at]:,}", f"{one['alone'][at]:.3f}")
-            lines.append(f"| {' | '.join([*told, *scale, *gains, conflict])} |")
-    return lines
+            rows.append((*told, *scale, *gains, f"{one['conflict'][at][0]:.0%}"))
+    head = ("data", "metric", "training rows", "size", "parameters", "alone")
+    return table((*head, "gain, uniform", "gain, best", "conflicting steps"), rows)
 
 
 def _interval(numbers: list[float]) -> Interval:
@@ -102,7 +94,7 @@ def _interval(numbers: list[float]) -> Interval:
     return Interval(value=value, low=low, high=high)
 
 
-def figure(found: dict[str, Any]) -> str:
+def write_figure(path: Path, found: dict[str, Any]) -> None:
     """Gain against parameters, a panel for each data set."""
     colours = {"uniform_gain": ("uniform", "#1a7fd4"), "best_gain": ("best weights", "#c8691c")}
     panels = []
@@ -137,12 +129,12 @@ def figure(found: dict[str, Any]) -> str:
                 x_title="shared parameters",
             )
         )
-    return svg_page(panels, ticks=(300, 1000, 3000, 10_000, 30_000, 100_000))
+    write_panels(path, panels, ticks=(300, 1000, 3000, 10_000, 30_000, 100_000))
 
 
 ABOUT = """# Scalarization: three findings of Royer et al. (2023), put to the test
 
-`python benchmarks/scalarization.py`: `cotrain.studies.study_scalarization` on four tables and two sets
+`python -m benchmarks scalarization`: `cotrain.studies.study_scalarization` on four tables and two sets
 of domains. Every pair of tasks is trained at three or five constant weights and each task alone, in
 built-in networks of three widths and one or two depths, two or three learning rates (chosen for each
 pair, weight and size on validation), two or three seeds. Gains are test scores less those of each task

@@ -1,18 +1,15 @@
-"""The page and the picture of the scale studies that are in results/scale_*.json.
-
-python benchmarks/scale_page.py        # writes results/scale.{md,svg}
-"""
+"""The page and the figure of the scale studies."""
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from benchmarks.common.figures import Panel, Point
-from benchmarks.common.figures import page as svg_page
-from benchmarks.common.folders import RESULTS
+from benchmarks.common.figures import Panel, Point, write_panels
+from benchmarks.common.files import read_json
+from benchmarks.common.markdown import table
 from cotrain.results import Interval
 from cotrain.studies import ScaleStudy
 
@@ -20,7 +17,7 @@ NAMES = ("reviews", "pictures", "assays")
 ALL, FIXED = "#1a7fd4", "#c8691c"
 ABOUT = """# Scale against relatedness of source tasks
 
-`python benchmarks/scale.py`, then `scale_page.py`. Encoders (MLP 64-64) of all unions of three or four
+`python -m benchmarks scale`. Encoders (MLP 64-64) of all unions of three or four
 groups of sources, and of random sets of 1, 2, 4, … all (three random orders), are fine-tuned on unseen
 targets; two settings tuned on validation for every start, none included; 5 seeds of stage 2. Once more with
 the number of labels held fixed. 95 % intervals resample targets, random orders and seeds together. Every
@@ -38,18 +35,18 @@ Blue: with all their labels; orange: the same sources with a fixed number of lab
 """
 
 
-def studies() -> list[ScaleStudy]:
-    """Those that were measured."""
+def studies(folder: Path) -> list[ScaleStudy]:
+    """Those of a folder of results."""
     read, found = TypeAdapter(ScaleStudy).validate_python, []
-    for path in (RESULTS / f"scale_{name}.json" for name in NAMES):
+    for path in (folder / f"scale_{name}.json" for name in NAMES):
         if path.exists():
-            content = json.loads(path.read_text())
+            content = read_json(path)
             del content["schema_version"]
             found.append(read(content))
     return found
 
 
-def figure(found: list[ScaleStudy]) -> str:
+def write_figure(path: Path, found: list[ScaleStudy]) -> None:
     """Gain over no sources by number of sources, a panel a data set."""
     panels = []
     for study in found:
@@ -76,7 +73,7 @@ def figure(found: list[ScaleStudy]) -> str:
                 x_title="source tasks",
             )
         )
-    return svg_page(panels, ticks=(1, 2, 4, 8, 16, 32))
+    write_panels(path, panels, ticks=(1, 2, 4, 8, 16, 32))
 
 
 def _curve(
@@ -97,11 +94,11 @@ def _curve(
 def page(found: list[ScaleStudy]) -> str:
     """Verdicts side by side, then every study in full."""
     claims = [finding.claim for finding in found[0].findings]
-    lines = [ABOUT, f"| finding | {' | '.join(one.title for one in found)} |"]
-    lines.append("|---|" + "---|" * len(found))
-    for at, claim in enumerate(claims):
-        verdicts = " | ".join(str(one.findings[at].verdict) for one in found)
-        lines.append(f"| {claim} | {verdicts} |")
+    rows = [
+        (claim, *(str(one.findings[at].verdict) for one in found))
+        for at, claim in enumerate(claims)
+    ]
+    lines = [ABOUT, *table(("finding", *(one.title for one in found)), rows)]
     for study in found:
         lines += [f"\n## {study.title}\n", "```", str(study), "```"]
         for section in study.sections():

@@ -1,27 +1,33 @@
-"""What each ranker's sources are worth, from results/sources_*.json.
-
-python benchmarks/sources_page.py      # writes results/sources.md
-"""
+"""The page of what each ranker's sources are worth."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.common.arrays import Array
-from cotrain.run.bootstrap import interval
+from benchmarks.common.files import read_json
+from benchmarks.common.markdown import interval, minus, table
+from cotrain.run.bootstrap import interval as resampled
 
 NAMES = ("reviews", "pictures", "assays")
 RANKERS = ("linear probe", "lookahead", "gradients", "representation", "sampled")
 BUDGETS = ("0.35", "0.2", "0.1")
+FIXED = ("none", "all", "all, two passes")
+PICKED = {
+    f"{by}, {budget.removeprefix('0')}": f"{by} {budget}"
+    for budget in BUDGETS
+    for by in (*RANKERS, "chance")
+}
 REPLICATES = 400
-Statistic = Callable[[dict[str, Array]], float]
+Statistic = Callable[[dict[str, float]], float]
 ABOUT = """# Choosing sources for a target
 
-`python benchmarks/sources.py`, then `sources_page.py`. Data, targets, encoder and stage 2 as in
+`python -m benchmarks sources`. Data, targets, encoder and stage 2 as in
 [scale](scale.md). Under a budget of .35, .2 or .1 of pre-finetuning on all sources (taken as six passes,
 its own measuring included) each ranker picks sources for a run of two passes; chance picks them at random
 and measures nothing. All and single groups are pre-finetuned until early stopping, as published.
@@ -76,7 +82,10 @@ class Scores:
 
         def value(at: Any, one: Any, two: Any) -> float:
             means = [
-                {by: own[np.ix_(one, two)].mean() for by, own in self.test[self.targets[t]].items()}
+                {
+                    by: float(own[np.ix_(one, two)].mean())
+                    for by, own in self.test[self.targets[t]].items()
+                }
                 for t in at
             ]
             return float(np.mean([statistic(mean) for mean in means]))
@@ -96,95 +105,89 @@ class Scores:
         return lambda mean: mean[by] - max(mean[known] for known in self.known)
 
 
-def table(name: str, scores: Scores) -> list[str]:
+def page(folder: Path) -> str:
+    """Means over the data sets, the rankings themselves, and every data set."""
+    read = {name: Scores(read_json(folder / f"sources_{name}.json")) for name in NAMES}
+    lines = [ABOUT, *together(read), *rankings(read)]
+    for name, scores in read.items():
+        lines += by_sources(name, scores)
+    return "\n".join(lines) + "\n"
+
+
+def by_sources(name: str, scores: Scores) -> list[str]:
     """All, groups and picks."""
     family = scores.found["family"]
-    lines = [
-        f"\n## {name}: {len(scores.targets)} targets\n",
-        "| sources | test score | against the better | compute |",
-        "|---|---|---|---|",
-    ]
-    lines += [_row(scores, by, by) for by in ("none", "all", "all, two passes")]
     related = [scores.test[t][family[t]].mean() for t in scores.targets]
     better = [max(scores.test[t][one].mean() for one in scores.known) for t in scores.targets]
     cost = np.mean([scores.compute(t, family[t]) for t in scores.targets])
-    behind = _minus(f"{np.mean(related) - np.mean(better):+.3f}")
-    lines.append(f"| the target's own group | {np.mean(related):.3f} | {behind} | {cost:.0%} |")
-    return lines + [
-        _row(scores, f"{by}, {budget.removeprefix('0')}", f"{by} {budget}")
-        for budget in BUDGETS
-        for by in (*RANKERS, "chance")
+    behind = minus(f"{np.mean(related) - np.mean(better):+.3f}")
+    rows = [
+        *(_row(scores, by, by) for by in FIXED),
+        ("the target's own group", f"{np.mean(related):.3f}", behind, f"{cost:.0%}"),
+        *(_row(scores, label, by) for label, by in PICKED.items()),
     ]
+    head = ("sources", "test score", "against the better", "compute")
+    return [f"\n## {name}: {len(scores.targets)} targets\n", *table(head, rows)]
 
 
-def _row(scores: Scores, label: str, by: str) -> str:
+def _row(scores: Scores, label: str, by: str) -> tuple[str, ...]:
     score = np.mean([scores.test[t][by].mean() for t in scores.targets])
     cost = np.mean([scores.compute(t, by) for t in scores.targets])
     against = scores.mean(scores.against_the_better(by))
-    return f"| {label} | {score:.3f} | {against} | {cost:.0%} |"
+    return label, f"{score:.3f}", against, f"{cost:.0%}"
 
 
 def together(found: dict[str, Scores]) -> list[str]:
     """Means over the data sets; their targets and seeds are resampled apart."""
-    lines = [
-        f"\n## Mean of {len(found)} data sets\n",
-        "| sources | against the better | compute | more than chance under the same budget |",
-        "|---|---|---|---|",
-    ]
-    rows = {by: by for by in ("none", "all", "all, two passes")}
-    rows |= {
-        f"{by}, {b.removeprefix('0')}": f"{by} {b}" for b in BUDGETS for by in (*RANKERS, "chance")
-    }
-    for label, by in rows.items():
-        against = _over(found, lambda scores, by=by: scores.against_the_better(by))  # type: ignore[misc]
+    rows = []
+    for label, by in (dict(zip(FIXED, FIXED, strict=True)) | PICKED).items():
+        against = _over(found, {name: one.against_the_better(by) for name, one in found.items()})
         cost = np.mean([scores.compute(t, by) for scores in found.values() for t in scores.targets])
         more, budget = "", by.rsplit(" ", 1)[-1]
         if budget in BUDGETS and not by.startswith("chance"):
-            more = _over(
-                found,
-                lambda _, by=by, b=budget: lambda mean: mean[by] - mean[f"chance {b}"],  # type: ignore[misc]
-            )
-        lines.append(f"| {label} | {against} | {cost:.0%} | {more} |")
-    return lines
+            more = _over(found, dict.fromkeys(found, _more(by, f"chance {budget}")))
+        rows.append((label, against, f"{cost:.0%}", more))
+    head = ("sources", "against the better", "compute", "more than chance under the same budget")
+    return [f"\n## Mean of {len(found)} data sets\n", *table(head, rows)]
 
 
-def _over(found: dict[str, Scores], statistic: Callable[[Scores], Statistic]) -> str:
-    parts = [scores.replicates(statistic(scores)) for scores in found.values()]
+def _more(by: str, base: str) -> Statistic:
+    """How much more than another."""
+    return lambda mean: mean[by] - mean[base]
+
+
+def _over(found: dict[str, Scores], statistics: dict[str, Statistic]) -> str:
+    parts = [scores.replicates(statistics[name]) for name, scores in found.items()]
     value = float(np.mean([value for value, _ in parts]))
     return _signed(value, np.mean([drawn for _, drawn in parts], axis=0))
 
 
 def rankings(found: dict[str, Scores]) -> list[str]:
     """Rank correlation with the test scores from each source alone, and what looking costs."""
-    lines = [
+    rows = [(by, *(_agreement(scores, by) for scores in found.values())) for by in RANKERS]
+    return [
         "\n## The rankings themselves\n",
         "Spearman correlation of a ranking with the test scores of encoders of each source alone (eight",
         "passes, one seed of stage 1), mean over targets and three seeds of the ranker; and the share of",
         "pre-finetuning on all sources that it takes.\n",
-        "| ranker | " + " | ".join(found) + " |",
-        "|---|" + "---|" * len(found),
+        *table(("ranker", *found), rows),
     ]
-    for by in RANKERS:
-        cells = []
-        for scores in found.values():
-            agreement, cost = [], []
-            for target in scores.targets:
-                alone = scores.found["seeds"][0]["scores"][target]
-                for once in scores.found["seeds"]:
-                    picked = once["picked"][target][f"{by} {BUDGETS[0]}"]
-                    own = picked["ranking"]
-                    truth = [np.mean(alone[f"only {source}"]["test"]) for source in own]
-                    agreement.append(spearmanr(list(own.values()), truth).statistic)
-                    cost.append(picked["measuring"] / once["examples"][target]["all"])
-            cells.append(f"{_minus(f'{np.nanmean(agreement):+.2f}')} at {np.mean(cost):.1%}")
-        lines.append(f"| {by} | {' | '.join(cells)} |")
-    return lines
+
+
+def _agreement(scores: Scores, by: str) -> str:
+    """Of one ranker on one data set."""
+    agreement, cost = [], []
+    for target in scores.targets:
+        alone = scores.found["seeds"][0]["scores"][target]
+        for once in scores.found["seeds"]:
+            picked = once["picked"][target][f"{by} {BUDGETS[0]}"]
+            own = picked["ranking"]
+            truth = [np.mean(alone[f"only {source}"]["test"]) for source in own]
+            agreement.append(spearmanr(list(own.values()), truth).statistic)
+            cost.append(picked["measuring"] / once["examples"][target]["all"])
+    return f"{minus(f'{np.nanmean(agreement):+.2f}')} at {np.mean(cost):.1%}"
 
 
 def _signed(value: float, replicates: Array) -> str:
-    found = interval(value, replicates)
-    return _minus(f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]")
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
+    found = resampled(value, replicates)
+    return minus(interval(found.value, found.low, found.high, digits=3))

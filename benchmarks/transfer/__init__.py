@@ -6,35 +6,36 @@ none is one of them (needs the extra chem). One encoder counts every label alike
 trained as one population; each target is then fine-tuned from either and from scratch with the same sweep
 and 5 seeds, which also draw the target's rows. The sweep is tuned on validation; test rows are scored once.
 
-    python benchmarks/transfer.py [FOLDER]   # goes on in FOLDER; writes results/transfer.{json,md}
+    python -m benchmarks transfer   # writes benchmarks/results/transfer.{json,md}
 """
 
 from __future__ import annotations
 
-import json
 import statistics
-import sys
 import tempfile
-import time
-from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.common.folders import RESULTS
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.options import Options
 from benchmarks.transfer.page import page
-from benchmarks.transfer.price import peak, price
+from benchmarks.transfer.price import TIMED_ROUNDS, peak, price
 from benchmarks.transfer.problem import data
 from cotrain.baselines.boosted import HistTrees
 from cotrain.data import Splits
 from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.state import Tensors
 from cotrain.folder import RunFolder
 from cotrain.results import Contender
 from cotrain.run.selection import Choice
 from cotrain.tasks import score
 from cotrain.transfer import (
     UNIFORM,
+    Finetuned,
     Finetuning,
     Pretraining,
     finetune,
@@ -50,7 +51,53 @@ ROWS = (16, 64, 256, None)
 SEEDS = 5
 
 
-def curves(targets: Splits, sources: Splits, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is trained.
+
+    Args:
+        rows: Training rows of a target; None for all.
+        seeds: Of stage 2.
+        targets: At most so many.
+        sources: At most so many; all, if None.
+        pretraining: How.
+        rounds: Epochs that are timed.
+    """
+
+    rows: tuple[int | None, ...] = ROWS
+    seeds: int = SEEDS
+    targets: int = 4
+    sources: int | None = None
+    pretraining: Pretraining = field(default_factory=Pretraining)
+    rounds: int = TIMED_ROUNDS
+
+
+QUICK = Plan(
+    rows=(64,), seeds=2, targets=1, sources=20, pretraining=Pretraining(passes=1), rounds=1
+)
+
+
+def run(options: Options) -> None:
+    """The price of 617 heads, and the curves."""
+    plan = QUICK if options.quick else Plan()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found: dict[str, Any] = {"price": price(folder / "price", plan.rounds)}
+        print(found["price"]["seconds an epoch"], flush=True)
+        found["price"]["peak memory in GB"] = peak()
+        found["curves"] = curves(*data(plan.sources), folder, plan)
+        found["peak memory in GB"] = peak()
+    write_json(options.out / "transfer.json", found)
+    write_page(options.out / "transfer.md", page(found))
+
+
+def chosen_targets(targets: Splits) -> list[int]:
+    """Every second nuclear-receptor assay."""
+    names = [task.name for task in targets.tasks]
+    return [t for t, name in enumerate(names) if name.startswith("NR-")][::2]
+
+
+def curves(targets: Splits, sources: Splits, folder: Path, plan: Plan) -> dict[str, Any]:
     """Test scores of every start, target, number of rows and seed."""
     train = sources.development.train
     sizes = source_sizes(train)
@@ -58,47 +105,46 @@ def curves(targets: Splits, sources: Splits, folder: Path) -> dict[str, Any]:
         "by size": mixture_weights(sizes, range(len(sizes))),
         "uniform": mixture_weights(sizes, range(len(sizes)), temperature=UNIFORM),
     }
-    found = pretrain(
-        RunFolder(folder / "stage-1"), sources.development, mixtures, how=Pretraining()
-    )
+    stage_1 = RunFolder(folder / "stage-1")
+    found = pretrain(stage_1, sources.development, mixtures, how=plan.pretraining)
     print(f"stage 1: {found.seconds:.0f} s, {found.epochs_run.tolist()} epochs", flush=True)
-    names = [task.name for task in targets.tasks]
-    chosen = [t for t, name in enumerate(names) if name.startswith("NR-")][::2]
+    chosen = chosen_targets(targets)[: plan.targets]
     served = (Contender.PRETRAINED,) * len(targets.tasks)
     test = targets.test.open_for(
         Choice(tasks=targets.tasks, served_by=served, network=served, valid=())
     )
     scores: dict[str, dict[str, list[list[float]]]] = {}
-    settings: dict[str, dict[str, list[float]]] = {}
-    whole = []
-    for t in chosen:
-        name, target = targets.tasks[t].name, of_target(targets.development, t)
-        whole.append(len(target.train))
-        for rows in ROWS:
-            began = time.monotonic()
-            how = Finetuning(rows=rows, seeds=SEEDS)
-            tuned = finetune(
-                RunFolder(folder / "stage-2"), target, found.encoders, how=how, stage=f"{t}-{rows}"
-            )
-            own = only_target(test, t)
-            table_ = dict(zip(tuned.starts, tuned.scores(own).tolist(), strict=True))
-            table_["trees"] = kept(
-                folder / f"trees-{t}-{rows}.json",
-                lambda a=target, b=own, c=how: trees_scores(a, b, c),
-            )
-            for start_, values in table_.items():
-                scores.setdefault(start_, {}).setdefault(str(rows or "all"), []).append(values)
-            settings.setdefault(name, {})[str(rows or "all")] = [
-                f"{s.learning_rate:g}/{s.dropout:g}" for s in tuned.settings
-            ]
-            means = {start_: round(float(np.mean(v)), 3) for start_, v in table_.items()}
-            print(f"{name} {rows or 'all'}: {means} {time.monotonic() - began:.0f} s", flush=True)
+    settings: dict[str, dict[str, list[str]]] = {}
+    for t, rows in product(chosen, plan.rows):
+        target, name, known = (
+            of_target(targets.development, t),
+            targets.tasks[t].name,
+            str(rows or "all"),
+        )
+        tuned, own = fine_tuned(
+            target,
+            only_target(test, t),
+            found.encoders,
+            how=Finetuning(rows=rows, seeds=plan.seeds),
+            folder=RunFolder(folder / "stage-2"),
+            stage=f"{t}-{rows}",
+        )
+        for start, values in own.items():
+            scores.setdefault(start, {}).setdefault(known, []).append(values)
+        settings.setdefault(name, {})[known] = [
+            f"{s.learning_rate:g}/{s.dropout:g}" for s in tuned.settings
+        ]
+        means = {start: round(float(np.mean(values)), 3) for start, values in own.items()}
+        print(f"{name} {known}: {means}", flush=True)
     return {
         "sources": len(sizes),
         "source rows": len(train),
         "source labels": sum(sizes),
+        "seeds": plan.seeds,
         "targets": [targets.tasks[t].name for t in chosen],
-        "rows": round(statistics.mean(whole)),
+        "rows": round(
+            statistics.mean(len(of_target(targets.development, t).train) for t in chosen)
+        ),
         "stage 1": {
             "seconds": found.seconds,
             "epochs": found.epochs_run.tolist(),
@@ -110,28 +156,23 @@ def curves(targets: Splits, sources: Splits, folder: Path) -> dict[str, Any]:
     }
 
 
+def fine_tuned(
+    target: Development,
+    test: TaskData,
+    encoders: dict[str, Tensors],
+    *,
+    how: Finetuning,
+    folder: RunFolder,
+    stage: str,
+) -> tuple[Finetuned, dict[str, list[float]]]:
+    """A target from every start, and start → test score of each seed, trees included."""
+    tuned = finetune(folder, target, encoders, how=how, stage=stage)
+    found = dict(zip(tuned.starts, tuned.scores(test).tolist(), strict=True))
+    return tuned, found | {"trees": trees_scores(target, test, how)}
+
+
 def trees_scores(target: Development, test: TaskData, how: Finetuning) -> list[float]:
     """Test scores of each seed's trees."""
     _, labels = test.labels(0)
     found = trees_predictions(HistTrees(), target, test, how)
     return [score(test.tasks[0], own, labels) for own in found]
-
-
-def kept(path: Path, make: Callable[[], list[float]]) -> list[float]:
-    """What the file holds, or what is made and written to it."""
-    if not path.exists():
-        path.write_text(json.dumps(make()))
-    return [float(value) for value in json.loads(path.read_text())]
-
-
-def main() -> None:
-    RESULTS.mkdir(exist_ok=True)
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
-    folder.mkdir(exist_ok=True)
-    found: dict[str, Any] = {"price": price(folder / "price")}
-    print(found["price"]["seconds an epoch"], flush=True)
-    found["price"]["peak memory in GB"] = peak()
-    found["curves"] = curves(*data(), folder)
-    found["peak memory in GB"] = peak()
-    (RESULTS / "transfer.json").write_text(json.dumps(found, indent=1) + "\n")
-    (RESULTS / "transfer.md").write_text(page(found))

@@ -9,38 +9,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from benchmarks.transfer.problem import cut, table
-from cotrain.data.dataset import Development
-from cotrain.engine.member import Member
+from benchmarks.common.molecules import TOXCAST
+from benchmarks.common.networks import engine_on, member_at
+from benchmarks.transfer.problem import table
+from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.training import start, train_cohort
-from cotrain.folder import RunFolder
-from cotrain.run.settings import Settings
-from cotrain.run.stages import build_engine
+from cotrain.engine.tuning import SETTINGS
 from cotrain.transfer import Pretraining
 
 TIMED_ROUNDS = 5
 
 
-def price(folder: Path) -> dict[str, Any]:
+def price(folder: Path, rounds: int = TIMED_ROUNDS) -> dict[str, Any]:
     """Seconds an epoch of all 617 heads and of one, measured in turns; both read the same rows."""
-    x, y, names, _ = table("mol_toxcast617", "toxcast_data.csv.gz")
-    many = cut(x, y, names, range(len(names))).development
+    toxcast = table(TOXCAST)
+    rows = np.ones(len(toxcast.scaffolds), dtype=bool)
+    many = toxcast.cut(rows, range(len(toxcast.molecules.names))).development
     widest = int(many.train.mask.sum(dim=0).argmax())
     one = Development(train=only(many.train, widest), valid=only(many.valid, widest))
     times: dict[str, list[float]] = {"617 heads": [], "1 head": []}
     runs = {}
     for name, development in zip(times, (many, one), strict=True):
         recipe = Pretraining().recipe(len(development.train))
-        engine = build_engine(
-            RunFolder(folder / name), development, None, Settings(), recipe, lambda _: None
-        )
-        member = Member(
-            name="all", weights=(1.0,) * len(development.tasks), learning_rate=3e-3, dropout=0.3
-        )
+        engine = engine_on(development, folder / name, recipe=recipe)
+        member = member_at(SETTINGS[0], (1.0,) * len(development.tasks), name="all")
         runs[name] = (engine, [member], start([member], engine.architecture, development))
-    for epoch in range(TIMED_ROUNDS + 1):
+    for epoch in range(rounds + 1):
         for name, (engine, members, progress) in runs.items():
             began = time.monotonic()
             train_cohort(
@@ -62,7 +59,7 @@ def price(folder: Path) -> dict[str, Any]:
     }
 
 
-def only(data: Any, task: int) -> Any:
+def only(data: TaskData, task: int) -> TaskData:
     """One task of the table, with all rows."""
     return replace(
         data, targets=data.targets[:, [task]], mask=data.mask[:, [task]], tasks=(data.tasks[task],)
@@ -70,4 +67,5 @@ def only(data: Any, task: int) -> Any:
 
 
 def peak() -> float:
+    """Gigabytes of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
