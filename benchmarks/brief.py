@@ -19,13 +19,13 @@ import numpy as np
 
 from benchmarks.common.files import write_json, write_page
 from benchmarks.common.markdown import table
+from benchmarks.common.networks import test_rows
 from benchmarks.common.options import Options
 from benchmarks.common.source_sets import Problem, assays, pictures, reviews
 from benchmarks.scale.grid import GRID
-from cotrain.engine.member import Recipe
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.folder import RunFolder
-from cotrain.run.selection import settled
 from cotrain.transfer import (
     Finetuning,
     Pretraining,
@@ -152,7 +152,6 @@ def measure(problem: Problem, plan: Plan) -> dict[str, Any]:
     )
     sizes = source_sizes(own.train)
     mixture = {"all": mixture_weights(sizes, range(len(sizes)))}
-    choice = settled(tasks)
     found: dict[str, dict[str, list[Any]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         encoders = {}
@@ -174,7 +173,7 @@ def measure(problem: Problem, plan: Plan) -> dict[str, Any]:
                 encoders,
                 how=how,
             )
-            test = tuned.scores(only_target(problem.splits.test.open_for(choice), at))
+            test = tuned.scores(only_target(test_rows(problem.splits, found), at))
             for scores, which in ((tuned.valid, "valid"), (test, "test")):
                 by_length = scores[1:].reshape(len(found), -1).mean(axis=1)
                 for own_scores, value in zip(found.values(), by_length, strict=True):

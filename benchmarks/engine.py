@@ -39,7 +39,8 @@ from cotrain.engine.state import State, initial_state
 
 MEMBERS, ROWS, TASKS = 32, 256, 12
 RATE, DECAY = 1e-3, 0.01
-STEPS, ROUNDS, DROPOUTS = 8, 9, (0.0, 0.25)
+STEPS, ROUNDS = 8, 9
+DROPOUTS: tuple[float, ...] = (0.0, 0.25)
 REMEMBERED = ("loop float32", "engine float32", "engine bfloat16")  # whose memory is measured
 Size = tuple[int, int, int]
 SIZES: tuple[Size, ...] = ((64, 64, 64), (256, 128, 128), (1024, 256, 256))

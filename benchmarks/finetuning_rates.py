@@ -27,13 +27,12 @@ from benchmarks.common.options import Options
 from benchmarks.transfer import chosen_targets
 from benchmarks.transfer.problem import data
 from cotrain.data.dataset import Development
-from cotrain.engine.member import Recipe
+from cotrain.engine.build import architecture_of
 from cotrain.engine.models.losses import predictions
+from cotrain.engine.recipe import Recipe, recipe_for
 from cotrain.engine.state import Tensors
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.folder import RunFolder
-from cotrain.run.budget import recipe_for
-from cotrain.run.stages import architecture_of
 from cotrain.tasks import Task, score
 from cotrain.transfer import (
     SCRATCH,

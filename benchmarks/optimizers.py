@@ -26,7 +26,7 @@ from benchmarks.common.table_sets import multitarget
 from cotrain.data import RandomSplit, from_arrays
 from cotrain.data.dataset import Splits
 from cotrain.engine.engine import Update
-from cotrain.engine.member import Recipe
+from cotrain.engine.recipe import Recipe
 from cotrain.studies import OptimizerGrid, OptimizerStudy, study_optimizers
 from cotrain.studies.optimizers.contestants import CONTESTANTS
 

@@ -17,9 +17,8 @@ from benchmarks.common.networks import ensemble_score, joint_networks
 from benchmarks.common.options import Options
 from benchmarks.common.table_sets import tox21
 from cotrain.data.dataset import Development
-from cotrain.engine.member import Recipe
+from cotrain.engine.recipe import Recipe, recipe_for
 from cotrain.engine.tuning import SETTINGS, member_scores
-from cotrain.run.budget import recipe_for
 
 SEEDS = 5
 QUICK_SEEDS, QUICK = 1, Recipe(epochs=2)

@@ -32,18 +32,19 @@ from benchmarks.common.arrays import Array
 from benchmarks.common.domain_sets import digits, office, reviews
 from benchmarks.common.files import write_json, write_page
 from benchmarks.common.markdown import bold_interval, table
-from benchmarks.common.networks import engine_on, member_at
+from benchmarks.common.networks import engine_on, member_at, test_rows
 from benchmarks.common.options import Options
 from benchmarks.common.table_sets import SETS
-from cotrain.contenders.weighted import INTERVALS, weigh
+from cotrain.contenders.base import Context
+from cotrain.contenders.weighted import INTERVALS, Weighted
 from cotrain.data.dataset import Splits, TaskData
 from cotrain.engine.engine import Engine
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.trained import Trained, merge
 from cotrain.engine.tuning import Setting, replicas, tuned
 from cotrain.folder import RunFolder
-from cotrain.run.selection import settled
 from cotrain.stats import draw_rows, redraw
 from cotrain.tasks import score
 from cotrain.weighting import (
@@ -141,7 +142,7 @@ def settings_of(method: LossWeighting, tasks: int, grid: tuple[Setting, ...]) ->
 def best_of(engine: Engine, stage: str, members: list[Member]) -> Trained:
     """The member with the best mean validation score."""
     trained = engine.train(stage, members)
-    (best,) = tuned(trained, engine.development.valid)
+    (best,) = tuned(trained, engine.development.valid, 1)
     return trained.select(lambda member: member == best)
 
 
@@ -156,9 +157,18 @@ def contenders(engine: Engine, plan: Plan) -> dict[str, Trained]:
     for name, searcher in SEARCHES.items():
         with tempfile.TemporaryDirectory() as folder:
             own = replace(engine, folder=RunFolder(Path(folder)))
-            found[name] = weigh(own, searcher, start, ()).trained
+            found[name] = searched(own, searcher, start)
         print(f"  {name}", flush=True)
     return found
+
+
+def searched(engine: Engine, searcher: PBT, start: Member) -> Trained:
+    """Seed 0 of searched weights, from the setting of the joint network."""
+    joint = Member(name="joint", weights=start.weights)
+    context = Context(tasks=engine.development.tasks, tuned={joint.kind: start})
+    found = Weighted(weights=searcher).search(engine, context)
+    assert found is not None
+    return found.trained
 
 
 def cost_of_search(engine: Engine, rounds: int) -> dict[str, list[float]]:
@@ -215,7 +225,7 @@ def judge(name: str, plan: Plan) -> dict[str, Any]:
             )
             for contender, own in first.items()
         }
-        test = splits.test.open_for(settled(splits.tasks))
+        test = test_rows(splits, everyone)
         found = {c: test_predictions(engine, own, test) for c, own in everyone.items()}
     every = np.arange(plan.seeds)
     mean = {c: float(np.nanmean(scores(test, own, None, every))) for c, own in found.items()}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import torch
 from scipy.optimize import minimize
 from torch import Tensor
 from torchjd import aggregation as agg
+
+from benchmarks.common.arrays import Array
 
 
 def norm_start(gram: list[list[float]]) -> tuple[int, int, float]:
@@ -83,17 +84,21 @@ def cagrad(grads: Tensor) -> Tensor:
     uniform = np.ones(len(gram)) / len(gram)
     radius = 0.5 * float(np.sqrt(gram.mean() + 1e-8)) + 1e-8
 
-    def dual(w: Any) -> float:
+    def dual(w: Array) -> float:
         return float(w @ gram @ uniform + radius * np.sqrt(w @ gram @ w + 1e-8))
+
+    def missing(w: Array) -> float:
+        return float(1 - w.sum())
 
     found = minimize(
         dual,
         uniform,
-        bounds=[(0, 1)] * len(gram),
-        constraints={"type": "eq", "fun": lambda w: 1 - w.sum()},
+        bounds=[(0.0, 1.0)] * len(gram),
+        constraints={"type": "eq", "fun": missing},
     )
     mixed = torch.tensor(found.x, dtype=torch.float32) @ grads
-    return (grads.mean(dim=0) + radius / (mixed.norm() + 1e-8) * mixed) / 1.25
+    step: Tensor = (grads.mean(dim=0) + radius / (mixed.norm() + 1e-8) * mixed) / 1.25
+    return step
 
 
 def aligned(grads: Tensor) -> Tensor:
@@ -101,7 +106,7 @@ def aligned(grads: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(grads @ grads.T)
     kept = values > values.max() * len(values) * torch.finfo(torch.float32).eps
     values, vectors = values[kept], vectors[:, kept]
-    balance = values.min().sqrt() * (vectors / values.sqrt()) @ vectors.T
+    balance: Tensor = values.min().sqrt() * (vectors / values.sqrt()) @ vectors.T
     return balance.sum(dim=0) @ grads
 
 

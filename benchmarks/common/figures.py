@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.style import context
 from matplotlib.transforms import Bbox
 
 GREY = "#808080"
@@ -71,7 +71,7 @@ class Panel:
 def write_panels(path: Path, panels: Sequence[Panel], *, ticks: Sequence[float]) -> None:
     """The panels as one SVG file; ``ticks`` are those of x, which starts just below the first."""
     rows = -(-len(panels) // COLUMNS)
-    with mpl.rc_context(STYLE):
+    with context(STYLE):
         figure = Figure(figsize=(COLUMNS * WIDTH, rows * HEIGHT), layout="constrained")
         canvas = FigureCanvasSVG(figure)
         grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
@@ -125,8 +125,8 @@ def _name(axes: Axes, panel: Panel) -> None:
     """Every name at the nearest place that is free; a thin line leads to a distant one."""
     frame = axes.get_window_extent()
     taken = [
-        Bbox.from_bounds(*(axes.transData.transform((p.x, _inside(panel, p))) - 4), 8, 8)
-        for p in panel.points
+        Bbox.from_extents(x - 4, y - 4, x + 4, y + 4)
+        for x, y in (axes.transData.transform((p.x, _inside(panel, p))) for p in panel.points)
     ]
     for point in sorted(panel.points, key=lambda p: (p.y, p.x)):
         if not point.label:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -59,8 +59,8 @@ def scaffold(canonical: str) -> str:
     from rdkit import Chem
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
-    found: str = MurckoScaffold.MurckoScaffoldSmiles(mol=Chem.MolFromSmiles(canonical))
-    return found or canonical
+    of: Callable[..., str] = MurckoScaffold.MurckoScaffoldSmiles  # untyped in RDKit
+    return of(mol=Chem.MolFromSmiles(canonical)) or canonical
 
 
 def by_cluster(

@@ -9,19 +9,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from cotrain import Settings
-from cotrain.data.dataset import Development
+from cotrain.data.dataset import Development, Splits, TaskData
+from cotrain.engine.build import Encoder, architecture_of, build_engine
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.fused import FusedMLPExecutor
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
+from cotrain.engine.recipe import Recipe, recipe_for
 from cotrain.engine.trained import Trained, from_progress
 from cotrain.engine.training import start, train_cohort
 from cotrain.engine.tuning import Setting
 from cotrain.folder import RunFolder
-from cotrain.run.budget import recipe_for
-from cotrain.run.settings import Encoder
-from cotrain.run.stages import architecture_of, build_engine
+from cotrain.studies.decision import StudyDesign
 from cotrain.tasks import Kind, Task, score
 
 
@@ -48,10 +47,13 @@ def engine_on(
         low_precision: Whether products may be in bfloat16; where the engine finds them faster.
     """
     recipe = recipe or recipe_for(len(development.train), seed=0)
-    settings = Settings(low_precision=low_precision)
-    return build_engine(
-        RunFolder(Path(folder)), development, encoder, settings, recipe, lambda _: None
-    )
+    kept = RunFolder(Path(folder))
+    return build_engine(kept, development, recipe, encoder=encoder, low_precision=low_precision)
+
+
+def test_rows(splits: Splits, compared: Iterable[str]) -> TaskData:
+    """The test split, once what is compared on it is settled: the names of all contenders."""
+    return splits.test.open_for(StudyDesign(tasks=splits.tasks, compared=tuple(compared)))
 
 
 def member_at(

@@ -196,5 +196,5 @@ def _by_relation(scaffolds: list[str], twins: NDArray[np.intp], rows: Flags) -> 
     edges = (np.concatenate([np.arange(count)] * 2), np.concatenate([of, of.max() + 1 + twins]))
     size = count + of.max() + 2 + twins.max()
     graph = coo_array((np.ones(2 * count), (edges[0], count + edges[1])), shape=(size, size))
-    related: NDArray[np.intp] = connected_components(graph, directed=False)[1]
-    return by_cluster(related[:count][rows], (0.6, 0.75))
+    related = connected_components(graph, directed=False)[1]
+    return by_cluster(related[:count][rows].astype(np.intp), (0.6, 0.75))

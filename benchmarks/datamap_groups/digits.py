@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.common.networks import test_rows
 from benchmarks.datamap_groups.clusterings import clusterings, part_of, summary
 from benchmarks.datamap_groups.networks import (
     engine_for,
@@ -21,7 +22,6 @@ from cotrain.measure.datamaps.datamap import DataMap
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.transference.lookahead import Lookahead
-from cotrain.run.selection import settled
 
 DIGITS_CLUSTERS = 4
 SNAPSHOTS = (4, 8, 16)  # and the last epoch
@@ -63,7 +63,6 @@ def digits_seed(seed: int, plan: Digits) -> tuple[dict[str, Any], Trial]:
     schema = infer_schema(table, targets=DIGITS_TARGETS)
     splits = from_table(table, schema, StratifiedSplit(), seed)
     development = splits.development
-    test = splits.test.open_for(settled(splits.tasks))
     with engine_for(development, seed=seed, epochs=plan.epochs) as engine:
         maps = digits_maps(engine)
         found = {
@@ -85,6 +84,7 @@ def digits_seed(seed: int, plan: Digits) -> tuple[dict[str, Any], Trial]:
         tasks = len(splits.tasks)
         contenders = {SINGLE: identity(tasks), JOINT: everything(tasks)}
         contenders |= {name: each.membership() for name, each in found.items()}
+        test = test_rows(splits, contenders)
         predicted = trained_predictions(engine, contenders, test, range(plan.trainings))
     print(f"digits {seed} done", flush=True)
     clusters = {

@@ -13,15 +13,15 @@ import numpy as np
 from benchmarks.common.arrays import Flags, Inputs, Numbers
 from benchmarks.common.networks import engine_on, member_at
 from cotrain.data.dataset import Development, TaskData
+from cotrain.engine.build import Encoder
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.sequential import SequentialExecutor
 from cotrain.engine.member import Member
+from cotrain.engine.recipe import recipe_for
 from cotrain.engine.tuning import SETTINGS
 from cotrain.folder import RunFolder
 from cotrain.grouping import Membership
 from cotrain.grouping.clusters import Clusters
-from cotrain.run.budget import recipe_for
-from cotrain.run.settings import Encoder
 
 Weights = tuple[float, ...]
 

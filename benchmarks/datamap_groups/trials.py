@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.arrays import Array, Flags
-from cotrain.run.bootstrap import interval
+from cotrain.stats import interval
 
 REPLICATES = 1000
 SINGLE, JOINT = "each alone", "all together"

@@ -47,10 +47,12 @@ QUICK_COUNTS, QUICK_REPEATS = (12,), 1
 
 def run(options: Options) -> None:
     """What probes cost, whether parts of a batch do, and a joint run on ToxCast."""
+    found: dict[str, Any] = {}
     if options.quick:
-        found = {"costs": costs(QUICK_COUNTS, QUICK_REPEATS)}
+        found["costs"] = costs(QUICK_COUNTS, QUICK_REPEATS)
     else:
-        found = {"costs": costs(COUNTS, REPEATS), "agreement": agreement(), "toxcast": many_tasks()}
+        found["costs"] = costs(COUNTS, REPEATS)
+        found |= {"agreement": agreement(), "toxcast": many_tasks()}
     write_json(options.out / "probing.json", found)
     write_page(options.out / "probing.md", page(found))
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.common.markdown import table
-from benchmarks.ray_scaling.problem import COHORT, INPUTS, ROUNDS, TASKS
-from benchmarks.ray_scaling.simulated import TURN_SECONDS
+from benchmarks.ray_scaling.problem import COHORT, INPUTS, ROUNDS, TASKS, TURN_SECONDS
 
 COLUMNS = (
     ("workers", "workers", 1, 0),

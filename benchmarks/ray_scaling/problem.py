@@ -13,10 +13,11 @@ from cotrain.engine.cohorts.workers import Cluster, Cut
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.calibrate import Calibration
 from cotrain.engine.executors.fused import FusedMLPExecutor
-from cotrain.engine.member import Member, Recipe
+from cotrain.engine.member import Member
 from cotrain.engine.models.losses import starting_bias
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.training import Progress, start, train_cohort
 from cotrain.folder import RunFolder
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.common.figures import Panel, Point, write_panels
 from benchmarks.common.markdown import table
 from cotrain.results import Interval
+from cotrain.studies.finding import written
 from cotrain.studies.scalarization.estimates import with_intervals
 from cotrain.studies.scalarization.findings import findings
 

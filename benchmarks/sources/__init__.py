@@ -28,8 +28,8 @@ from benchmarks.common.source_sets import PROBLEMS, Problem
 from benchmarks.scale.grid import GRID, QUICK_GRID
 from benchmarks.sources.page import page
 from cotrain.folder import RunFolder
-from cotrain.run.selection import settled
 from cotrain.studies import ScaleGrid
+from cotrain.studies.decision import StudyDesign
 from cotrain.studies.scale.families import groups_of
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import NONE, SourceSet
@@ -207,10 +207,11 @@ def score(
     """Target → contender → scores of the seeds; the test rows come last."""
     distinct = {target: list(dict.fromkeys(own.values())) for target, own in contenders.items()}
     valid = {t: trainer.finetune(names.index(t), own) for t, own in distinct.items()}
-    choice = settled(trainer.splits.tasks)
+    compared = {by for own in contenders.values() for by in own}
+    design = StudyDesign(tasks=trainer.splits.tasks, compared=tuple(sorted(compared)))
     found = {}
     for target, own in distinct.items():
-        test = trainer.test(choice, names.index(target), own)
+        test = trainer.test(design, names.index(target), own)
         found[target] = {
             by: {
                 "valid": valid[target][own.index(one)].tolist(),

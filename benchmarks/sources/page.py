@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from benchmarks.common.arrays import Array
 from benchmarks.common.files import read_json
 from benchmarks.common.markdown import interval, minus, table
-from cotrain.run.bootstrap import interval as resampled
+from cotrain.stats import interval as resampled
 
 NAMES = ("reviews", "pictures", "assays")
 RANKERS = ("linear probe", "lookahead", "gradients", "representation", "sampled")

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.files import write_json, write_page
+from benchmarks.common.networks import test_rows
 from benchmarks.common.options import Options
 from benchmarks.transfer.page import page
 from benchmarks.transfer.price import TIMED_ROUNDS, peak, price
@@ -30,10 +31,9 @@ from cotrain.data import Splits
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.state import Tensors
 from cotrain.folder import RunFolder
-from cotrain.results import Contender
-from cotrain.run.selection import Choice
 from cotrain.tasks import score
 from cotrain.transfer import (
+    SCRATCH,
     UNIFORM,
     Finetuned,
     Finetuning,
@@ -109,10 +109,8 @@ def curves(targets: Splits, sources: Splits, folder: Path, plan: Plan) -> dict[s
     found = pretrain(stage_1, sources.development, mixtures, how=plan.pretraining)
     print(f"stage 1: {found.seconds:.0f} s, {found.epochs_run.tolist()} epochs", flush=True)
     chosen = chosen_targets(targets)[: plan.targets]
-    served = (Contender.PRETRAINED,) * len(targets.tasks)
-    test = targets.test.open_for(
-        Choice(tasks=targets.tasks, served_by=served, network=served, valid=())
-    )
+    starts = (*found.encoders, SCRATCH, "trees")
+    test = test_rows(targets, starts)
     scores: dict[str, dict[str, list[list[float]]]] = {}
     settings: dict[str, dict[str, list[str]]] = {}
     for t, rows in product(chosen, plan.rows):
