@@ -64,7 +64,7 @@ def data(most: int | None = None) -> tuple[Splits, Splits]:
     """
     tox21 = table(TOX21)
     x, y = tox21.molecules.bits, tox21.molecules.labels
-    labelled: Flags = np.isfinite(y).any(axis=1)
+    labelled = np.asarray(np.isfinite(y).any(axis=1), dtype=bool)
     scaffolds = np.array(tox21.scaffolds)[labelled]
     assignment = by_cluster(scaffolds.tolist(), (0.8, 0.9))
     split = Given(assignment=assignment)
