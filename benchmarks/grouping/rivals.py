@@ -64,7 +64,7 @@ def spectral(z: Array, k: int) -> float:
 
 
 def enumeration(z: Array, k: int) -> float:
-    scores = all_scores(z, np.zeros(len(z)))[1:]
+    scores = all_scores(z, np.zeros(len(z)))
     best = -np.inf
     for rest in combinations(range(len(scores)), k - 1):
         served = np.maximum(scores[list(rest)].max(axis=0), scores[rest[-1] :])

@@ -11,7 +11,7 @@ from benchmarks.common.arrays import Array
 from benchmarks.instruments.joint_runs import JointRun
 from benchmarks.instruments.opinions import Opinion, joint_run_opinions, trained_opinions
 from benchmarks.instruments.truth import SEEDS, Truth
-from cotrain.grouping.exact import best_cover
+from cotrain.grouping import best_cover
 from cotrain.measure.gains.sets import every_set
 from cotrain.measure.probes import rank_correlation
 
@@ -54,9 +54,9 @@ def mean_and_error(values: Array) -> tuple[float, float]:
 
 def plan_gain(scores: Array, gains: Array, k: int) -> float:
     """True mean gain of the best plan by the scores."""
-    nothing = np.full((1, scores.shape[1]), -np.inf)
-    grouping = best_cover(np.concatenate([nothing, scores]), max_groups=k)
-    rows = [sum(1 << t for t in grouping.group_of(task)) - 1 for task in range(scores.shape[1])]
+    grouping = best_cover(every_set(scores.shape[1]), scores, k)
+    assert grouping.rows is not None  # it was chosen among these sets
+    rows = [grouping.rows[g] for g in grouping.server]
     return float(gains[rows, range(len(rows))].mean())
 
 

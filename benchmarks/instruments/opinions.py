@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.common.arrays import Array
 from benchmarks.instruments.joint_runs import JointRun
 from benchmarks.instruments.truth import Truth
+from cotrain.grouping import SubsetSearch
 from cotrain.grouping.objective import all_scores, clean
-from cotrain.grouping.subsets.search import SubsetSearch
 from cotrain.measure.gains.sets import every_set
 from cotrain.measure.gains.surrogate import Surrogate
 
@@ -38,7 +38,7 @@ def joint_run_opinions(run: JointRun) -> dict[str, Opinion]:
 
 def pairwise_scores(matrix: Array) -> Array:
     """``[2^T − 1, T]``: a task in a set scores the mean of its partners, alone 0."""
-    return all_scores(clean(matrix), np.zeros(len(matrix)))[1:]
+    return all_scores(clean(matrix), np.zeros(len(matrix)))
 
 
 def trained_opinions(truth: Truth, seed: int) -> dict[str, Opinion]:

@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.common.arrays import Array, Sets
 from benchmarks.sampled_gains.contenders import ridge, searches, with_random_sets
 from benchmarks.sampled_gains.published import Table
-from cotrain.grouping.clusters import Hard, cluster_tasks
+from cotrain.grouping import best_cover, best_groups, cluster_tasks, sample_gains
+from cotrain.grouping.clusters import Hard
 from cotrain.grouping.objective import clean, set_scores
 from cotrain.measure.gains.sets import among, distinct, fixed_sets
 from cotrain.run.settings import SAMPLED_SEEDS, Settings
@@ -63,6 +64,7 @@ Family = Callable[[View, int], Iterator[Named]]
 def covered(view: View, scores: Array, k: int) -> Sets:
     """``[T, T]`` the sets that serve the tasks in the best plan by some scores."""
     found = best_cover(view.sets, scores, k)
+    assert found.rows is not None  # it was chosen among these sets
     return view.sets[[found.rows[g] for g in found.server]]
 
 

@@ -8,21 +8,20 @@ import numpy as np
 
 from benchmarks.common.arrays import Array, Sets
 from benchmarks.sampled_gains.published import Table
-from cotrain.grouping.subsets.covers import best_cover
-from cotrain.grouping.subsets.search import SubsetSearch
+from cotrain.grouping import Grouping, SubsetSearch, best_cover
 from cotrain.measure.gains.gains import Gains
 from cotrain.measure.gains.surrogate import Surrogate
 
 
 def realised(table: Table, predicted: Array, groups: int) -> float:
     """Mean test gain of the plan that the predictions choose among all sets."""
-    cover = best_cover(table.sets, predicted, groups)
-    return _served(table, [cover.groups[g] for g in cover.server])
+    return _served(table, best_cover(table.sets, predicted, groups))
 
 
-def _served(table: Table, groups: list[Sets]) -> float:
-    row = {one.tobytes(): at for at, one in enumerate(table.sets)}
-    return float(np.mean([table.test[row[g.tobytes()], t] for t, g in enumerate(groups)]))
+def _served(table: Table, plan: Grouping) -> float:
+    row = {tuple(np.flatnonzero(one).tolist()): at for at, one in enumerate(table.sets)}
+    served = [plan.group_of(t) for t in range(len(plan.server))]
+    return float(np.mean([table.test[row[group], t] for t, group in enumerate(served)]))
 
 
 def ridge(sets: Sets, gain: Array, asked: Sets) -> Array:
@@ -88,10 +87,5 @@ def active(
     table: Table, trained: tuple[int, ...], groups: int, seed: int, at_once: int
 ) -> list[float]:
     """Realised gain after each number of trained sets, all in one search."""
-    found = []
-    for search in searches(table, trained, groups, seed, at_once):
-        plan = search.plan()
-        served = [plan.groups[g] for g in plan.server]
-        masks = [np.isin(np.arange(table.sets.shape[1]), group) for group in served]
-        found.append(_served(table, masks))
-    return found
+    found = searches(table, trained, groups, seed, at_once)
+    return [_served(table, search.plan()) for search in found]
