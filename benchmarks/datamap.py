@@ -104,7 +104,7 @@ def memory(snapshots: int) -> dict[str, Any]:
         size = path.stat().st_size
         assert DataMap.load(path).tasks == found.tasks
     assert distances.shape == (tasks, tasks)
-    assert len(text.splitlines()) == 24
+    assert len(text.splitlines()) < 40, text
     return {
         "snapshots": len(found.epochs),
         "tasks": tasks,

@@ -23,7 +23,7 @@ from benchmarks.ray_scaling.real import real
 from benchmarks.ray_scaling.simulated import plain, searched, simulate, writing
 
 WORKERS, TRAININGS = (1, 10, 100, 1000), 4
-QUICK_WORKERS = (1, 10)
+QUICK_WORKERS = (1, 4)
 
 
 def run(options: Options) -> None:
