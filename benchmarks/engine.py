@@ -35,7 +35,7 @@ from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture, MultiTaskNet
 from cotrain.engine.optimizers import ADAMW
-from cotrain.engine.state import State, initial_state
+from cotrain.engine.state import State
 
 MEMBERS, ROWS, TASKS = 32, 256, 12
 RATE, DECAY = 1e-3, 0.01

@@ -29,7 +29,7 @@ from benchmarks.common.memory import in_fresh_process, peak_bytes
 from benchmarks.common.options import Options
 from benchmarks.common.timing import Times, interleaved, medians, ratio
 from cotrain.engine.loss_weighting import FIXED
-from cotrain.weighting import ITMTL, Exact, FirstOrder
+from cotrain.weighting import ITMTL, ExactScore, FirstOrderScore
 
 BUSY = 1.0  # load from which on the page says that the machine had other work
 
@@ -98,8 +98,8 @@ def measure_choices(tasks: int, rounds: int) -> dict[str, Any]:
     problem = Problem(tasks)
     running = {
         "fixed": Ours(problem, FIXED, torch.float32),
-        "IT-MTL, first order": Ours(problem, ITMTL(score=FirstOrder()), torch.float32),
-        "IT-MTL, exact": Ours(problem, ITMTL(score=Exact()), torch.float32),
+        "IT-MTL, first order": Ours(problem, ITMTL(score=FirstOrderScore()), torch.float32),
+        "IT-MTL, exact": Ours(problem, ITMTL(score=ExactScore()), torch.float32),
     }
     return {"tasks": tasks, "ms": milliseconds(times(dict(running), rounds))}
 

@@ -15,13 +15,14 @@ from benchmarks.aggregators.formulas import aligned, cagrad, imtlg, mgda, pcgrad
 from benchmarks.common.networks import binary_tasks, plain_layers
 from cotrain.engine.batches import Batch
 from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.initial import initial_state
 from cotrain.engine.loss_weighting import LossWeighting
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.optimizers import ADAMW
-from cotrain.engine.state import Tensors, initial_state, is_shared
+from cotrain.engine.state import Tensors, is_shared
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.task_gradients import StepGradients
 from cotrain.weighting import Aggregated

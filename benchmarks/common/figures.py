@@ -128,6 +128,11 @@ def _name(axes: Axes, panel: Panel) -> None:
         Bbox.from_extents(x - 4, y - 4, x + 4, y + 4)
         for x, y in (axes.transData.transform((p.x, _inside(panel, p))) for p in panel.points)
     ]
+    for y in (tick for tick in panel.ticks if tick in STRONG):
+        (left, level), (right, _) = axes.transData.transform(
+            [(axes.get_xlim()[0], y), (panel.end, y)]
+        )
+        taken.append(Bbox.from_extents(left, level - 1, right, level + 1))
     for point in sorted(panel.points, key=lambda p: (p.y, p.x)):
         if not point.label:
             continue

@@ -19,7 +19,7 @@ from cotrain.engine.training import start, train_cohort
 from cotrain.measure.datamaps.datamap import DataMap
 from cotrain.measure.datamaps.observations import ArrayLike
 from cotrain.measure.datamaps.recorder import DataMaps
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.transference.lookahead import Lookahead

@@ -16,7 +16,7 @@ from benchmarks.instruments.problems import CASES
 from benchmarks.instruments.truth import SEEDS, Truth
 from cotrain.engine.tuning import SETTINGS
 from cotrain.measure.datamaps.recorder import DataMaps
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.transference.lookahead import Lookahead
 

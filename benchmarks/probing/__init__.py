@@ -34,7 +34,7 @@ from cotrain.engine.member import Member
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import start, train_cohort
 from cotrain.measure.datamaps.recorder import DataMaps
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.probes import rank_correlation

@@ -15,14 +15,14 @@ from cotrain.data.dataset import TaskData
 from cotrain.engine.batches import Batch, take
 from cotrain.engine.executors.base import weighted_gradients
 from cotrain.engine.executors.fused import FusedMLPExecutor
+from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.optimizers import ADAMW
-from cotrain.engine.state import initial_state
 from cotrain.engine.step import TrainingStep
-from cotrain.measure.gradients.instrument import Gradients
+from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 

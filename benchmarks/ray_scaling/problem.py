@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.common.networks import binary_tasks
 from cotrain.data.dataset import Development, TaskData
-from cotrain.engine.cohorts.workers import Cluster, Cut
+from cotrain.engine.cohorts.workers import Cluster, Partition
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.calibrate import Calibration
 from cotrain.engine.executors.fused import FusedMLPExecutor
@@ -61,7 +61,9 @@ def members(count: int) -> list[Member]:
     ]
 
 
-def make_engine(folder: str, cluster: Cluster, cut: Cut, recipe: Recipe = RECIPE) -> Engine:
+def make_engine(
+    folder: str, cluster: Cluster, partition: Partition, recipe: Recipe = RECIPE
+) -> Engine:
     executor = FusedMLPExecutor(ARCHITECTURE.build(seed=0))
     return Engine(
         architecture=ARCHITECTURE,
@@ -72,7 +74,7 @@ def make_engine(folder: str, cluster: Cluster, cut: Cut, recipe: Recipe = RECIPE
         folder=RunFolder(Path(folder)),
         checkpoint_seconds=1e9,
         cluster=cluster,
-        cut=cut,
+        partition=partition,
     )
 
 

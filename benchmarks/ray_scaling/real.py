@@ -11,8 +11,8 @@ import numpy as np
 from benchmarks.ray_scaling.problem import COHORT, RECIPE, ROUNDS, make_engine, members
 from benchmarks.ray_scaling.simulated import REPORT
 from cotrain import RayCluster
-from cotrain.engine.cohorts.local import HERE
-from cotrain.engine.cohorts.workers import Cluster, Cut, Turn
+from cotrain.engine.cohorts.local import LOCAL
+from cotrain.engine.cohorts.workers import Cluster, Partition, WorkItem
 
 
 def real(
@@ -29,13 +29,13 @@ def real(
 
     if count is not None:
         ray.init(address="local", num_cpus=count, include_dashboard=False, log_to_driver=False)
-    cluster: Cluster = HERE if count is None else RayCluster()
-    cut = Cut(parts=4)
+    cluster: Cluster = LOCAL if count is None else RayCluster()
+    partition = Partition(parts=4)
     seconds = []
     for _ in range(trainings):
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
-            make_engine(folder, cluster, cut).train("x", members(32))
+            make_engine(folder, cluster, partition).train("x", members(32))
             seconds.append(time.perf_counter() - began)
     found = {"first": seconds[0], "median_after": float(np.median(seconds[1:]))}
     if costs is not None:
@@ -53,7 +53,7 @@ def calls() -> dict[str, float]:
     import ray
 
     nothing = ray.remote(_nothing)
-    turn, held = Turn(members=tuple(members(COHORT)), recipe=RECIPE, until=ROUNDS), ray.put(0)
+    turn, held = WorkItem(members=tuple(members(COHORT)), recipe=RECIPE, until=ROUNDS), ray.put(0)
 
     def spent(pieces: int, turns: int = 400) -> float:
         began = time.process_time()
@@ -76,6 +76,6 @@ def calls() -> dict[str, float]:
     return {"turn": one, "piece": max(0.0, (many - one) / (COHORT - 1))}
 
 
-def _nothing(turn: Turn, *pieces: Any) -> tuple[Any, ...]:
+def _nothing(turn: WorkItem, *pieces: Any) -> tuple[Any, ...]:
     """The answer of a worker to which every turn is empty."""
     return (REPORT, *([None] * max(1, len(pieces))))

@@ -16,7 +16,7 @@ from benchmarks.ray_scaling.problem import COHORT, ROUNDS, TASKS, TURN_SECONDS, 
 from cotrain.engine.cohorts import checkpoint
 from cotrain.engine.cohorts.packing import pack, size
 from cotrain.engine.cohorts.shards import split
-from cotrain.engine.cohorts.workers import Cut, Piece, Report, Site, Turn
+from cotrain.engine.cohorts.workers import Partition, Report, Shard, WorkerContext, WorkItem
 from cotrain.engine.engine import Engine
 from cotrain.engine.training import Progress
 from cotrain.folder import RunFolder
@@ -71,31 +71,31 @@ class Simulated:
     cohort: Progress
     piece_bytes: int
     ends: list[tuple[float, int]] = field(default_factory=list)
-    turns: dict[int, Turn] = field(default_factory=dict)
+    turns: dict[int, WorkItem] = field(default_factory=dict)
     epochs: dict[int, int] = field(default_factory=dict)
 
-    def cut(self) -> Cut:
-        return Cut(parts=self.slots)
+    def partition(self) -> Partition:
+        return Partition(parts=self.slots)
 
-    def workers(self, site: Site) -> Simulated:
+    def workers(self, context: WorkerContext) -> Simulated:
         return self
 
-    def submit(self, key: int, turn: Turn) -> None:
+    def submit(self, key: int, work_item: WorkItem) -> None:
         import ray.cloudpickle as cloudpickle
 
         self.clock.driver_did()
-        pieces = len(turn.members) if turn.apart else 1
+        pieces = len(work_item.members) if work_item.per_member else 1
         self.clock.charge(self.clock.turn + pieces * self.clock.piece)
-        self.clock.through_driver += len(cloudpickle.dumps(replace(turn, pieces=())))
-        foreign = sum(piece[0] != key for piece in turn.pieces)
+        self.clock.through_driver += len(cloudpickle.dumps(replace(work_item, shards=())))
+        foreign = sum(piece[0] != key for piece in work_item.shards)
         self.clock.copied += foreign * self.piece_bytes
         self.clock.turns += 1
-        self.turns[key] = turn
+        self.turns[key] = work_item
         late = 1 + 0.1 * np.random.default_rng((key, self.clock.turns)).random()
         heapq.heappush(self.ends, (self.clock.now + late * TURN_SECONDS, key))
         self.clock.go_on()
 
-    def done(self) -> Sequence[tuple[int, Report]]:
+    def wait(self) -> Sequence[tuple[int, Report]]:
         import ray.cloudpickle as cloudpickle
 
         self.clock.driver_did()
@@ -108,20 +108,22 @@ class Simulated:
             done = self.epochs.get(key, 0) + 1
             self.epochs[key] = done
             over, scores = done >= turn.until, None
-            if over and turn.apart:
+            if over and turn.per_member:
                 scores = np.random.default_rng((key, done)).random((count, TASKS))
             report = replace(REPORT, epoch=done, active=count, over=over, scores=scores)
             self.clock.through_driver += len(cloudpickle.dumps(report))
             self.clock.through_store += count * self.piece_bytes
-            pieces = tuple((key, row) for row in range(count)) if turn.apart else ((key, None),)
-            found.append((key, replace(report, pieces=pieces)))
+            pieces = (
+                tuple((key, row) for row in range(count)) if turn.per_member else ((key, None),)
+            )
+            found.append((key, replace(report, shards=pieces)))
         self.clock.go_on()
         return found
 
-    def hold(self, progress: Progress, *, apart: bool) -> tuple[Piece, ...]:
+    def put(self, progress: Progress, *, per_member: bool) -> tuple[Shard, ...]:
         raise NotImplementedError
 
-    def fetch(self, pieces: Sequence[Piece]) -> Progress:
+    def fetch(self, shards: Sequence[Shard]) -> Progress:
         return self.cohort
 
     def cancel(self) -> None: ...
@@ -135,7 +137,7 @@ def simulate(
     cluster = Simulated(slots=workers, clock=clock, cohort=cohort, piece_bytes=piece)
     folder = tempfile.TemporaryDirectory()
     with folder, patch.object(checkpoint, "save"):
-        engine = make_engine(folder.name, cluster, cluster.cut())
+        engine = make_engine(folder.name, cluster, cluster.partition())
         clock.go_on()
         run(engine, COHORT * workers)
         clock.driver_did()
