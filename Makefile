@@ -27,15 +27,7 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 
 benchmarks: $(VENV)/installed
-	$(BIN)/python benchmarks/engine.py
-	$(BIN)/python benchmarks/tables.py
-	$(BIN)/python benchmarks/probing.py
-	$(BIN)/python benchmarks/datamap.py
-	$(BIN)/python benchmarks/instruments.py
-	$(BIN)/python benchmarks/sampled_gains.py
-	$(BIN)/python benchmarks/regret.py
-	$(BIN)/python benchmarks/scalarization.py
-	$(BIN)/python benchmarks/ray_scaling.py
+	$(BIN)/python -m benchmarks all
 
 # constraints.txt pins what was tested; torch's pin also keeps pip from fetching a CUDA build here.
 $(VENV)/installed: pyproject.toml constraints.txt

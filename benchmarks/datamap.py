@@ -11,62 +11,62 @@ binary tasks, masked cross-entropy, fused AdamW, batch 256, one thread) and the 
 neighbouring epochs, beside a plain epoch. The first recorded epoch is reported apart: it also touches the
 recorder's memory for the first time.
 
-    python benchmarks/datamap.py           # writes benchmarks/results/datamap.{json,md}
+    python -m benchmarks datamap           # writes benchmarks/results/datamap.{json,md}
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmarks.common.arrays import Flags
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.folders import DATA
+from benchmarks.common.markdown import table
+from benchmarks.common.memory import in_fresh_process, peak_bytes, resident_bytes
+from benchmarks.common.molecules import TABLES, TOXCAST, fingerprints
+from benchmarks.common.networks import binary_tasks
+from benchmarks.common.options import Options
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.measure.datamaps.confidence import judge
 from cotrain.measure.datamaps.datamap import DataMap
 from cotrain.measure.datamaps.recorder import DataMaps
-from cotrain.tasks import Kind, Task
 
-DATA = Path(__file__).parents[2] / "shared" / "data" / "mol_toxcast617"
-RESULTS = Path(__file__).parent / "results"
 BATCH, EPOCHS = 256, 11
 SNAPSHOTS = (1, 4, 8)
 LIMIT = 1e9
 
 
-def label_mask() -> NDArray[np.bool_]:
+def run(options: Options) -> None:
+    """Memory with several numbers of snapshots, and time."""
+    snapshots, epochs = (SNAPSHOTS[:1], 1) if options.quick else (SNAPSHOTS, EPOCHS)
+    memories = [in_fresh_process("benchmarks.datamap", "memory", count) for count in snapshots]
+    times = timing(epochs)
+    write_json(options.out / "datamap.json", {"memory": memories, "seconds": times})
+    write_page(options.out / "datamap.md", page(memories, times, epochs))
+    for one in memories:
+        fits = one["peak_bytes"]["text and figure"] < LIMIT
+        assert fits, f"{one['snapshots']} snapshots do not fit in 1 GB"
+
+
+def label_mask() -> Flags:
     """``[T, N]`` of all 8,615 rows: cells that hold anything."""
-    with gzip.open(DATA / "toxcast_data.csv.gz", "rt") as file:
+    with gzip.open(DATA / TOXCAST / TABLES[TOXCAST], "rt") as file:
         next(file)
         return np.array([[bool(c) for c in line.rstrip("\n").split(",")[1:]] for line in file]).T
 
 
-def peak_bytes() -> int:
-    """Peak resident memory of this process."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
-
-
-def resident_bytes() -> int:
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split("VmRSS:")[1].split()[0])
-
-
-def memory_child(snapshots: int) -> None:
-    """Print the peak after each stage, less what was resident before the recorder was made."""
+def memory(snapshots: int) -> dict[str, Any]:
+    """The peak after each stage, less what was resident before the recorder was made."""
     mask = label_mask()
     tasks, rows = mask.shape
     draw = np.random.default_rng(0)
@@ -104,42 +104,28 @@ def memory_child(snapshots: int) -> None:
         size = path.stat().st_size
         assert DataMap.load(path).tasks == found.tasks
     assert distances.shape == (tasks, tasks)
-    assert len(text.splitlines()) == 24
-    print(
-        json.dumps(
-            {
-                "snapshots": len(found.epochs),
-                "tasks": tasks,
-                "rows": rows,
-                "peak_bytes": peaks,
-                "seconds": seconds,
-                "file_bytes": size,
-                "figure_bytes": len(figure),
-            }
-        )
-    )
-
-
-def memory(snapshots: int) -> dict[str, object]:
-    arguments = [sys.executable, __file__, "--memory", str(snapshots)]
-    found = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
-    result: dict[str, object] = json.loads(found)
-    return result
+    assert len(text.splitlines()) < 40, text
+    return {
+        "snapshots": len(found.epochs),
+        "tasks": tasks,
+        "rows": rows,
+        "peak_bytes": peaks,
+        "seconds": seconds,
+        "file_bytes": size,
+        "figure_bytes": len(figure),
+    }
 
 
 class Training:
     """The plain loop, with and without the one line that records."""
 
     def __init__(self) -> None:
-        file = np.load(DATA / "ecfp4_1024.npz")
-        bits = np.unpackbits(file["fp_packed"], axis=1)[:, :1024]
-        self.inputs = torch.from_numpy(bits).float()
-        self.targets = torch.from_numpy(file["y"]).float()
-        self.mask = self.targets >= 0
-        self.targets = self.targets.clamp(min=0)
-        self.names = [str(name) for name in file["tasks"]]
-        kinds = [Task(name=n, kind=Kind.BINARY, classes=("0", "1")) for n in self.names]
-        self.losses = TaskLosses(kinds)
+        file = fingerprints(TOXCAST)
+        self.inputs = torch.from_numpy(file.bits)
+        self.targets = torch.from_numpy(file.labels).nan_to_num()
+        self.mask = torch.from_numpy(np.isfinite(file.labels))
+        self.names = file.names
+        self.losses = TaskLosses(binary_tasks(self.names))
         self.maps = DataMaps(self.names, rows=len(self.inputs))
         torch.manual_seed(0)
         self.net = nn.Sequential(
@@ -152,8 +138,9 @@ class Training:
         self.optimizer = torch.optim.AdamW(self.net.parameters(), lr=1e-3, fused=True)
 
     def epoch(self, *, record: bool) -> float:
+        """Its seconds."""
         began = time.perf_counter()
-        for rows in torch.randperm(len(self.inputs)).split(BATCH):
+        for rows in torch.split(torch.randperm(len(self.inputs)), BATCH):
             outputs, y, seen = self.net(self.inputs[rows]), self.targets[rows], self.mask[rows]
             if record:
                 self.maps.record(rows, *judge(self.losses, outputs.T, y.T, seen.T))
@@ -165,19 +152,20 @@ class Training:
     def step(self, outputs: Tensor, y: Tensor, seen: Tensor) -> None:
         loss = nn.functional.binary_cross_entropy_with_logits(outputs, y, reduction="none")
         self.optimizer.zero_grad(set_to_none=True)
-        (loss * seen).sum().div(seen.sum()).backward()
+        torch.autograd.backward((loss * seen).sum().div(seen.sum()))
         self.optimizer.step()
 
 
-def timing() -> dict[str, float]:
+def timing(epochs: int) -> dict[str, float]:
+    """Seconds of an epoch, and of what recording adds."""
     torch.set_num_threads(1)
     training = Training()
     training.epoch(record=False)
     first = training.epoch(record=True)
-    pairs = [(training.epoch(record=False), training.epoch(record=True)) for _ in range(EPOCHS)]
+    pairs = [(training.epoch(record=False), training.epoch(record=True)) for _ in range(epochs)]
     found = training.maps.result()
     assert np.isfinite(found.variability()).sum() == int(training.mask.sum())
-    assert float(np.nanmean(found.confidence())) > 0.8
+    assert epochs < EPOCHS or float(np.nanmean(found.confidence())) > 0.8
     plain = statistics.median(one for one, _ in pairs)
     extra = statistics.median(two - one for one, two in pairs)
     return {
@@ -188,54 +176,36 @@ def timing() -> dict[str, float]:
     }
 
 
-def table(memories: list[dict[str, object]], times: dict[str, float]) -> str:
-    stages = list(memories[0]["peak_bytes"])  # type: ignore[call-overload]
-    first = memories[0]
+def page(memories: list[dict[str, Any]], times: dict[str, float], epochs: int) -> str:
+    """Megabytes and seconds."""
+    first, last = memories[0], memories[min(1, len(memories) - 1)]
+    stages = list(first["peak_bytes"])
+    rows = []
+    for one in memories:
+        peaks = [f"{one['peak_bytes'][stage] / 1e6:.0f}" for stage in stages]
+        sizes = [f"{one[key] / 1e6:.2f}" for key in ("file_bytes", "figure_bytes")]
+        rows.append([one["snapshots"], *peaks, *sizes])
+    seconds = ", ".join(f"{stage} {last['seconds'][stage]:.1f}" for stage in stages[1:])
+    recording = (
+        f"{times['plain_epoch']:.2f}",
+        f"{times['recording']:.2f}",
+        f"{times['share']:.0%}",
+        f"{times['recording_first_epoch']:.2f}",
+    )
     lines = [
         f"{first['tasks']} tasks x {first['rows']} rows (ToxCast's label mask), one thread, torch "
         f"{torch.__version__}, numpy {np.__version__}. Peak resident memory above the process's own, MB, "
         "so far:",
         "",
-        f"| snapshots, the last included | {' | '.join(stages)} | file | figure |",
-        "|---" * (len(stages) + 3) + "|",
-    ]
-    for row in memories:
-        peaks = [f"{row['peak_bytes'][stage] / 1e6:.0f}" for stage in stages]  # type: ignore[index]
-        sizes = [f"{row[key] / 1e6:.2f}" for key in ("file_bytes", "figure_bytes")]  # type: ignore[operator]
-        lines.append(f"| {row['snapshots']} | {' | '.join(peaks)} | {' | '.join(sizes)} |")
-    seconds = memories[1]["seconds"]
-    lines += [
+        *table(["snapshots, the last included", *stages, "file", "figure"], rows),
         "",
-        f"Seconds with {memories[1]['snapshots']} snapshots: "
-        + ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in stages[1:])  # type: ignore[index]
-        + ".",
+        f"Seconds with {last['snapshots']} snapshots: {seconds}.",
         "",
         "Recording beside a plain PyTorch epoch (MLP 256-256, 1,024 bits, 617 tasks, batch "
-        f"{BATCH}, median of {EPOCHS} pairs of epochs in one process):",
+        f"{BATCH}, median of {epochs} pairs of epochs in one process):",
         "",
-        "| plain epoch, s | judge and record, s | share | in the first epoch, s |",
-        "|---|---|---|---|",
-        f"| {times['plain_epoch']:.2f} | {times['recording']:.2f} | {times['share']:.0%} "
-        f"| {times['recording_first_epoch']:.2f} |",
+        *table(
+            ("plain epoch, s", "judge and record, s", "share", "in the first epoch, s"), [recording]
+        ),
     ]
     return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    memories = [memory(count) for count in SNAPSHOTS]
-    times = timing()
-    RESULTS.mkdir(exist_ok=True)
-    content = {"memory": memories, "seconds": times}
-    (RESULTS / "datamap.json").write_text(json.dumps(content, indent=1) + "\n")
-    (RESULTS / "datamap.md").write_text(table(memories, times))
-    print(table(memories, times))
-    for row in memories:
-        peaks: dict[str, int] = row["peak_bytes"]  # type: ignore[assignment]
-        assert peaks["text and figure"] < LIMIT, f"{row['snapshots']} snapshots do not fit in 1 GB"
-
-
-if __name__ == "__main__":
-    if "--memory" in sys.argv:
-        memory_child(int(sys.argv[2]))
-    else:
-        main()

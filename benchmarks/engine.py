@@ -2,27 +2,29 @@
 
 For each network size: 32 members, batch 256, 12 binary tasks with a fifth of the labels missing. The loop
 trains one member after the other (the order that keeps its parameters in the cache) with autograd and the
-fused AdamW, no synchronisation. A measurement is the median over epochs of (loop seconds) / (engine
+fused AdamW, no synchronisation. A measurement is the median over rounds of (loop seconds) / (engine
 seconds); both start from the same parameters, and the largest difference after the steps is reported.
 Dropout is off in the rows that compare results and on (0.25, each side with its own generator) in others.
 
-    python benchmarks/engine.py            # writes benchmarks/results/engine.{json,md}
+    python -m benchmarks engine            # writes benchmarks/results/engine.{json,md}
 """
 
 from __future__ import annotations
 
-import json
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.markdown import table
+from benchmarks.common.memory import in_fresh_process, peak_bytes
+from benchmarks.common.networks import binary_tasks, plain_layers
+from benchmarks.common.options import Options
+from benchmarks.common.timing import interleaved, medians, ratio
 from cotrain.engine.batches import Batch
 from cotrain.engine.executors.base import Executor, weighted_gradients
 from cotrain.engine.executors.fused import FusedMLPExecutor
@@ -31,17 +33,18 @@ from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.mlp import MLP
-from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.models.multitask import Architecture, MultiTaskNet
 from cotrain.engine.optimizers import ADAMW
 from cotrain.engine.state import State
-from cotrain.tasks import Kind, Task
 
 MEMBERS, ROWS, TASKS = 32, 256, 12
 RATE, DECAY = 1e-3, 0.01
 STEPS, ROUNDS = 8, 9
-SIZES = ((64, 64, 64), (256, 128, 128), (1024, 256, 256))
+DROPOUTS: tuple[float, ...] = (0.0, 0.25)
+REMEMBERED = ("loop float32", "engine float32", "engine bfloat16")  # whose memory is measured
+Size = tuple[int, int, int]
+SIZES: tuple[Size, ...] = ((64, 64, 64), (256, 128, 128), (1024, 256, 256))
 TARGETS = {(64, 64, 64): 4.0, (256, 128, 128): 3.0, (1024, 256, 256): 1.5}
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(kw_only=True)
@@ -54,8 +57,8 @@ class Case:
     members: list[Member]
 
 
-def make_case(size: tuple[int, int, int], dropout: float) -> Case:
-    tasks = [Task(name=str(t), kind=Kind.BINARY, classes=("0", "1")) for t in range(TASKS)]
+def make_case(size: Size, dropout: float) -> Case:
+    tasks = binary_tasks(range(TASKS))
     draw = torch.Generator().manual_seed(0)
     mask = torch.rand(TASKS, ROWS, generator=draw) > 0.2
     batch = Batch(
@@ -96,7 +99,7 @@ class Loop:
                 losses = nn.functional.binary_cross_entropy_with_logits(
                     outputs.float(), self.targets, reduction="none"
                 )
-                (losses * self.shares).sum().backward()
+                torch.autograd.backward((losses * self.shares).sum())
                 optimizer.step()
 
     def parameters(self) -> list[Tensor]:
@@ -106,11 +109,9 @@ class Loop:
         ]
 
 
-def plain_net(net: nn.Module, dropout: float) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for linear in net.encoder.linears:  # type: ignore[union-attr]
-        layers += [linear, nn.ReLU()] + ([nn.Dropout(dropout)] if dropout else [])
-    return nn.Sequential(*layers, net.head)  # type: ignore[arg-type]
+def plain_net(net: MultiTaskNet, dropout: float) -> nn.Sequential:
+    """The same network as a sequence of PyTorch's layers."""
+    return nn.Sequential(*plain_layers(net.encoder, dropout), net.head)
 
 
 class Engine:
@@ -139,7 +140,8 @@ class Engine:
         return list(self.state.params.values())
 
 
-def contenders(size: tuple[int, int, int], dropout: float) -> dict[str, Loop | Engine]:
+def contenders(size: Size, dropout: float) -> dict[str, Loop | Engine]:
+    """Two loops and three engines on the same case."""
     case = make_case(size, dropout)
     net = case.architecture.build(0)
     return {
@@ -151,13 +153,25 @@ def contenders(size: tuple[int, int, int], dropout: float) -> dict[str, Loop | E
     }
 
 
-def seconds(run: Callable[[int], None]) -> float:
-    began = time.perf_counter()
-    run(STEPS)
-    return time.perf_counter() - began
+def run(options: Options) -> None:
+    """Ratios of all sizes, and memory."""
+    sizes, dropouts, rounds = SIZES, DROPOUTS, ROUNDS
+    if options.quick:
+        sizes, dropouts, rounds = SIZES[:1], DROPOUTS[:1], 1
+    rows = [measure(size, dropout, rounds) for dropout in dropouts for size in sizes]
+    memory = {
+        "-".join(map(str, size)): {
+            name: in_fresh_process("benchmarks.engine", "peak_megabytes", name, *size)
+            for name in REMEMBERED
+        }
+        for size in sizes
+    }
+    write_json(options.out / "engine.json", {"rows": rows, "memory_mb": memory})
+    write_page(options.out / "engine.md", page(rows, memory, rounds))
 
 
-def measure(size: tuple[int, int, int], dropout: float) -> dict[str, object]:
+def measure(size: Size, dropout: float, rounds: int) -> dict[str, Any]:
+    """Ratios of times for one network size."""
     running = contenders(size, dropout)
     for one in running.values():
         one.run(2)
@@ -168,98 +182,61 @@ def measure(size: tuple[int, int, int], dropout: float) -> dict[str, object]:
         )
         for name, one in running.items()
     }
-    times: dict[str, list[float]] = {name: [] for name in running}
-    for _ in range(ROUNDS):
-        for name, one in running.items():
-            times[name].append(seconds(one.run))
-
-    def ratio(name: str, base: str) -> float:
-        pairs = zip(times[base], times[name], strict=True)
-        return statistics.median(slow / fast for slow, fast in pairs)
-
+    jobs = {name: partial(one.run, STEPS) for name, one in running.items()}
+    times = interleaved(jobs, rounds=rounds, warm_up=0)
     return {
         "size": size,
         "dropout": dropout,
-        "loop_ms_per_member_step": 1e3 * statistics.median(times["loop float32"]) / STEPS / MEMBERS,
-        "float32": ratio("engine float32", "loop float32"),
-        "bfloat16": ratio("engine bfloat16", "loop float32"),
-        "bfloat16_to_bfloat16_loop": ratio("engine bfloat16", "loop bfloat16"),
-        "sequential": ratio("engine sequential", "loop float32"),
+        "loop_ms_per_member_step": 1e3 * medians(times)["loop float32"] / STEPS / MEMBERS,
+        "float32": ratio(times, "loop float32", "engine float32"),
+        "bfloat16": ratio(times, "loop float32", "engine bfloat16"),
+        "bfloat16_to_bfloat16_loop": ratio(times, "loop bfloat16", "engine bfloat16"),
+        "sequential": ratio(times, "loop float32", "engine sequential"),
         "difference_after_2_steps": None if dropout else difference,
     }
 
 
-def peak_megabytes(name: str, size: tuple[int, int, int]) -> float:
-    """Peak resident memory of a fresh process that runs only this contender, less an idle one's."""
-    arguments = [sys.executable, __file__, "--memory", name, ",".join(map(str, size))]
-    return float(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout)
-
-
-def peak_kilobytes() -> int:
-    """Peak resident memory of this process (getrusage would count the parent's before exec)."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0])
-
-
-def memory_child(name: str, size: tuple[int, int, int]) -> None:
-    case = make_case(size, 0.0)
+def peak_megabytes(name: str, inputs: int, first: int, second: int) -> float:
+    """What three steps of one contender take in this process, above an idle one's."""
+    case = make_case((inputs, first, second), 0.0)
     net = case.architecture.build(0)
-    before = peak_kilobytes()
+    before = peak_bytes()
     made: dict[str, Callable[[], Loop | Engine]] = {
         "loop float32": lambda: Loop(case, 0.0, autocast=False),
         "engine float32": lambda: Engine(case, FusedMLPExecutor(net)),
         "engine bfloat16": lambda: Engine(case, FusedMLPExecutor(net, torch.bfloat16)),
     }
     made[name]().run(3)
-    print((peak_kilobytes() - before) / 1024)
+    return (peak_bytes() - before) / 2**20
 
 
-def table(rows: list[dict[str, object]], memory: dict[str, dict[str, float]]) -> str:
+def page(rows: list[dict[str, Any]], memory: dict[str, dict[str, float]], rounds: int) -> str:
+    """Ratios and megabytes."""
+    kinds = ("float32", "bfloat16", "bfloat16_to_bfloat16_loop", "sequential")
+    head = ("network", "dropout", "target", "engine, float32", "engine, bfloat16 (default here)")
     lines = [
         f"{MEMBERS} members, batch {ROWS}, {TASKS} tasks, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; "
-        f"median of {ROUNDS} interleaved epochs of {STEPS} steps.",
+        f"median of {rounds} interleaved rounds of {STEPS} steps.",
         "",
-        "| network | dropout | target | engine, float32 | engine, bfloat16 (default here) "
-        "| bfloat16 against a bfloat16 loop | sequential |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        size = tuple(row["size"])  # type: ignore[arg-type]
-        ratios = [
-            f"{row[k]:.2f}×"
-            for k in ("float32", "bfloat16", "bfloat16_to_bfloat16_loop", "sequential")
-        ]
-        name = "-".join(map(str, size))
-        lines.append(f"| {name} | {row['dropout']} | ≥ {TARGETS[size]}× | {' | '.join(ratios)} |")
-    lines += ["", "Peak memory above an idle process, MB:", ""]
-    names = list(next(iter(memory.values())))
-    lines += [f"| network | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    lines += [
-        f"| {size} | {' | '.join(f'{own[name]:.0f}' for name in names)} |"
-        for size, own in memory.items()
+        *table(
+            (*head, "bfloat16 against a bfloat16 loop", "sequential"),
+            [
+                (
+                    "-".join(map(str, row["size"])),
+                    row["dropout"],
+                    f"≥ {TARGETS[tuple(row['size'])]}×",
+                    *(f"{row[kind]:.2f}×" for kind in kinds),
+                )
+                for row in rows
+            ],
+        ),
+        "",
+        "Peak memory above an idle process, MB:",
+        "",
+        *table(
+            ("network", *REMEMBERED),
+            [(size, *(f"{own[name]:.0f}" for name in REMEMBERED)) for size, own in memory.items()],
+        ),
     ]
     return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    rows = [measure(size, dropout) for dropout in (0.0, 0.25) for size in SIZES]
-    memory = {
-        "-".join(map(str, size)): {
-            name: peak_megabytes(name, size)
-            for name in ("loop float32", "engine float32", "engine bfloat16")
-        }
-        for size in SIZES
-    }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "engine.json").write_text(json.dumps({"rows": rows, "memory_mb": memory}, indent=1))
-    (RESULTS / "engine.md").write_text(table(rows, memory))
-    print(table(rows, memory))
-
-
-if __name__ == "__main__":
-    if "--memory" in sys.argv:
-        width = tuple(int(part) for part in sys.argv[3].split(","))
-        memory_child(sys.argv[2], width)  # type: ignore[arg-type]
-    else:
-        main()

@@ -5,59 +5,47 @@ The study is `cotrain.studies.study_optimizers`; the findings are of Elich et al
 images of 28 × 28 with an MNIST digit on the left and one on the right, each squeezed to half its width, cut
 50/20/30; the tasks are both digits and the share of the ink that is on the left, a regression.
 
-    python benchmarks/optimizers.py [NAME ...]     # writes benchmarks/results/optimizers.{json,md}
-
-The finished studies are read back from the folder that COTRAIN_BENCH names, if it does.
+    python -m benchmarks optimizers     # writes benchmarks/results/optimizers.{json,md}
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
-import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from tables import DATA, MULTITARGET
 
-from cotrain.data import RandomSplit, from_arrays, from_table, infer_schema, read_table
+from benchmarks.common.domain_sets import mnist
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.markdown import bold_interval, table
+from benchmarks.common.options import Options
+from benchmarks.common.table_sets import multitarget
+from cotrain.data import RandomSplit, from_arrays
 from cotrain.data.dataset import Splits
 from cotrain.engine.engine import Update
-from cotrain.engine.member import Recipe
+from cotrain.engine.recipe import Recipe
 from cotrain.studies import OptimizerGrid, OptimizerStudy, study_optimizers
+from cotrain.studies.optimizers.contestants import CONTESTANTS
 
-RESULTS = Path(__file__).parent / "results"
 IMAGES = 4000
 SIZE = (28, 28)
 
 
 def prices() -> Splits:
-    """More validation and test rows than `benchmarks/tables.py` has."""
-    frame = read_table(DATA / "tab_mulan_multitarget" / "atp1d.arff.gz")
-    targets = frame.columns[-MULTITARGET["atp1d"] :]
-    schema = infer_schema(frame, targets=targets, kinds=dict.fromkeys(targets, "regression"))
-    return from_table(frame, schema, RandomSplit(train=0.6, valid=0.2), 0)
-
-
-def _idx(name: str, header: int) -> NDArray[np.uint8]:
-    with gzip.open(DATA / "img_mnist" / name) as file:
-        return np.frombuffer(file.read(), dtype=np.uint8, offset=header)
+    """More validation and test rows than the benchmark `tables` has."""
+    return multitarget("atp1d", RandomSplit(train=0.6, valid=0.2))
 
 
 def two_digits() -> Splits:
-    """See the text above."""
+    """The module's text says what is on the images."""
     split = RandomSplit(train=0.5, valid=0.2)
-    digits = _idx("train-images-idx3-ubyte.gz", 16).reshape(-1, *SIZE) / 255
-    labels = _idx("train-labels-idx1-ubyte.gz", 8)
+    digits, labels = mnist()
     rng = np.random.default_rng(0)
     left, right = rng.permutation(len(digits))[: 2 * IMAGES].reshape(2, IMAGES)
-    narrow = digits.reshape(-1, 28, 14, 2).mean(axis=3)
+    narrow = (digits / 255).reshape(-1, 28, 14, 2).mean(axis=3)
     images = np.concatenate([narrow[left], narrow[right]], axis=2)
     ink = narrow.sum(axis=(1, 2))
     share = ink[left] / (ink[left] + ink[right])
@@ -69,16 +57,61 @@ def two_digits() -> Splits:
     )
 
 
-PROBLEMS: dict[str, tuple[Callable[[], Splits], Recipe, tuple[int, int] | None]] = {
-    "atp1d": (prices, Recipe(epochs=50, batch_size=64, patience=51), None),
-    "two digits": (two_digits, Recipe(epochs=15, batch_size=128, patience=16), SIZE),
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A data set and what is trained on it.
+
+    Args:
+        load: Reads it.
+        grid: Optimizers, methods, seeds and epochs.
+        images: Height and width, if its inputs are images.
+    """
+
+    load: Callable[[], Splits]
+    grid: OptimizerGrid
+    images: tuple[int, int] | None = None
+
+
+PROBLEMS = {
+    "atp1d": Problem(
+        load=prices, grid=OptimizerGrid(recipe=Recipe(epochs=50, batch_size=64, patience=51))
+    ),
+    "two digits": Problem(
+        load=two_digits,
+        grid=OptimizerGrid(recipe=Recipe(epochs=15, batch_size=128, patience=16)),
+        images=SIZE,
+    ),
+}
+ATP1D = PROBLEMS["atp1d"].grid
+QUICK = {
+    "atp1d": Problem(
+        load=prices,
+        grid=replace(
+            ATP1D,
+            contestants=tuple(
+                replace(one, learning_rates=one.learning_rates[3:6]) for one in CONTESTANTS[:2]
+            ),
+            methods=ATP1D.methods[:2],
+            seeds=2,
+            recipe=Recipe(epochs=3, batch_size=64, patience=4),
+        ),
+    )
 }
 
 
-def run(name: str, folder: Path) -> OptimizerStudy:
-    if (finished := folder / name / "study.safetensors").exists():
-        return OptimizerStudy.load(finished)
-    make, recipe, images = PROBLEMS[name]
+def run(options: Options) -> None:
+    """The study on both data sets."""
+    found = {}
+    for name, problem in (QUICK if options.quick else PROBLEMS).items():
+        print(name, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            found[name] = summary(study(name, problem, Path(folder)))
+        write_json(options.out / "optimizers.json", found)
+    write_page(options.out / "optimizers.md", page(found))
+
+
+def study(name: str, problem: Problem, folder: Path) -> OptimizerStudy:
+    """One study, which says where it is."""
     last = ""
 
     def watch(news: Update) -> None:
@@ -87,13 +120,18 @@ def run(name: str, folder: Path) -> OptimizerStudy:
             last = news.stage
             print(f"  {last}", flush=True)
 
-    grid = OptimizerGrid(recipe=recipe)
     return study_optimizers(
-        make(), out=folder / name, grid=grid, title=name, images=images, watch=watch
+        problem.load(),
+        out=folder,
+        grid=problem.grid,
+        title=name,
+        images=problem.images,
+        watch=watch,
     )
 
 
 def summary(study: OptimizerStudy) -> dict[str, Any]:
+    """What is kept of a study."""
     return {
         "tasks": study.tasks,
         "findings": [asdict(finding) for finding in study.findings],
@@ -113,25 +151,24 @@ def summary(study: OptimizerStudy) -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, Any]) -> list[str]:
+def deltas(found: dict[str, Any]) -> list[str]:
     """Δm, bold where the interval excludes zero."""
     columns = found["delta_m"]
-    lines = [f"| method | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    rows = []
     for method in next(iter(columns.values())):
-        cells = []
-        for own in columns.values():
-            value, low, high = (own[method][key] for key in ("value", "low", "high"))
-            text = f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
-            cells.append(f"**{text}**" if low > 0 or high < 0 else text)
-        lines.append(f"| {method} | {' | '.join(cells)} |")
-    return lines
+        own = [
+            [column[method][key] for key in ("value", "low", "high")] for column in columns.values()
+        ]
+        rows.append([method, *(bold_interval(*one, digits=1) for one in own)])
+    return table(["method", *columns], rows)
 
 
 def page(found: dict[str, Any]) -> str:
+    """Δm, findings and sections of every study."""
     lines = [
         "# Optimizers and methods of weighting",
         "",
-        "`python benchmarks/optimizers.py`. Δm on the test split in per cent, against each task alone with",
+        "`python -m benchmarks optimizers`. Δm on the test split in per cent, against each task alone with",
         "the optimizer and learning rate that validation chose for it: below zero is better. 8 learning",
         "rates for each of 5 optimizers × 8 methods, 3 seeds, chosen on validation; intervals are 95 %,",
         "over test rows and seeds, bold where they exclude zero (a few of 40 do so by chance). UW and",
@@ -142,7 +179,7 @@ def page(found: dict[str, Any]) -> str:
         "a good epoch could be chosen (since then they count as failed).",
     ]
     for name, one in found.items():
-        lines += ["", f"## {name}: {', '.join(one['tasks'])}", "", *table(one), ""]
+        lines += ["", f"## {name}: {', '.join(one['tasks'])}", "", *deltas(one), ""]
         lines += [
             f"{one['trainings']:,} trainings in {one['minutes']:.0f} minutes of time on a busy machine "
             f"({one['engine']})."
@@ -156,20 +193,3 @@ def page(found: dict[str, Any]) -> str:
             shown = text if at else text[methods:]  # the table has them
             lines += ["", f"### {title}", "", *(f"- {line}" for line in shown)]
     return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    path = RESULTS / "optimizers.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(os.environ.get("COTRAIN_BENCH", temporary))
-        for name in sys.argv[1:] or PROBLEMS:
-            print(name, flush=True)
-            found[name] = summary(run(name, folder))
-            path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-            (RESULTS / "optimizers.md").write_text(page(found))
-    print(page(found))
-
-
-if __name__ == "__main__":
-    main()

@@ -3,74 +3,43 @@
 For each data set: 3 seeds of the joint network at each (learning rate, share of the dropout rates), scored
 as an ensemble on the validation split. The test split stays sealed.
 
-    python benchmarks/settings.py          # writes benchmarks/results/settings.{json,md}
+    python -m benchmarks settings          # writes benchmarks/results/settings.{json,md}
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from itertools import product
 
-from precision import ensemble
-from tables import SETS
-
-from cotrain.engine.executors.fused import FusedMLPExecutor
-from cotrain.engine.member import Member
-from cotrain.engine.trained import from_progress
-from cotrain.engine.training import start, train_cohort
-from cotrain.run.budget import recipe_for
-from cotrain.run.stages import architecture_of
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.markdown import table
+from benchmarks.common.networks import ensemble_score, joint_networks
+from benchmarks.common.options import Options
+from benchmarks.common.table_sets import SETS
+from cotrain.engine.tuning import Setting
 
 RATES = (1e-3, 3e-3, 5e-3)
 SHARES = (0.0, 0.3, 1.0)
 SEEDS = 3
 NAMES = ("tox21", "emotions", "atp1d", "jura", "slump", "edm", "enb", "andro")
-RESULTS = Path(__file__).parent / "results"
+QUICK_NAMES, QUICK_SEEDS = ("slump",), 1
 
 
-def run(name: str) -> dict[str, float]:
+def run(options: Options) -> None:
+    """All settings on all data sets."""
+    names, seeds = (QUICK_NAMES, QUICK_SEEDS) if options.quick else (NAMES, SEEDS)
+    found = {name: scores(name, seeds) for name in names}
+    columns = list(next(iter(found.values())))
+    rows = [[name, *(f"{own[c]:.3f}" for c in columns)] for name, own in found.items()]
+    write_json(options.out / "settings.json", found)
+    write_page(options.out / "settings.md", "\n".join(table(["data", *columns], rows)) + "\n")
+
+
+def scores(name: str, seeds: int) -> dict[str, float]:
     """``rate/share`` → mean validation score of the joint ensemble."""
     development = SETS[name]().development
-    architecture = architecture_of(development, None, (256, 256))
-    executor = FusedMLPExecutor(architecture.build(0))
     found = {}
-    for rate in RATES:
-        for share in SHARES:
-            members = [
-                Member(
-                    name="joint",
-                    weights=(1.0,) * len(development.tasks),
-                    seed=seed,
-                    learning_rate=rate,
-                    dropout=share,
-                )
-                for seed in range(SEEDS)
-            ]
-            progress = train_cohort(
-                members,
-                start(members, architecture, development),
-                executor,
-                development,
-                recipe_for(len(development.train), seed=0),
-            )
-            found[f"{rate:g}/{share:g}"] = ensemble(
-                from_progress(members, progress, 0.0), development
-            )
+    for rate, share in product(RATES, SHARES):
+        setting = Setting(learning_rate=rate, dropout=share)
+        trained = joint_networks(development, setting, seeds=seeds)
+        found[f"{rate:g}/{share:g}"] = ensemble_score(trained, development)
     return found
-
-
-def main() -> None:
-    found = {name: run(name) for name in NAMES}
-    columns = list(next(iter(found.values())))
-    lines = [f"| data | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    lines += [
-        f"| {name} | {' | '.join(f'{own[c]:.3f}' for c in columns)} |"
-        for name, own in found.items()
-    ]
-    (RESULTS / "settings.json").write_text(json.dumps(found, indent=1) + "\n")
-    (RESULTS / "settings.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
-
-
-if __name__ == "__main__":
-    main()

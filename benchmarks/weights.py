@@ -6,9 +6,9 @@ train a population of nine. Then each is trained from four more seeds (searched 
 schedule), and the test split is scored once: the five seeds' ensemble, differences to uniform weights with
 95 % paired bootstrap intervals over test rows and seeds.
 
-    python benchmarks/weights.py [TABLE ...]    # writes benchmarks/results/weights.{json,md}
+    python -m benchmarks weights    # writes benchmarks/results/weights.{json,md}
 
-The tables and splits are those of `benchmarks/tables.py`; in the domains of `benchmarks/domain_sets.py`
+The tables and splits are those of the benchmark `tables`; in the domains of `common/domain_sets.py`
 weights are sampling rates. Below the table stands the processor time of a search over that of nine plain
 members of the same engine in the same process, medians of interleaved runs, nobody stopping early; and the
 same with its schedule trained once more.
@@ -16,34 +16,35 @@ same with its schedule trained once more.
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from domain_sets import digits, office, reviews
 from numpy.typing import NDArray
-from tables import SETS
 
-from cotrain.contenders.weighted import INTERVALS, weigh
+from benchmarks.common.arrays import Array
+from benchmarks.common.domain_sets import digits, office, reviews
+from benchmarks.common.files import write_json, write_page
+from benchmarks.common.markdown import bold_interval, table
+from benchmarks.common.networks import engine_on, member_at, test_rows
+from benchmarks.common.options import Options
+from benchmarks.common.table_sets import SETS
+from cotrain.contenders.base import Context
+from cotrain.contenders.weighted import INTERVALS, Weighted
 from cotrain.data.dataset import Splits, TaskData
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
+from cotrain.engine.recipe import Recipe
 from cotrain.engine.trained import Trained, merge
 from cotrain.engine.tuning import Setting, replicas, tuned
 from cotrain.folder import RunFolder
-from cotrain.run.budget import recipe_for
-from cotrain.run.selection import settled
-from cotrain.run.settings import Settings
-from cotrain.run.stages import build_engine
 from cotrain.stats import draw_rows, redraw
 from cotrain.tasks import score
 from cotrain.weighting import (
@@ -61,7 +62,6 @@ from cotrain.weighting import (
     optimize_weights,
 )
 
-RESULTS = Path(__file__).parent / "results"
 DOMAINS: dict[str, Callable[[], Splits]] = {
     "digits (domains)": partial(digits, 600),
     "office (domains)": office,
@@ -84,27 +84,57 @@ ADAPTIVE: dict[str, LossWeighting] = {
     "FAMO": FAMO(),
 }
 SEARCHES: dict[str, PBT] = {"PBT": PBT(members=MEMBERS), "PB2": PB2(members=MEMBERS)}
-Array = NDArray[np.float64]
 Counts = NDArray[np.integer[Any]]
 
 
-def make_engine(splits: Splits, folder: str) -> Engine:
-    recipe = recipe_for(len(splits.development.train), seed=0)
-    settings = Settings()
-    return build_engine(
-        RunFolder(Path(folder)), splits.development, None, settings, recipe, lambda _: None
-    )
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is trained.
+
+    Args:
+        names: Of the data sets.
+        grid: Settings that are tried.
+        adaptive: Name → weighting; the first are uniform weights.
+        seeds: Of every contender.
+        draws: Of the bootstrap.
+        timed: Runs whose time is taken.
+        recipe: Epochs and batches; those of a run, if None.
+    """
+
+    names: tuple[str, ...] = NAMES
+    grid: tuple[Setting, ...] = GRID
+    adaptive: dict[str, LossWeighting] = field(default_factory=lambda: ADAPTIVE)
+    seeds: int = SEEDS
+    draws: int = DRAWS
+    timed: int = TIMED
+    recipe: Recipe | None = None
+
+
+QUICK = Plan(
+    names=("emotions",),
+    grid=GRID[-1:],
+    adaptive={"uniform": Fixed(), "geometric mean": GeometricMean()},
+    seeds=2,
+    draws=10,
+    timed=1,
+    recipe=Recipe(epochs=8),
+)
+
+
+def run(options: Options) -> None:
+    """All contenders on all data sets."""
+    plan, found = QUICK if options.quick else Plan(), {}
+    for name in plan.names:
+        print(name, flush=True)
+        found[name] = judge(name, plan)
+        write_json(options.out / "weights.json", found)
+    write_page(options.out / "weights.md", page(found))
 
 
 def settings_of(method: LossWeighting, tasks: int, grid: tuple[Setting, ...]) -> list[Member]:
+    """A joint member for every setting."""
     return [
-        Member(
-            name=str(row),
-            weights=(1.0,) * tasks,
-            learning_rate=setting.learning_rate,
-            dropout=setting.dropout,
-            weighting=method,
-        )
+        replace(member_at(setting, (1.0,) * tasks, name=str(row)), weighting=method)
         for row, setting in enumerate(grid)
     ]
 
@@ -112,33 +142,42 @@ def settings_of(method: LossWeighting, tasks: int, grid: tuple[Setting, ...]) ->
 def best_of(engine: Engine, stage: str, members: list[Member]) -> Trained:
     """The member with the best mean validation score."""
     trained = engine.train(stage, members)
-    (best,) = tuned(trained, engine.development.valid)
+    (best,) = tuned(trained, engine.development.valid, 1)
     return trained.select(lambda member: member == best)
 
 
-def contenders(engine: Engine) -> dict[str, Trained]:
+def contenders(engine: Engine, plan: Plan) -> dict[str, Trained]:
     """Seed 0 of each, found with twelve trainings."""
     tasks = len(engine.development.tasks)
     found = {}
-    for name, method in ADAPTIVE.items():
-        found[name] = best_of(engine, f"tune {name}", settings_of(method, tasks, GRID))
+    for name, method in plan.adaptive.items():
+        found[name] = best_of(engine, f"tune {name}", settings_of(method, tasks, plan.grid))
         print(f"  {name}", flush=True)
-    start = best_of(engine, "first", settings_of(Fixed(), tasks, GRID[-FIRST:])).members[0]
+    start = best_of(engine, "first", settings_of(Fixed(), tasks, plan.grid[-FIRST:])).members[0]
     for name, searcher in SEARCHES.items():
         with tempfile.TemporaryDirectory() as folder:
             own = replace(engine, folder=RunFolder(Path(folder)))
-            found[name] = weigh(own, searcher, start, ()).trained
+            found[name] = searched(own, searcher, start)
         print(f"  {name}", flush=True)
     return found
 
 
-def cost_of_search(engine: Engine) -> dict[str, list[float]]:
+def searched(engine: Engine, searcher: PBT, start: Member) -> Trained:
+    """Seed 0 of searched weights, from the setting of the joint network."""
+    joint = Member(name="joint", weights=start.weights)
+    context = Context(tasks=engine.development.tasks, tuned={joint.kind: start})
+    found = Weighted(weights=searcher).search(engine, context)
+    assert found is not None
+    return found.trained
+
+
+def cost_of_search(engine: Engine, rounds: int) -> dict[str, list[float]]:
     """Processor time of a search, and of it with its schedule trained once more, over plain members."""
     tasks, recipe = len(engine.development.tasks), engine.recipe
     patient = replace(engine, recipe=replace(recipe, patience=recipe.epochs + 1))
     (start,) = settings_of(Fixed(), tasks, GRID[-1:])
     times: dict[str, list[list[float]]] = {name: [] for name in ("plain", *SEARCHES)}
-    for _ in range(TIMED):
+    for _ in range(rounds):
         for name, found in times.items():
             with tempfile.TemporaryDirectory() as folder:
                 own = replace(patient, folder=RunFolder(Path(folder)))
@@ -173,26 +212,27 @@ def scores(test: TaskData, found: list[Array], rows: Counts | None, seeds: Count
     return np.array(own)
 
 
-def judge(name: str) -> dict[str, Any]:
+def judge(name: str, plan: Plan) -> dict[str, Any]:
+    """Scores of all contenders on one data set, and what a search costs."""
     splits = (SETS | DOMAINS)[name]()
     with tempfile.TemporaryDirectory() as folder:
-        engine = make_engine(splits, folder)
-        ratio = cost_of_search(engine)
-        first = contenders(engine)
+        engine = engine_on(splits.development, folder, recipe=plan.recipe)
+        ratio = cost_of_search(engine, plan.timed)
+        first = contenders(engine, plan)
         everyone = {
             contender: merge(
-                [own, engine.train(f"seeds {contender}", replicas(own.members, SEEDS))]
+                [own, engine.train(f"seeds {contender}", replicas(own.members, plan.seeds))]
             )
             for contender, own in first.items()
         }
-        test = splits.test.open_for(settled(splits.tasks))
+        test = test_rows(splits, everyone)
         found = {c: test_predictions(engine, own, test) for c, own in everyone.items()}
-    every = np.arange(SEEDS)
+    every = np.arange(plan.seeds)
     mean = {c: float(np.nanmean(scores(test, own, None, every))) for c, own in found.items()}
     rng = np.random.default_rng(0)
     drawn: dict[str, list[float]] = {c: [] for c in found}
-    for _ in range(DRAWS):
-        rows, seeds = draw_rows(rng, len(test)), rng.integers(0, SEEDS, SEEDS)
+    for _ in range(plan.draws):
+        rows, seeds = draw_rows(rng, len(test)), rng.integers(0, plan.seeds, plan.seeds)
         for c, own in found.items():
             drawn[c].append(float(np.nanmean(scores(test, own, rows, seeds))))
     return {
@@ -216,44 +256,25 @@ def _interval(value: float, a: list[float], b: list[float]) -> list[float]:
 
 
 def page(found: dict[str, Any]) -> str:
+    """Scores with differences to uniform weights, and what searches cost."""
     lines = [
         "# Weights that change against uniform weights, at equal compute",
         "",
-        "`python benchmarks/weights.py`. Mean test score over the tasks; in brackets the difference to",
+        "`python -m benchmarks weights`. Mean test score over the tasks; in brackets the difference to",
         "uniform weights with its 95 % interval, bold where it excludes zero. With ten contenders, one",
         "interval in twenty excludes zero by chance.",
         "",
-        f"| contender | {' | '.join(found)} |",
-        f"|---|{'---|' * len(found)}",
     ]
+    rows = []
     for contender in next(iter(found.values()))["contenders"]:
-        cells = []
-        for table in found.values():
-            one = table["contenders"][contender]
-            value, low, high = one["gain"]
-            text = f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
-            sure = low > 0 or high < 0
-            cells.append(f"{one['mean']:.4f} ({f'**{text}**' if sure else text})")
-        lines.append(f"| {contender} | {' | '.join(cells)} |")
+        own = [data["contenders"][contender] for data in found.values()]
+        rows.append([contender, *(f"{o['mean']:.4f} ({bold_interval(*o['gain'])})" for o in own)])
+    lines += table(["contender", *found], rows)
     lines += ["", f"Processor time of a search over that of {MEMBERS} plain members:", ""]
-    lines += [f"| search | {' | '.join(found)} |", f"|---|{'---|' * len(found)}"]
+    rows = []
     for name in SEARCHES:
         for at, suffix in enumerate(("", ", and its schedule once more")):
-            ratios = [f"{table['contenders'][name]['search'][at]:.2f}×" for table in found.values()]
-            lines.append(f"| {name}{suffix} | {' | '.join(ratios)} |")
+            own = [data["contenders"][name]["search"][at] for data in found.values()]
+            rows.append([f"{name}{suffix}", *(f"{ratio:.2f}×" for ratio in own)])
+    lines += table(["search", *found], rows)
     return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    path = RESULTS / "weights.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
-    for name in sys.argv[1:] or NAMES:
-        print(name, flush=True)
-        found[name] = judge(name)
-        path.write_text(json.dumps(found, indent=1) + "\n")
-        (RESULTS / "weights.md").write_text(page(found))
-    print(page(found))
-
-
-if __name__ == "__main__":
-    main()

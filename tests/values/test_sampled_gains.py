@@ -1,6 +1,6 @@
 """Published tables of every set's gains, replayed: how good is the plan after training a few sets?
 
-The whole replay with its contenders is `benchmarks/sampled_gains.py`.
+The whole replay with its contenders is the benchmark `sampled_gains`.
 """
 
 from __future__ import annotations

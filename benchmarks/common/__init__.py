@@ -1,0 +1,1 @@
+"""What several benchmarks use: options, data sets, networks, timing, tables and figures."""
