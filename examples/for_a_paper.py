@@ -51,7 +51,9 @@ print(found)
 for optimizer in found.optimizers:
     for method in found.methods:
         delta = found.delta(optimizer, method)
-        print(f"{optimizer:5} {method:8} Δm {delta.value:+6.2f} [{delta.low:+.2f}, {delta.high:+.2f}]")
+        print(
+            f"{optimizer:5} {method:8} Δm {delta.value:+6.2f} [{delta.low:+.2f}, {delta.high:+.2f}]"
+        )
 
 # %%
 # The first of the study's pictures.

@@ -19,9 +19,7 @@ from cotrain.weighting import PBT, WeightSchedule, WeightSearch
 # Three targets of the digits' table, one of them coin flips.
 table = digits_table().head(800)
 targets = ["even", "closed_loop", "random"]
-schema = infer_schema(
-    table, targets=targets, ignore=["is_*", "at_least_5", "upside_down"]
-)
+schema = infer_schema(table, targets=targets, ignore=["is_*", "at_least_5", "upside_down"])
 splits = from_table(table, schema, parse_split("stratified"), 0)
 
 # %%
