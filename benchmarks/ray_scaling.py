@@ -95,9 +95,7 @@ def members(count: int) -> list[Member]:
     ]
 
 
-def make_engine(
-    folder: str, cluster: Cluster, partition: Partition, recipe: Recipe = RECIPE
-) -> Engine:
+def make_engine(folder: str, cluster: Cluster, partition: Partition, recipe: Recipe = RECIPE) -> Engine:
     executor = FusedMLPExecutor(ARCHITECTURE.build(seed=0))
     return Engine(
         architecture=ARCHITECTURE,
@@ -273,9 +271,7 @@ class Simulated:
             report = replace(REPORT, epoch=done, active=count, over=over, scores=scores)
             self.clock.through_driver += len(cloudpickle.dumps(report))
             self.clock.through_store += count * self.piece_bytes
-            pieces = (
-                tuple((key, row) for row in range(count)) if turn.per_member else ((key, None),)
-            )
+            pieces = tuple((key, row) for row in range(count)) if turn.per_member else ((key, None),)
             found.append((key, replace(report, shards=pieces)))
         self.clock.go_on()
         return found

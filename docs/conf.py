@@ -20,7 +20,7 @@ for _name in cotrain.__all__:
 
 project = "cotrain"
 author = "the cotrain authors"
-copyright = "the cotrain authors"  # noqa: A001
+copyright = "the cotrain authors"
 release = version = cotrain.__version__
 
 extensions = [

@@ -2,8 +2,8 @@
 Domains: one label, several sources of rows
 ===========================================
 
-The same question asked of rows from different places. Every domain becomes a task, all of them share one head,
-and a weight is how often a domain is drawn into the batches.
+The same question asked of rows from different places. Every domain becomes a task, all of them
+share one head, and a weight is how often a domain is drawn into the batches.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import cotrain
 from cotrain.data import from_domains
 
 # %%
-# "Is it at least five?" for images as they are, turned upside down, and seen as a negative. A third of the
-# images each; the last domain has few rows.
+# "Is it at least five?" for images as they are, turned upside down, and seen as a negative. A third
+# of the images each; the last domain has few rows.
 pixels, digit = load_digits(return_X_y=True)
 pixels, label = pixels / 16, (digit >= 5).astype(float)
 order = np.random.default_rng(0).permutation(len(pixels))
@@ -34,8 +34,8 @@ for task, rows in zip(splits.tasks, splits.development.train.mask.sum(dim=0), st
     print(f"{task.name}: {int(rows)} training rows, head {task.head!r}")
 
 # %%
-# Alone, together, in groups, trees: everything works as for tasks. A joint network draws each domain equally
-# often, however many rows it has.
+# Alone, together, in groups, trees: everything works as for tasks. A joint network draws each
+# domain equally often, however many rows it has.
 settings = cotrain.Settings(seeds=2, budget=16, widths=(64,))
 result, predictor = cotrain.plan(splits, out=tempfile.mkdtemp(), settings=settings, title="digits")
 print(result.answer)

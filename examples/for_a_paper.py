@@ -2,8 +2,8 @@
 Comparing methods for a paper
 =============================
 
-Three ways to weight tasks under two optimizers, each tuned over the same number of learning rates on validation,
-from several seeds, judged once on a sealed test split, with intervals.
+Three ways to weight tasks under two optimizers, each tuned over the same number of learning rates
+on validation, from several seeds, judged once on a sealed test split, with intervals.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ schema = infer_schema(
 splits = from_table(table, schema, parse_split("stratified"), 0)
 
 # %%
-# The grid. A method of your own goes in the same way: anything that :mod:`cotrain.weighting` has, or that keeps its
-# protocol. Uniform weights are always the first.
+# The grid. A method of your own goes in the same way: anything that :mod:`cotrain.weighting` has,
+# or that keeps its protocol. Uniform weights are always the first.
 grid = OptimizerGrid(
     contestants=(
         Contestant(name="SGD", optimizer=SGD(), learning_rates=(0.0316, 0.1)),
@@ -42,8 +42,8 @@ grid = OptimizerGrid(
 found = study_optimizers(splits, out=tempfile.mkdtemp(), grid=grid, title="digits")
 
 # %%
-# The published findings, and what these data say of them. A finding is confirmed or refuted only where its
-# interval allows; most of what 50 test rows say is *undecided*.
+# The published findings, and what these data say of them. A finding is confirmed or refuted only
+# where its interval allows; most of what 50 test rows say is *undecided*.
 print(found)
 
 # %%

@@ -2,8 +2,8 @@
 Groups from an affinity of your own
 ===================================
 
-Whatever told you who helps whom — transference, gradient cosines, a colleague — the solver takes the matrix,
-finds the best groups under your demands, and proves how good any others could be.
+Whatever told you who helps whom — transference, gradient cosines, a colleague — the solver takes
+the matrix, finds the best groups under your demands, and proves how good any others could be.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from cotrain.grouping import Constraints, group_tasks, stability
 from cotrain.measure import Affinity
 
 # %%
-# An affinity is ``[T, T]``: what the column's task does for the row's. Here two families of tasks help each
-# other, a loner helps nobody, and everything was measured twenty times with noise.
+# An affinity is ``[T, T]``: what the column's task does for the row's. Here two families of tasks
+# help each other, a loner helps nobody, and everything was measured twenty times with noise.
 TASKS = ("price", "rent", "size", "age", "noise", "traffic", "lottery")
 family = np.array([0, 0, 0, 1, 1, 1, 2])
 truth = np.where(family[:, None] == family, 0.03, -0.01)
@@ -27,8 +27,8 @@ affinity.plot()
 
 
 # %%
-# At most so many groups, each task served by the group that helps it most. More groups cost more networks; the
-# objective says what they bring. Up to 15 tasks the answer is the proven optimum.
+# At most so many groups, each task served by the group that helps it most. More groups cost more
+# networks; the objective says what they bring. Up to 15 tasks the answer is the proven optimum.
 def show(found):
     """Print a grouping by name."""
     groups = ", ".join("{" + " ".join(TASKS[t] for t in group) + "}" for group in found.groups)
@@ -45,7 +45,8 @@ demands = Constraints.named(TASKS, max_groups=3, apart=[("price", "rent")], max_
 show(group_tasks(affinity.mean, constraints=demands))
 
 # %%
-# How sure are the groups? Draw the affinities anew within their standard errors, and count who stays together.
+# How sure are the groups? Draw the affinities anew within their standard errors, and count who
+# stays together.
 steady = stability(affinity, lambda z: group_tasks(z, max_groups=3))
 print(steady)
 steady.plot()

@@ -5,8 +5,8 @@ Your own encoder, with images
 Bring a ``torch`` module that turns a batch of images into features, and a ``Dataset`` that yields
 ``(image, {task: label})``. Which heads should share the encoder?
 
-The images are those of CIFAR-100 where ``shared/data`` lies beside the checkout (or ``COTRAIN_DATA`` names such a
-folder), and scikit-learn's digits where not.
+The images are those of CIFAR-100 where ``shared/data`` lies beside the checkout (or
+``COTRAIN_DATA`` names such a folder), and scikit-learn's digits where not.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 CIFAR = Path(os.environ.get("COTRAIN_DATA", BESIDE)) / "img_cifar100" / "cifar100_150_50.npz"
 
 # %%
-# A task that an item does not name has no label for it: the task ``seven`` was looked at for a third of the
-# digits only, the task ``people`` for half of the pictures.
+# A task that an item does not name has no label for it: the task ``seven`` was looked at for a
+# third of the digits only, the task ``people`` for half of the pictures.
 
 
 class Digits(Dataset[tuple[Tensor, dict[str, int]]]):
@@ -51,10 +51,11 @@ class Digits(Dataset[tuple[Tensor, dict[str, int]]]):
         return self.images[index], labels
 
 
+GROUPS = {"plant": (2, 4, 17), "vehicle": (18, 19), "people": (14,)}  # numbers of superclasses
+
+
 class Pictures(Dataset[tuple[Tensor, dict[str, int]]]):
     """1,500 pictures ``[3, 8, 8]`` of CIFAR-100, made smaller, with three questions."""
-
-    GROUPS = {"plant": (2, 4, 17), "vehicle": (18, 19), "people": (14,)}  # numbers of superclasses
 
     def __init__(self) -> None:
         with np.load(CIFAR) as cifar:
@@ -65,7 +66,7 @@ class Pictures(Dataset[tuple[Tensor, dict[str, int]]]):
         return len(self.group)
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, int]]:
-        labels = {name: int(self.group[index] in of) for name, of in self.GROUPS.items()}
+        labels = {name: int(self.group[index] in of) for name, of in GROUPS.items()}
         if index % 2:
             del labels["people"]
         return self.images[index], labels
@@ -76,8 +77,8 @@ channels = dataset[0][0].shape[0]
 print(f"{type(dataset).__name__}: {len(dataset):,} images of {list(dataset[0][0].shape)}")
 
 # %%
-# The encoder is a function that returns a fresh module, because many networks will be trained. cotrain puts
-# the heads on top of its features.
+# The encoder is a function that returns a fresh module, because many networks will be trained.
+# cotrain puts the heads on top of its features.
 
 
 def encoder() -> nn.Module:

@@ -2,8 +2,8 @@
 Your own training loop
 ======================
 
-Three instruments look on while your loop trains your model, and nothing else about it changes: parameters,
-buffers, optimizer and random state are bit for bit what they were without them.
+Three instruments look on while your loop trains your model, and nothing else about it changes:
+parameters, buffers, optimizer and random state are bit for bit what they were without them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from cotrain.measure import DataMaps, Gradients, Lookahead, ModelPoint, judge_binary
 
 # %%
-# A model and data as you may have them: a shared encoder with dropout and batch normalisation, a head for each
-# of four yes-or-no questions about a digit. The last one asks for coin flips, which nobody can learn.
+# A model and data as you may have them: a shared encoder with dropout and batch normalisation, a
+# head for each of four yes-or-no questions about a digit. The last one asks for coin flips, which
+# nobody can learn.
 TASKS = ("even", "at least 5", "closed loop", "random")
 
 
@@ -54,8 +55,9 @@ def digits() -> TensorDataset:
 
 
 # %%
-# The loop. A :class:`~cotrain.measure.ModelPoint` says where training stands: how to compute the losses, and
-# which part of the model the tasks share. ``DataMaps`` needs to know which rows a batch had.
+# The loop. A :class:`~cotrain.measure.ModelPoint` says where training stands: how to compute the
+# losses, and which part of the model the tasks share. ``DataMaps`` needs to know which rows a batch
+# had.
 torch.manual_seed(0)
 dataset, model = digits(), Net()
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -89,6 +91,6 @@ for found in (lookahead.affinity(), gradients.similarity(), maps.result()):
     print(f"{found.title}\n{found}\n")
 
 # %%
-# And every result draws itself. Blue: a step for the column's task lowers the loss of the row's task. The coin
-# flips neither help nor are helped.
+# And every result draws itself. Blue: a step for the column's task lowers the loss of the row's
+# task. The coin flips neither help nor are helped.
 lookahead.affinity().plot()

@@ -2,8 +2,8 @@
 Transfer: learn from other tasks first
 ======================================
 
-You have few labels for the task that counts and many for others. Pre-finetune an encoder on the others, then
-fine-tune it on yours, and compare with starting from scratch.
+You have few labels for the task that counts and many for others. Pre-finetune an encoder on the
+others, then fine-tune it on yours, and compare with starting from scratch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ target = from_arrays(pixels[1000:], (digit[1000:] % 2 == 1)[:, None], names=["od
 folder = Path(tempfile.mkdtemp())
 
 # %%
-# A mixture of sources is a weight vector over the tasks, so encoders of all mixtures are trained at once.
+# A mixture of sources is a weight vector over the tasks, so encoders of all mixtures are trained at
+# once.
 sizes = source_sizes(sources.train)
 mixtures = {
     "all six": mixture_weights(sizes, range(6)),
@@ -49,7 +50,8 @@ stage_1 = pretrain(
 )
 
 # %%
-# All starts of the target are one population, too. The fresh start is always among them, and tuned alike.
+# All starts of the target are one population, too. The fresh start is always among them, and tuned
+# alike.
 stage_2 = finetune(
     RunFolder(folder / "target"),
     of_target(target.development, 0),
@@ -61,5 +63,5 @@ for start, scores in zip(stage_2.starts, stage_2.valid, strict=True):
 
 # %%
 # On tables whose trees are good, pre-finetuned networks win only where labels are very few: see the
-# :doc:`measured results </results/transfer>`. ``cotrain pretrain`` and ``cotrain run --encoder`` do this for
-# tables, with trees in the comparison and a sealed test split.
+# :doc:`measured results </results/transfer>`. ``cotrain pretrain`` and ``cotrain run --encoder`` do
+# this for tables, with trees in the comparison and a sealed test split.

@@ -2,8 +2,8 @@
 Weights that change while training
 ==================================
 
-One network for all tasks, with task weights that a population searches while it trains. Is finding them worth
-it against uniform weights?
+One network for all tasks, with task weights that a population searches while it trains. Is finding
+them worth it against uniform weights?
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ schema = infer_schema(table, targets=targets, ignore=["is_*", "at_least_5", "ups
 splits = from_table(table, schema, parse_split("stratified"), 0)
 
 # %%
-# Population-based training is a further contender of the run: members that do badly copy those that do well and
-# perturb their weights. ``FAMO()``, ``Uncertainty()`` and others of :mod:`cotrain.weighting` go the same way.
+# Population-based training is a further contender of the run: members that do badly copy those that
+# do well and perturb their weights. ``FAMO()``, ``Uncertainty()`` and others of
+# :mod:`cotrain.weighting` go the same way.
 folder = Path(tempfile.mkdtemp()) / "run"
 settings = cotrain.Settings(seeds=2, budget=26, widths=(64,), weights=PBT(members=6))
 result, _ = cotrain.plan(splits, out=folder, settings=settings, title="digits")

@@ -1,13 +1,13 @@
 """Links in docstrings: a public name is found wherever its module stands.
 
-Docstrings link to the module that defines a name (``cotrain.engine.member.Member``), the reference documents
-it where people import it (``cotrain.weighting.Fixed``). A target whose last part is the name of a documented
-object is that object, the nearest if there are several; what is internal stays plain text.
+Docstrings link to the module that defines a name (``cotrain.engine.loss_weighting.Fixed``), the
+reference documents it where people import it (``cotrain.weighting.Fixed``). A target whose last part is
+the name of a documented object is that object, the nearest if there are several; what is internal stays
+plain text.
 """
 
 from __future__ import annotations
 
-from os.path import commonprefix
 from typing import Any
 
 from docutils import nodes
@@ -32,7 +32,8 @@ def resolve(
     ]
     if not found:
         return None
-    name, entry = max(found, key=lambda one: len(commonprefix([one[0], node["reftarget"]])))
+    meant = node["reftarget"].split(".")
+    name, entry = max(found, key=lambda one: len(set(meant) & set(one[0].split("."))))
     return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, contnode, name)
 
 
