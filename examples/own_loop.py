@@ -1,6 +1,9 @@
-"""Your own training loop: three instruments look on, and nothing else about it changes.
+"""
+Your own training loop
+======================
 
-python examples/own_loop.py
+Three instruments look on while your loop trains your model, and nothing else about it changes:
+parameters, buffers, optimizer and random state are bit for bit what they were without them.
 """
 
 from __future__ import annotations
@@ -13,6 +16,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from cotrain.measure import DataMaps, Gradients, Lookahead, ModelPoint, judge_binary
 
+# %%
+# A model and data as you may have them: a shared encoder with dropout and batch normalisation, a
+# head for each of four yes-or-no questions about a digit. The last one asks for coin flips, which
+# nobody can learn.
 TASKS = ("even", "at least 5", "closed loop", "random")
 
 
@@ -47,37 +54,43 @@ def digits() -> TensorDataset:
     return TensorDataset(images, torch.stack(labels, dim=1).float(), torch.arange(len(digit)))
 
 
-def main() -> None:
-    """Train, and print what the instruments saw."""
-    torch.manual_seed(0)
-    dataset, model = digits(), Net()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    lookahead, gradients = Lookahead(tasks=TASKS), Gradients(tasks=TASKS)
-    maps = DataMaps(TASKS, rows=len(dataset))
-    step = 0
-    for _ in range(8):
-        for x, y, rows in DataLoader(dataset, batch_size=64, shuffle=True):
-            if step % 10 == 0:
-                here = ModelPoint(
-                    lambda x=x, y=y: losses(model(x), y),
-                    model=model,
-                    shared=model.encoder,
-                    step=step,
-                )
-                lookahead.probe(here)
-                gradients.probe(here)
-            logits = model(x)
-            maps.record(rows, *judge_binary(logits, y))
-            loss = losses(logits, y).mean(dim=1).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            step += 1
-        gradients.end_epoch()
-        maps.end_epoch()
-    for found in (lookahead.affinity(), gradients.similarity(), maps.result()):
-        print(f"{found.title}\n{found}\n")
+# %%
+# The loop. A :class:`~cotrain.measure.ModelPoint` says where training stands: how to compute the
+# losses, and which part of the model the tasks share. ``DataMaps`` needs to know which rows a batch
+# had.
+torch.manual_seed(0)
+dataset, model = digits(), Net()
+optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+lookahead, gradients = Lookahead(tasks=TASKS), Gradients(tasks=TASKS)
+maps = DataMaps(TASKS, rows=len(dataset))
+step = 0
+for _ in range(8):
+    for x, y, rows in DataLoader(dataset, batch_size=64, shuffle=True):
+        if step % 10 == 0:
+            here = ModelPoint(
+                lambda x=x, y=y: losses(model(x), y),
+                model=model,
+                shared=model.encoder,
+                step=step,
+            )
+            lookahead.probe(here)
+            gradients.probe(here)
+        logits = model(x)
+        maps.record(rows, *judge_binary(logits, y))
+        loss = losses(logits, y).mean(dim=1).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        step += 1
+    gradients.end_epoch()
+    maps.end_epoch()
 
+# %%
+# Every result prints itself, with standard errors.
+for found in (lookahead.affinity(), gradients.similarity(), maps.result()):
+    print(f"{found.title}\n{found}\n")
 
-if __name__ == "__main__":
-    main()
+# %%
+# And every result draws itself. Blue: a step for the column's task lowers the loss of the row's
+# task. The coin flips neither help nor are helped.
+lookahead.affinity().plot()

@@ -88,13 +88,13 @@ def test_plain_pytorch_loads_it(folder: Path, encoder: EncoderFile) -> None:
 
 
 @pytest.mark.parametrize("widths", [(7, 4), (3,), (6, 5, 2)])
-def test_the_snippet_in_the_readme_loads_any(
+def test_the_snippet_in_the_guide_loads_any(
     widths: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     how = Pretraining(widths=widths, low_precision=False)
     encoder = build_encoder(sources(), out=tmp_path / "encoder", how=how)
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    snippets = [part.split("```")[0] for part in readme.split("```python\n")[1:]]
+    guide = (Path(__file__).parents[3] / "docs" / "guide" / "pretrain.md").read_text()
+    snippets = [part.split("```")[0] for part in guide.split("```python\n")[1:]]
     (snippet,) = [each for each in snippets if "encoder.safetensors" in each]
     monkeypatch.chdir(tmp_path)
     found: dict[str, Any] = {}

@@ -125,9 +125,10 @@ class Surrogate:
 
     @torch.no_grad()
     def bound(self) -> Table:
-        """``[T]`` no set is predicted to be worth more to a task: |m(S)| ≤ ‖m‖·√k(S, S), for f and g apart.
+        """``[T]`` no set is predicted to be worth more to a task: ``|m(S)| ≤ ‖m‖·√k(S, S)``.
 
-        k(S, S) depends on the size of a set only. Cheap and valid for all 2^T sets, not tight.
+        For f and g apart. k(S, S) depends on the size of a set only. Cheap and valid for all 2^T sets,
+        not tight.
         """
         prefixes = torch.ones((len(self.tasks),) * 2, dtype=self.alpha.dtype).tril()
         largest = [self.hyper.gain_variance(prefixes, shared=s)[:, 0].max() for s in (False, True)]
