@@ -71,7 +71,7 @@ def test_a_damaged_file_is_named_in_one_line(
 ) -> None:
     folder = tmp_path / "copy"
     source = finished / ("measure" if verb == "measure" else "run")
-    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.html", "model", "preparation"))
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.html"))
     content = json.loads((folder / name).read_text())
     (folder / name).write_text(DAMAGES[damage](content))
     outcome = call(finished, verb, folder)
