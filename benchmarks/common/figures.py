@@ -73,13 +73,13 @@ def write_panels(path: Path, panels: Sequence[Panel], *, ticks: Sequence[float])
     rows = -(-len(panels) // COLUMNS)
     with context(STYLE):
         figure = Figure(figsize=(COLUMNS * WIDTH, rows * HEIGHT), layout="constrained")
-        canvas = FigureCanvasSVG(figure)
+        FigureCanvasSVG(figure)
         grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         for axes, panel in zip(grid, panels, strict=False):
             _draw(axes, panel, ticks)
-        canvas.draw()  # type: ignore[no-untyped-call]
+        figure.draw_without_rendering()
         for axes, panel in zip(grid, panels, strict=False):
             _name(axes, panel)
         figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
