@@ -9,6 +9,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: small products gain nothing from more
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 HERE = Path(__file__).parent
+os.environ.setdefault("COTRAIN_DATA", str(HERE.parents[1] / "shared" / "data"))
 sys.path.insert(0, str(HERE / "_ext"))
 
 import gallery  # noqa: E402

@@ -6,6 +6,7 @@ The same question asked of rows from different places. Every domain becomes a ta
 share one head, and a weight is how often a domain is drawn into the batches.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/gallery/domains.png'
 from __future__ import annotations
 
 import tempfile

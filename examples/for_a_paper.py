@@ -6,6 +6,7 @@ Three ways to weight tasks under two optimizers, each tuned over the same number
 on validation, from several seeds, judged once on a sealed test split, with intervals.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/gallery/for_a_paper.png'
 from __future__ import annotations
 
 import tempfile

@@ -6,6 +6,7 @@ Whatever told you who helps whom — transference, gradient cosines, a colleague
 the matrix, finds the best groups under your demands, and proves how good any others could be.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/gallery/grouping.png'
 from __future__ import annotations
 
 import numpy as np

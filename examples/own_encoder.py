@@ -9,6 +9,7 @@ The images are those of CIFAR-100 where ``shared/data`` lies beside the checkout
 ``COTRAIN_DATA`` names such a folder), and scikit-learn's digits where not.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/gallery/own_encoder.png'
 from __future__ import annotations
 
 import os
@@ -24,8 +25,8 @@ from torch.utils.data import Dataset
 
 import cotrain
 
-BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
-CIFAR = Path(os.environ.get("COTRAIN_DATA", BESIDE)) / "img_cifar100" / "cifar100_150_50.npz"
+DATA = Path(os.environ.get("COTRAIN_DATA", "../shared/data"))
+CIFAR = DATA / "img_cifar100" / "cifar100_150_50.npz"
 
 # %%
 # A task that an item does not name has no label for it: the task ``seven`` was looked at for a

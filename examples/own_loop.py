@@ -6,6 +6,7 @@ Three instruments look on while your loop trains your model, and nothing else ab
 parameters, buffers, optimizer and random state are bit for bit what they were without them.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/gallery/own_loop.png'
 from __future__ import annotations
 
 import torch

@@ -6,6 +6,7 @@ From a CSV file to an answer, a report and predictions. The same as ``cotrain ru
 predict``, from Python.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/gallery/own_table.png'
 from __future__ import annotations
 
 import tempfile

@@ -6,6 +6,7 @@ You have few labels for the task that counts and many for others. Pre-finetune a
 others, then fine-tune it on yours, and compare with starting from scratch.
 """
 
+# sphinx_gallery_thumbnail_path = '_static/gallery/transfer.png'
 from __future__ import annotations
 
 import tempfile

@@ -6,6 +6,7 @@ One network for all tasks, with task weights that a population searches while it
 them worth it against uniform weights?
 """
 
+# sphinx_gallery_thumbnail_path = '_static/gallery/weights.png'
 from __future__ import annotations
 
 import tempfile
