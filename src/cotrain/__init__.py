@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cotrain.engine.cohorts.ray import RayCluster as RayCluster
     from cotrain.errors import InputError as InputError
     from cotrain.results import Result as Result
-    from cotrain.run.measured import measure_tasks as measure_tasks
+    from cotrain.run.measure_tasks import measure_tasks as measure_tasks
     from cotrain.run.plan import plan as plan
     from cotrain.run.predictor import Predictor as Predictor
     from cotrain.run.predictor import load as load
@@ -38,7 +38,7 @@ else:
             "cotrain.engine.cohorts.ray": ["RayCluster"],
             "cotrain.errors": ["InputError"],
             "cotrain.results": ["Result"],
-            "cotrain.run.measured": ["measure_tasks"],
+            "cotrain.run.measure_tasks": ["measure_tasks"],
             "cotrain.run.plan": ["plan"],
             "cotrain.run.predictor": ["Predictor", "load"],
             "cotrain.run.settings": ["Settings"],

@@ -22,7 +22,7 @@ from cotrain.engine.member import Member
 from cotrain.engine.recipe import recipe_for
 from cotrain.folder import RunFolder
 from cotrain.measure.transference.affinity import Affinity
-from cotrain.run.measured import measure
+from cotrain.run.instruments import measure
 
 SEEDS = 3
 COIN = DIGITS_TARGETS.index("random")

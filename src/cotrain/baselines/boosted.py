@@ -126,7 +126,7 @@ class HistTrees:
     )
 
     def fit(self, data: TreeData, candidate: dict[str, Any], seed: int) -> Model:
-        """See :class:`TreeLearner`."""
+        """Fit ``HistGradientBoosting`` with as many bins as the columns need."""
         from sklearn import ensemble
 
         regression = data.task.kind is Kind.REGRESSION
@@ -154,20 +154,20 @@ class HistTrees:
             )
 
     def predict(self, task: Task, model: Model, columns: Array) -> Array:
-        """See :class:`TreeLearner`."""
+        """Probabilities over the task's classes, or values."""
         with threadpool_limits(_threads(columns), "openmp"):
             if task.kind is Kind.REGRESSION:
                 return np.asarray(model.predict(columns), dtype=np.float64)
             return _all_classes(task, model.classes_, model.predict_proba(columns))
 
     def save(self, models: list[Model], path: Path) -> None:
-        """See :class:`TreeLearner`."""
+        """Write a skops file."""
         import skops.io
 
         skops.io.dump(models, path)
 
     def load(self, path: Path) -> list[Model]:
-        """See :class:`TreeLearner`."""
+        """Read a skops file that holds boosted trees and nothing else."""
         import skops.io
         from sklearn import ensemble
 
@@ -200,7 +200,7 @@ class LightGBMTrees:
     )
 
     def fit(self, data: TreeData, candidate: dict[str, Any], seed: int) -> Model:
-        """See :class:`TreeLearner`."""
+        """Train a booster that stops early on the validation rows."""
         import lightgbm
 
         settings = candidate | _objective(data.task) | {"seed": seed, "verbose": -1}
@@ -212,17 +212,17 @@ class LightGBMTrees:
         return lightgbm.train(settings, train, MOST_ROUNDS, valid_sets=[valid], callbacks=[stop])
 
     def predict(self, task: Task, model: Model, columns: Array) -> Array:
-        """See :class:`TreeLearner`."""
+        """Probabilities or values."""
         return np.asarray(model.predict(columns), dtype=np.float64)
 
     def save(self, models: list[Model], path: Path) -> None:
-        """See :class:`TreeLearner`."""
+        """Write the boosters' text as JSON."""
         import json
 
         path.write_text(json.dumps([model.model_to_string() for model in models]))
 
     def load(self, path: Path) -> list[Model]:
-        """See :class:`TreeLearner`."""
+        """Read boosters from their text."""
         import json
 
         import lightgbm

@@ -48,7 +48,7 @@ def measure(
 
     from cotrain.folder import RunFolder
     from cotrain.reporting import render_measurements
-    from cotrain.run.measured import measure_tasks
+    from cotrain.run.measure_tasks import measure_tasks
 
     settings = Settings(
         max_groups=groups.max_groups,

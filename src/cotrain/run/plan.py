@@ -20,7 +20,7 @@ from cotrain.results import Result
 from cotrain.run.contest import Contest
 from cotrain.run.decision import decide, demands
 from cotrain.run.evaluation import evaluate
-from cotrain.run.measured import measure
+from cotrain.run.instruments import measure
 from cotrain.run.predictor import Predictor, load, ship
 from cotrain.run.result_file import is_finished, read_result, write_result
 from cotrain.run.selection import select

@@ -15,8 +15,9 @@ from cotrain.grouping import Constraints, group_tasks
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gains.gains import Gains
 from cotrain.measure.transference.affinity import Affinity
+from cotrain.results import Cost
 from cotrain.run.decision import Decision, decide, demands, propose, steadiness
-from cotrain.run.measured import Cost, Measured
+from cotrain.run.measured import Measured
 from cotrain.run.settings import Instrument
 from cotrain.run.summary import grouping_summary
 

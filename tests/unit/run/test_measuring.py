@@ -22,7 +22,8 @@ from cotrain.measure.gains.gains import Gains
 from cotrain.measure.gradients.similarity import GradientSimilarity
 from cotrain.measure.measurement import Measurement
 from cotrain.measure.transference.affinity import Affinity
-from cotrain.run.measured import measure_tasks, read_measured
+from cotrain.run.measure_tasks import measure_tasks
+from cotrain.run.measured import read_measured
 from cotrain.run.settings import Instrument
 
 ALL = tuple(Instrument)
@@ -113,7 +114,7 @@ def test_asked_again_it_reads_back(
     def build(*_: object) -> Engine:
         raise AssertionError("built an engine")
 
-    monkeypatch.setattr("cotrain.run.measured.build_engine", build)
+    monkeypatch.setattr("cotrain.run.measure_tasks.build_engine", build)
     times = {path: path.stat().st_mtime_ns for path in out.iterdir()}
     again = measure_tasks(splits(), out=out, settings=with_instruments(*ALL))
     assert [str(each) for each in again] == [str(each) for each in found]

@@ -8,8 +8,7 @@ import re
 
 from cotrain.figures.series import Series, series_figure
 from cotrain.reporting import render_study
-from cotrain.results import Interval
-from cotrain.run.measured import Cost
+from cotrain.results import Cost, Interval
 from cotrain.studies.finding import Finding, Section, Verdict
 from cotrain.studies.scalarization.estimates import Estimates
 from cotrain.studies.scalarization.study import ScalarizationStudy

@@ -13,7 +13,7 @@ from torch import nn
 from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.errors import InputError
-from cotrain.run.measured import Cost
+from cotrain.results import Cost
 from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES
 from cotrain.studies.optimizers.robustness import check_images, image_sets, refitted_scores
 from cotrain.studies.optimizers.tuning import Tuned

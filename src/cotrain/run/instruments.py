@@ -1,0 +1,85 @@
+"""The measuring stage of a run: its instruments at work."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from cotrain.engine.engine import Engine
+from cotrain.engine.member import Member
+from cotrain.engine.objective import EngineObjective
+from cotrain.engine.tuning import Setting
+from cotrain.grouping import sample_gains
+from cotrain.measure.datamaps.recorder import DataMaps
+from cotrain.measure.gradients.comparison import Gradients
+from cotrain.measure.joint_run import Watchers, measure_joint_run
+from cotrain.measure.transference.lookahead import Lookahead
+from cotrain.measure.transference.steps import PlainStep
+from cotrain.run.measured import AFFINITY, DATAMAP, GAINS, GRADIENTS, Measured, read_measured
+from cotrain.run.settings import SAMPLED_SEEDS, Instrument, Settings
+
+SEEDS = range(SAMPLED_SEEDS)
+
+
+def measure(engine: Engine, joint: Member, settings: Settings) -> Measured:
+    """Let the instruments work, or read back what they found.
+
+    Args:
+        engine: Trains.
+        joint: The member whose training is looked at; sampled task sets share its learning rate and
+            dropout.
+        settings: Which instruments, and theirs.
+    """
+    if not engine.folder.has("joint_run.json"):
+        _look_on(engine, joint, settings)
+    if settings.measures(Instrument.SAMPLED) and not engine.folder.has("sampling.json"):
+        _sample(engine, joint, settings)
+    return read_measured(engine.folder)
+
+
+def _look_on(engine: Engine, joint: Member, settings: Settings) -> None:
+    folder, watchers = engine.folder, _watchers(engine, settings)
+    examples, seconds = measure_joint_run(engine, joint, watchers)
+    watchers.lookahead.affinity().save(folder.path(AFFINITY))
+    if watchers.gradients is not None:
+        watchers.gradients.similarity().save(folder.path(GRADIENTS))
+    if watchers.maps is not None:
+        found, rows = watchers.maps.result(), engine.development.train_rows
+        found = found if rows is None else dataclasses.replace(found, numbers=rows)
+        found.save(folder.path(DATAMAP))
+    cost = {"trainings": 1, "examples": examples, "seconds": seconds}
+    folder.write_json("joint_run.json", cost)
+
+
+def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
+    began = time.monotonic()
+    names = [task.name for task in engine.development.tasks]
+    setting = Setting(learning_rate=joint.learning_rate, dropout=joint.dropout)
+    objective = EngineObjective(engine=engine, stage="sampled", setting=setting)
+    gains = sample_gains(
+        objective,
+        names,
+        trainings=len(SEEDS) * (len(names) + 1 + settings.trainings),
+        max_groups=settings.max_groups,
+        seeds=SEEDS,
+    )
+    gains.save(engine.folder.path(GAINS))
+    cost = {
+        "trainings": objective.trainings,
+        "examples": objective.examples,
+        "seconds": max(
+            objective.seconds, time.monotonic() - began
+        ),  # choosing sets takes time, too
+    }
+    engine.folder.write_json("sampling.json", cost)
+
+
+def _watchers(engine: Engine, settings: Settings) -> Watchers:
+    names = [task.name for task in engine.development.tasks]
+    rows = len(engine.development.train)
+    return Watchers(
+        lookahead=Lookahead(tasks=names, step=PlainStep(size=settings.probe_step)),
+        gradients=Gradients(tasks=names) if settings.measures(Instrument.GRADIENTS) else None,
+        maps=DataMaps(names, rows=rows) if settings.measures(Instrument.DATAMAP) else None,
+        every=settings.probe_every,
+    )
