@@ -10,6 +10,7 @@ share one head, and a weight is how often a domain is drawn into the batches.
 from __future__ import annotations
 
 import tempfile
+from textwrap import fill
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -39,7 +40,7 @@ for task, rows in zip(splits.tasks, splits.development.train.mask.sum(dim=0), st
 # domain equally often, however many rows it has.
 settings = cotrain.Settings(seeds=2, budget=16, widths=(64,))
 result, predictor = cotrain.plan(splits, out=tempfile.mkdtemp(), settings=settings, title="digits")
-print(result.answer)
+print(fill(result.answer, 100))
 names = [str(contender) for contender in result.tasks[0].test]
 print(f"\n{'domain':14}" + "".join(f"{name:>9}" for name in names))
 for task in result.tasks:

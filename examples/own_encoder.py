@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import torch
@@ -101,7 +102,7 @@ settings = cotrain.Settings(seeds=2, budget=8)
 result, predictor = cotrain.plan(
     cotrain.from_dataset(dataset), encoder=encoder, out=folder, settings=settings
 )
-print(result.answer)
+print(fill(result.answer, 100))
 for contender, score in result.mean_test.items():
     print(f"{contender:8} {score:.3f} mean {result.tasks[0].metric} on test")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from textwrap import fill
 
 import polars as pl
 from rich.console import Console
@@ -49,7 +50,7 @@ print(splits.test)
 # both out for numbers that mean something.
 settings = cotrain.Settings(seeds=2, budget=14)
 result, predictor = cotrain.plan(splits, out=folder / "run", settings=settings, title="digits")
-print(result.answer)
+print(fill(result.answer, 100))
 
 # %%
 # The table of the answer. Read it from the right: the last column is the gain over training each

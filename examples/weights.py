@@ -35,10 +35,10 @@ for contender, score in result.mean_test.items():
 
 # %%
 # The run says in a sentence whether the search was worth it.
-print(next(line for line in result.details if "weight" in line))
+print(next(line for line in result.details if "uniform weights" in line))
 
 # %%
-# How the weights moved: a line a member, the best one marked.
+# How the weights of the best member moved, a line a task.
 search = WeightSearch.load(folder / "weights.safetensors")
 print(search)
 search.plot()
