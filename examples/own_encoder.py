@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from textwrap import fill
 
 import numpy as np
 import torch
@@ -102,7 +101,7 @@ settings = cotrain.Settings(seeds=2, budget=8)
 result, predictor = cotrain.plan(
     cotrain.from_dataset(dataset), encoder=encoder, out=folder, settings=settings
 )
-print(fill(result.answer, 100))
+print(result.answer)
 for contender, score in result.mean_test.items():
     print(f"{contender:8} {score:.3f} mean {result.tasks[0].metric} on test")
 
