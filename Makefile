@@ -24,7 +24,7 @@ types: $(VENV)/installed
 
 # Runs the gallery, too. Warnings are errors: links that lead nowhere, results without a page.
 docs: $(VENV)/installed-docs
-	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	$(BIN)/python -m sphinx -b html -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html
 	@echo "site: docs/_build/html/index.html"
 
 format: $(VENV)/installed
