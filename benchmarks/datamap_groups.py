@@ -38,6 +38,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from cotrain.run.stages import build_engine
 from numpy.typing import NDArray
 from sklearn.cluster import SpectralClustering
 from sklearn.decomposition import PCA
@@ -75,7 +76,6 @@ from cotrain.run.bootstrap import interval
 from cotrain.run.budget import recipe_for
 from cotrain.run.selection import settled
 from cotrain.run.settings import Encoder
-from cotrain.run.stages import build_engine
 from cotrain.tasks import Kind, Task
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from cotrain.run.stages import architecture_of, build_engine
 from numpy.typing import NDArray
 from transfer import RESULTS, data
 
@@ -30,7 +31,7 @@ from cotrain.folder import RunFolder
 from cotrain.results import Interval
 from cotrain.run.budget import recipe_for
 from cotrain.run.settings import Settings
-from cotrain.run.stages import architecture_of, build_engine
+from cotrain.stats import student_interval
 from cotrain.tasks import Task, score
 from cotrain.transfer import (
     SCRATCH,
@@ -41,7 +42,6 @@ from cotrain.transfer import (
     source_sizes,
     with_rows,
 )
-from cotrain.transfer.few_shot import over_seeds
 
 Array = NDArray[np.float64]
 ENCODER = "encoder"
@@ -132,7 +132,7 @@ def table(rows: int | None, start: str, trained: Sequence[tuple[Task, Array, Arr
         "|---|---:|---|",
     ]
     for name, values in found.items():
-        more = "" if values is now else written(over_seeds(values - now))
+        more = "" if values is now else written(student_interval(values - now))
         lines.append(f"| {name} | {values.mean():.4f} | {more} |")
     means = [
         np.mean([score(task, own[at], labels) for task, out, labels in trained for own in out])

@@ -43,10 +43,10 @@ from cotrain.measure.gains.sets import every_set
 from cotrain.measure.gains.surrogate import Surrogate
 from cotrain.measure.gradients.instrument import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
-from cotrain.measure.probes import rank_correlation
 from cotrain.measure.transference.lookahead import Lookahead
 from cotrain.run.budget import recipe_for
 from cotrain.run.settings import Settings
+from cotrain.stats import rank_correlation
 from cotrain.tasks import Kind, Task
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from cotrain.run.stages import architecture_of
 from tables import tox21
 
 from cotrain.data import Development
@@ -22,7 +23,6 @@ from cotrain.engine.trained import Trained, from_progress
 from cotrain.engine.training import start, train_cohort
 from cotrain.engine.tuning import SETTINGS, member_scores
 from cotrain.run.budget import recipe_for
-from cotrain.run.stages import architecture_of
 from cotrain.tasks import score
 
 SEEDS = 5

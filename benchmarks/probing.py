@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from cotrain.run.stages import build_engine
 from torch import Tensor
 from torchjd.autogram import Engine as GramEngine
 
@@ -45,10 +46,9 @@ from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gradients.instrument import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run, probe_rows
 from cotrain.measure.points.engine_point import EnginePoint
-from cotrain.measure.probes import rank_correlation
 from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 from cotrain.run.budget import recipe_for
-from cotrain.run.stages import build_engine
+from cotrain.stats import rank_correlation
 from cotrain.tasks import Kind, Task
 
 INPUTS, WIDTHS, ROWS, STEPS = 1024, (256, 256), 256, 10

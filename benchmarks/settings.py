@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from cotrain.run.stages import architecture_of
 from precision import ensemble
 from tables import SETS
 
@@ -19,7 +20,6 @@ from cotrain.engine.member import Member
 from cotrain.engine.trained import from_progress
 from cotrain.engine.training import start, train_cohort
 from cotrain.run.budget import recipe_for
-from cotrain.run.stages import architecture_of
 
 RATES = (1e-3, 3e-3, 5e-3)
 SHARES = (0.0, 0.3, 1.0)

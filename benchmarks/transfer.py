@@ -38,6 +38,7 @@ from cotrain.folder import RunFolder
 from cotrain.results import Contender
 from cotrain.run.selection import Choice
 from cotrain.run.settings import Settings
+from cotrain.stats import student_interval
 from cotrain.tasks import score
 from cotrain.transfer import (
     SCRATCH,
@@ -52,7 +53,6 @@ from cotrain.transfer import (
     source_sizes,
 )
 from cotrain.transfer.few_rows import trees_predictions
-from cotrain.transfer.few_shot import over_seeds
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent / "results"
@@ -308,7 +308,7 @@ def table_row(curve: dict[str, Any], rows: str) -> str:
     own = {name: np.array(values[rows]) for name, values in curve["scores"].items()}  # [T, S]
     means = {name: values.mean(axis=0) for name, values in own.items()}
     pairs = (("by size", SCRATCH), ("uniform", SCRATCH), ("by size", "trees"))
-    gains = [over_seeds(means[a] - means[b]) for a, b in pairs]
+    gains = [student_interval(means[a] - means[b]) for a, b in pairs]
     better = int((own["by size"].mean(axis=1) > own[SCRATCH].mean(axis=1)).sum())
     label = f"all ({curve['rows']:,} in the mean)" if rows == "all" else rows
     cells = [f"{means[name].mean():.3f}" for name in (SCRATCH, "by size", "uniform", "trees")]

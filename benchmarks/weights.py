@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cotrain.run.stages import build_engine
 from domain_sets import digits, office, reviews
 from numpy.typing import NDArray
 from tables import SETS
@@ -43,7 +44,6 @@ from cotrain.folder import RunFolder
 from cotrain.run.budget import recipe_for
 from cotrain.run.selection import settled
 from cotrain.run.settings import Settings
-from cotrain.run.stages import build_engine
 from cotrain.stats import draw_rows, redraw
 from cotrain.tasks import score
 from cotrain.weighting import (

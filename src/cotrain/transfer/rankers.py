@@ -23,8 +23,8 @@ from cotrain.measure.gains.sets import Sets
 from cotrain.measure.gains.surrogate import Surrogate
 from cotrain.measure.gradients.similarity import compared
 from cotrain.measure.points.directions import join
-from cotrain.measure.probes import finite_mean
 from cotrain.measure.schedule import FORWARD
+from cotrain.stats import finite_mean
 from cotrain.transfer.alignment import aligned
 from cotrain.transfer.linear_probe import ByLinearProbe
 from cotrain.transfer.looking import SETTING, ShortRun, View, train_looking

@@ -10,14 +10,11 @@ L learning rates, S seeds, T tasks, C image sets.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import sem, t
 
 from cotrain.results import Interval
-from cotrain.stats import LEVEL, interval
+from cotrain.stats import interval, student_interval
 from cotrain.studies.optimizers.pareto import pareto_optimal
 
 Array = NDArray[np.float64]
@@ -27,21 +24,10 @@ NEAR = 1.0  # per cent of Δm: rates that are nearly as good as the best
 def estimate(values: Array) -> Interval:
     """Mean over seeds of ``[D, S]`` with its interval over rows and seeds."""
     rows = interval(float(values[0].mean()), values[1:].mean(axis=1))
-    seeds = over_runs(values[0])
+    seeds = student_interval(values[0])
     low = np.hypot(rows.value - rows.low, seeds.value - seeds.low)
     high = np.hypot(rows.high - rows.value, seeds.high - seeds.value)
     return Interval(value=rows.value, low=float(rows.value - low), high=float(rows.value + high))
-
-
-def over_runs(values: Array) -> Interval:
-    """Mean over runs ``[n]`` with Student's interval; no interval of fewer than two."""
-    known = values[np.isfinite(values)]
-    if len(known) < 2:
-        mean = float(known[0]) if len(known) else math.nan
-        return Interval(value=mean, low=math.nan, high=math.nan)
-    mean = float(known.mean())
-    half = float(sem(known) * t.ppf((1 + LEVEL / 100) / 2, len(known) - 1))
-    return Interval(value=mean, low=mean - half, high=mean + half)
 
 
 def fronts(losses: Array) -> Array:

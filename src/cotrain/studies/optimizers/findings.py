@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cotrain.engine.optimizers import SGD, Adam
 from cotrain.figures.text import MISSING, percent
 from cotrain.results import Interval
+from cotrain.stats import student_interval
 from cotrain.studies.finding import Finding, Verdict
 from cotrain.studies.optimizers import estimates as numbers
 from cotrain.studies.optimizers.pareto import pareto_optimal
@@ -85,7 +86,7 @@ def apart(study: OptimizerStudy, what: int) -> Interval:
     It holds for these optimizers: runs of one are alike, so optimizers are no further runs to count.
     """
     gradients = study.gradients[looked_at(study)].mean(axis=0)  # [S, 2, 3]
-    return numbers.over_runs(gradients[:, 0, what] - gradients[:, 1, what])
+    return student_interval(gradients[:, 0, what] - gradients[:, 1, what])
 
 
 def _adam(study: OptimizerStudy) -> Finding:

@@ -14,8 +14,8 @@ from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import Progress, start, train_cohort
 from cotrain.measure.gradients.instrument import Gradients
 from cotrain.measure.gradients.similarity import CONFLICT, COSINE, MAGNITUDE, MEAN
-from cotrain.measure.probes import finite_mean
 from cotrain.results import Cost
+from cotrain.stats import finite_mean
 from cotrain.studies.looking import Looking
 
 Array = NDArray[np.float64]

@@ -20,6 +20,7 @@ from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import start, train_cohort
 from cotrain.measure.gradients.similarity import COSINE, compared, conflicts
 from cotrain.results import Cost
+from cotrain.stats import finite_mean
 from cotrain.studies.looking import Looking
 from cotrain.studies.scalarization.pairs import Pair
 
@@ -80,15 +81,10 @@ def _look_on(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) ->
         before_update=look,
     )
     return {
-        "shares": [_mean(own) for own in seen],
+        "shares": [float(finite_mean(np.array(own))) for own in seen],
         "examples": int(progress.epochs_run.sum()) * engine.examples_in_epoch,
         "seconds": time.monotonic() - began,
     }
-
-
-def _mean(seen: Sequence[float]) -> float:
-    known = [one for one in seen if np.isfinite(one)]
-    return float(np.mean(known)) if known else np.nan
 
 
 def _conflict(gram: Array, pair: Pair) -> np.float64:

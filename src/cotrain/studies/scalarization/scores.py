@@ -5,7 +5,6 @@ Letters: S sizes, P pairs, W weights, K seeds, T tasks, U weight vectors, M memb
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -191,10 +190,3 @@ def _of_pairs(scores: Array, vectors: Vectors, pairs: Sequence[Pair]) -> Array:
     place = np.array(vectors.place)
     columns = [scores[..., place[p], :, :][..., list(pair)] for p, pair in enumerate(pairs)]
     return np.stack(columns, axis=-4)
-
-
-def known_mean(values: Array, axis: int | tuple[int, ...]) -> Array:
-    """Mean over the finite values; NaN where there are none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of an empty mean, which is NaN
-        return np.asarray(np.nanmean(np.where(np.isfinite(values), values, np.nan), axis=axis))

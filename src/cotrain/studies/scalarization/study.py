@@ -20,6 +20,7 @@ from cotrain.engine.engine import Watch
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.results import Cost
+from cotrain.stats import finite_mean
 from cotrain.studies.finding import Finding, Section
 from cotrain.studies.scalarization import sections
 from cotrain.studies.scalarization.estimates import (
@@ -31,7 +32,7 @@ from cotrain.studies.scalarization.estimates import (
 )
 from cotrain.studies.scalarization.findings import findings
 from cotrain.studies.scalarization.pairs import UNIFORM, Grid, draw_pairs
-from cotrain.studies.scalarization.scores import PairScores, collect, known_mean
+from cotrain.studies.scalarization.scores import PairScores, collect
 from cotrain.studies.scalarization.trainer import EngineTrainer
 
 DEFAULTS = Grid()
@@ -155,7 +156,7 @@ def _by_pair(scores: PairScores) -> dict[str, tuple[tuple[float, ...], ...]]:
     """What the pictures show of every size and pair."""
     best = best_weights(scores.valid, scores.weights)
     uniform = gains(scores.valid)[:, :, scores.weights.index(UNIFORM)]
-    conflict, gain = known_mean(scores.conflict, axis=2), known_mean(uniform, axis=(2, 3))
+    conflict, gain = finite_mean(scores.conflict, axis=2), finite_mean(uniform, axis=(2, 3))
     return {
         "best": tuple(tuple(scores.weights[at] for at in row) for row in best),
         "conflict": tuple(map(tuple, conflict.tolist())),

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.results import Interval
-from cotrain.stats import interval
+from cotrain.stats import interval, slope
 from cotrain.studies.scale.scores import BY_VALIDATION, ScaleScores
 
 Array = NDArray[np.float64]
@@ -139,13 +139,14 @@ def _numbers(
     by_size, by_size_fixed = mean[drawn].mean(axis=0), mean[fixed].mean(axis=0)
     spread = np.sqrt(variance[drawn].mean(axis=0))
     spread_none, spread_all = np.sqrt(variance[[NONE, ALL]])
+    doublings = np.log2(scores.sizes)
     cost = scores.examples[groups] / scores.examples[ALL]
     found = {
         "score": mean,
         "by_size": by_size,
         "by_size_fixed": by_size_fixed,
-        "trend": _slope(scores.sizes, by_size),
-        "trend_fixed": _slope(scores.sizes, by_size_fixed),
+        "trend": slope(doublings, by_size),
+        "trend_fixed": slope(doublings, by_size_fixed),
         "all_gain": (everything - none).mean(),
         "related_gain": (own - none).mean(),
         "related_gap": (own - everything).mean(),
@@ -156,18 +157,9 @@ def _numbers(
         "spread_none": spread_none,
         "spread_all": spread_all,
         "spread_ratio": _divided(spread_all, spread_none),
-        "spread_trend": _slope(scores.sizes, _logarithm(spread)),
+        "spread_trend": slope(doublings, _logarithm(spread)),
     }
     return {name: np.asarray(value, dtype=np.float64) for name, value in found.items()}
-
-
-def _slope(sizes: tuple[int, ...], values: Array) -> Array:
-    """Least squares against the binary logarithm; NaN for a single size."""
-    x, known = np.log2(sizes), np.isfinite(values)
-    x, y = x[known], values[known]
-    if len(x) < 2:
-        return np.array(np.nan)
-    return np.asarray(((x - x.mean()) @ (y - y.mean())) / ((x - x.mean()) ** 2).sum())
 
 
 def _logarithm(values: Array) -> Array:
