@@ -28,8 +28,10 @@ from cotrain.data import Splits
 from cotrain.folder import RunFolder
 from cotrain.results import Interval
 from cotrain.studies import Grid, study_scalarization
-from cotrain.studies.scalarization.estimates import numbers_and_draws, with_intervals
-from cotrain.studies.scalarization.findings import findings, written
+from cotrain.studies.estimates import with_intervals
+from cotrain.studies.findings import written
+from cotrain.studies.scalarization.estimates import Estimates, numbers_and_draws
+from cotrain.studies.scalarization.findings import findings
 from cotrain.studies.scalarization.pairs import UNIFORM
 from cotrain.studies.scalarization.scores import PairScores
 
@@ -104,7 +106,9 @@ def estimates(draws: dict[str, Any]) -> Any:
     """What the findings are judged by."""
     nothing = np.empty((len(draws["regret"]), 0))
     sizes = dict.fromkeys(("uniform_gain", "best_gain", "conflict"), nothing)
-    return with_intervals({key: np.array(draws[key], dtype=float) for key in POOLED} | sizes)
+    return with_intervals(
+        Estimates, {key: np.array(draws[key], dtype=float) for key in POOLED} | sizes
+    )
 
 
 def pooled(found: dict[str, Any]) -> dict[str, NDArray[np.float64]]:

@@ -31,7 +31,7 @@ from cotrain.run.selection import settled
 from cotrain.studies.scale.families import groups_of
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import NONE, SourceSet
-from cotrain.studies.scale.trainer import EngineTrainer
+from cotrain.studies.scale.trainer import ScaleTrainer
 from cotrain.transfer import (
     AnyRanker,
     ByGradients,
@@ -134,7 +134,7 @@ def once(
             for target in problem.targets
         }
         names = [task.name for task in problem.splits.tasks]
-        trainer = EngineTrainer(
+        trainer = ScaleTrainer(
             splits=problem.splits,
             sources=tuple(names.index(one) for one in own),
             folder=RunFolder(Path(folder) / "run"),
@@ -156,7 +156,7 @@ def _set(own: list[str], picked: dict[str, Any]) -> SourceSet:
 
 
 def score(
-    trainer: EngineTrainer, contenders: dict[str, dict[str, SourceSet]], names: list[str]
+    trainer: ScaleTrainer, contenders: dict[str, dict[str, SourceSet]], names: list[str]
 ) -> dict[str, dict[str, dict[str, list[float]]]]:
     """Target → contender → scores of the seeds; the test rows come last."""
     distinct = {target: list(dict.fromkeys(own.values())) for target, own in contenders.items()}

@@ -71,7 +71,7 @@ def sources(
     resume: Resume = False,
 ) -> None:
     """Rank sources for a target and pick a set under a budget, before any encoder is trained."""
-    from cotrain.studies.finding import Section
+    from cotrain.figures.section import Section
     from cotrain.transfer import ShortRun, choose_sources
     from cotrain.transfer.sources import MOST_LINES
 

@@ -7,7 +7,6 @@ tasks' gradients of the shared parameters, on the step's own batch and without d
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,12 +15,11 @@ from numpy.typing import NDArray
 
 from cotrain.engine.engine import Engine, cohort_size
 from cotrain.engine.member import Member
-from cotrain.engine.step import TrainingStep
-from cotrain.engine.training import start, train_cohort
 from cotrain.measure.gradients.similarity import COSINE, compared, conflicts
+from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.results import Cost
 from cotrain.stats import finite_mean
-from cotrain.studies.looking import Looking
+from cotrain.studies.probing import train_probed
 from cotrain.studies.scalarization.pairs import Pair
 
 Array = NDArray[np.float64]
@@ -50,7 +48,7 @@ def conflict_shares(
     for at in range(0, len(members), size):
         name = f"population/conflicts-{at}.json"
         if not engine.folder.has(name):
-            found = _look_on(engine, members[at : at + size], pairs[at : at + size])
+            found = _probe(engine, members[at : at + size], pairs[at : at + size])
             engine.folder.write_json(name, found)
         facts = engine.folder.read_json(name)
         shares += map(float, facts["shares"])
@@ -59,32 +57,18 @@ def conflict_shares(
     return np.array(shares), Cost(trainings=len(members), examples=examples, seconds=seconds)
 
 
-def _look_on(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) -> dict[str, Any]:
-    """What a cohort's file holds."""
-    began = time.monotonic()
-    progress = start(cohort, engine.architecture, engine.development)
-    looking = Looking(engine=engine, progress=progress, probes=PROBES)
+def _probe(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) -> dict[str, Any]:
+    """What a cohort's file holds: shares, examples and seconds."""
     seen: list[list[float]] = [[] for _ in cohort]
 
-    def look(step: TrainingStep) -> None:
-        for member, point in looking.points(step):
-            gradients = point.task_gradients()
-            gram = gradients.inner(gradients).double().numpy()
-            seen[member].append(float(_conflict(gram, pairs[member])))
+    def probe(member: int, point: EnginePoint) -> None:
+        gradients = point.task_gradients()
+        gram = gradients.inner(gradients).double().numpy()
+        seen[member].append(float(_conflict(gram, pairs[member])))
 
-    train_cohort(
-        cohort,
-        progress,
-        engine.executor,
-        engine.development,
-        engine.recipe,
-        before_update=look,
-    )
-    return {
-        "shares": [float(finite_mean(np.array(own))) for own in seen],
-        "examples": int(progress.epochs_run.sum()) * engine.examples_in_epoch,
-        "seconds": time.monotonic() - began,
-    }
+    cost = train_probed(engine, cohort, probe, probes=PROBES)
+    shares = [float(finite_mean(np.array(own))) for own in seen]
+    return {"shares": shares, "examples": cost.examples, "seconds": cost.seconds}
 
 
 def _conflict(gram: Array, pair: Pair) -> np.float64:

@@ -16,7 +16,6 @@ Letters: S sizes, P pairs, W weights, K seeds, R draws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cotrain.results import Interval
-from cotrain.stats import correlation, finite_mean, interval, slope
+from cotrain.stats import correlation, finite_mean, slope
+from cotrain.studies.estimates import stacked
 from cotrain.studies.scalarization.pairs import UNIFORM
 from cotrain.studies.scalarization.scores import PairScores
 
@@ -85,22 +85,11 @@ def numbers_and_draws(scores: PairScores, *, seed: int) -> dict[str, Array]:
         drawn = all_pairs if pairs < FEWEST_PAIRS else np.array(rng.integers(0, pairs, pairs - 1))
         again = np.array(rng.integers(0, seeds, seeds - 1))
         found.append(_numbers(scores, rows, drawn, again, orders))
-    numbers = {name: np.stack([own[name] for own in found]) for name in found[0]}
+    numbers = stacked(found)
     if pairs < FEWEST_PAIRS:
         for name in ("agreement", "yardstick", "correlation"):
             numbers[name][1:] = np.nan
     return numbers
-
-
-def with_intervals(numbers: Mapping[str, Array]) -> Estimates:
-    """The estimates from :func:`numbers_and_draws`, or from its mean over several data sets."""
-
-    def read(values: Array) -> Interval | tuple[Interval, ...]:
-        if values.ndim == 1:
-            return interval(float(values[0]), values[1:])
-        return tuple(interval(float(own[0]), own[1:]) for own in values.T)
-
-    return Estimates(**{name: read(values) for name, values in numbers.items()})  # type: ignore[arg-type]
 
 
 def best_weights(valid: Array, weights: tuple[float, ...]) -> NDArray[np.intp]:

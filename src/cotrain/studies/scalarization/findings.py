@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotrain.studies.finding import Finding, Verdict, written
+from cotrain.studies.findings import Finding, Verdict, written
 from cotrain.studies.scalarization.estimates import Estimates
 
 WEAK = 0.3  # correlations that are smaller predict less than a tenth of the variance
@@ -16,10 +16,9 @@ def findings(found: Estimates) -> tuple[Finding, ...]:
 
 
 def _growth(found: Estimates) -> Finding:
-    trend = found.uniform_trend
     return Finding(
         claim="the gain of training together over training alone grows with model size",
-        verdict=Verdict.of(trend.low > 0, trend.high < 0),
+        verdict=Verdict.above_zero(found.uniform_trend),
         evidence=(
             f"for ten times the parameters the test gain changes by {written(found.uniform_trend)} "
             f"(uniform weights) and {written(found.best_trend)} (best constant weights)"

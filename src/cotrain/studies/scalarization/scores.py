@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.member import Member
 from cotrain.folder import RunFolder
-from cotrain.studies.decision import StudyDesign
 from cotrain.studies.scalarization.pairs import UNIFORM, Grid, Pair, Size, Vectors
+from cotrain.studies.trainer import StudyDesign
 from cotrain.tasks import Task
 
 Array = NDArray[np.float64]
@@ -123,7 +123,7 @@ def collect(
         for size, own in zip(sizes, tuned, strict=True)
         for row in own.rows.ravel().tolist()
     ]
-    decision = StudyDesign(tasks=tuple(tasks), compared=tuple(compared))
+    decision = StudyDesign.of(tasks, compared)
     test = [
         trainer.test(decision, size, members, own.rows.ravel().tolist())
         for size, own in zip(sizes, tuned, strict=True)

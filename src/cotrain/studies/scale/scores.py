@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from cotrain.data.dataset import FinishedDecision
 from cotrain.folder import RunFolder
-from cotrain.studies.decision import StudyDesign
 from cotrain.studies.scale.sets import ScalePlan, SourceSet
+from cotrain.studies.trainer import StudyDesign
 from cotrain.tasks import Task
 
 Array = NDArray[np.float64]
@@ -116,7 +116,7 @@ def collect(
     stage_one = trainer.pretrain(plan.sets)
     valid = np.stack([trainer.finetune(target, plan.sets) for target in targets], axis=1)
     compared = [f"{own} → {tasks[t].name}" for t in targets for own in plan.sets]
-    decision = StudyDesign(tasks=tuple(tasks), compared=tuple(compared))
+    decision = StudyDesign.of(tasks, compared)
     test = np.stack([trainer.test(decision, target, plan.sets) for target in targets], axis=1)
     return ScaleScores(
         targets=tuple(tasks[t].name for t in targets),

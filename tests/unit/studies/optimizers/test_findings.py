@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cotrain.errors import InputError
 from cotrain.stats import student_interval
-from cotrain.studies.finding import Verdict
+from cotrain.studies.findings import Verdict
 from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES
 from cotrain.studies.optimizers.estimates import (
     estimate,
