@@ -35,7 +35,7 @@ from cotrain.transfer import (
     pretrain,
     source_sizes,
 )
-from cotrain.transfer.source_data import of_sources
+from cotrain.transfer.rows import of_sources
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = 3
@@ -90,7 +90,7 @@ def lengths() -> dict[str, Pretraining]:
         for batch in (8, 16, 64):
             for rate in (3e-3, 1e-2):
                 found[f"{passes} passes, batches of {batch}, rate {rate:g}"] = InBatches(
-                    passes=passes, batch=batch, setting=Setting(learning_rate=rate, dropout=0.0)
+                    epochs=passes, batch=batch, setting=Setting(learning_rate=rate, dropout=0.0)
                 )
     return {name: replace(how, widths=GRID.widths) for name, how in found.items()}
 

@@ -43,8 +43,9 @@ from cotrain.transfer import (
     choose_sources,
     unions,
 )
-from cotrain.transfer.source_data import of_sources
-from cotrain.transfer.sources import PASSES, USUAL_PASSES, pick
+from cotrain.transfer.rows import of_sources
+from cotrain.transfer.source_choice import USUAL_EPOCHS
+from cotrain.transfer.sources import BRIEF_EPOCHS, pick
 
 RESULTS = Path(__file__).parent / "results"
 BUDGETS = (0.35, 0.2, 0.1)
@@ -54,13 +55,13 @@ ALONE = 8  # passes over a source alone
 
 def rankers(seed: int) -> dict[str, AnyRanker]:
     """Name → ranker."""
-    run = ShortRun(widths=GRID.widths, passes=0.4, seed=seed)
+    run = ShortRun(widths=GRID.widths, epochs=0.4, seed=seed)
     return {
         "linear probe": ByLinearProbe(widths=GRID.widths, seed=seed),
         "lookahead": ByLookahead(run=run),
         "gradients": ByGradients(run=run),
         "representation": ByRepresentation(run=run),
-        "sampled": BySampling(run=replace(run, passes=0.12), sets=8),
+        "sampled": BySampling(run=replace(run, epochs=0.12), sets=8),
     }
 
 
@@ -79,17 +80,17 @@ def picks(problem: Problem, folder: Path, seed: int) -> dict[str, dict[str, dict
         for by, ranker in rankers(seed).items():
             for budget in BUDGETS:
                 out = folder / target / by
-                chosen = choose_sources(splits, target=target, out=out, by=ranker, budget=budget)
+                chosen = choose_sources(splits, target=target, out=out, by=ranker, share=budget)
                 found[target][f"{by} {budget:g}"] = {
                     "sources": list(chosen.picked),
                     "rows": round(chosen.rows * len(train)),
-                    "measuring": chosen.measuring * USUAL_PASSES * len(train),
+                    "measuring": chosen.measuring * USUAL_EPOCHS * len(train),
                     "ranking": dict(zip(chosen.sources, chosen.score, strict=True)),
                     "seconds": chosen.seconds,
                 }
         luck = np.random.default_rng((seed, names.index(target))).random(len(sources))
         for budget in BUDGETS:
-            own, rows = pick(luck, stage_one, budget=budget)
+            own, rows = pick(luck, stage_one, share=budget)
             found[target][f"chance {budget:g}"] = {
                 "sources": [sources[s] for s in own],
                 "rows": rows,
@@ -120,13 +121,13 @@ def once(
     fixed = {
         "none": NONE,
         "all": SourceSet(sources=everything),
-        "all, two passes": SourceSet(sources=everything, passes=PASSES),
+        "all, two passes": SourceSet(sources=everything, epochs=BRIEF_EPOCHS),
     }
     for union in unions(tuple(groups)):
         members = tuple(sorted(s for group in union for s in groups[group]))
         fixed[" + ".join(union)] = SourceSet(sources=members)
     if seed == 0:
-        fixed |= {f"only {own[s]}": SourceSet(sources=(s,), passes=ALONE) for s in everything}
+        fixed |= {f"only {own[s]}": SourceSet(sources=(s,), epochs=ALONE) for s in everything}
     with tempfile.TemporaryDirectory() as folder:
         picked = picks(problem, Path(folder) / "picks", seed)
         contenders = {
@@ -152,7 +153,7 @@ def once(
 
 def _set(own: list[str], picked: dict[str, Any]) -> SourceSet:
     places = tuple(own.index(one) for one in picked["sources"])
-    return SourceSet(sources=places, passes=PASSES, rows=picked["rows"]) if places else NONE
+    return SourceSet(sources=places, epochs=BRIEF_EPOCHS, rows=picked["rows"]) if places else NONE
 
 
 def score(

@@ -39,15 +39,15 @@ WITHOUT_HELP = (
 Chosen = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of `cotrain sources`: only what it chose, for as many passes.",
+        help="Folder of `cotrain sources`: only what it chose, for as many epochs.",
         show_default=False,
     ),
 ]
-PASSES_HELP = (
-    "So many passes over the rows, in a whole schedule of small batches; until early stopping if not "
+EPOCHS_HELP = (
+    "So many epochs over the rows, in a whole schedule of small batches; until early stopping if not "
     "given. Two cost a third of that or less, for a score within .007 where we measured."
 )
-Passes = Annotated[int | None, typer.Option(min=1, help=PASSES_HELP, show_default=False)]
+Epochs = Annotated[int | None, typer.Option(min=1, help=EPOCHS_HELP, show_default=False)]
 Without = Annotated[Path | None, typer.Option(help=WITHOUT_HELP)]
 
 
@@ -60,7 +60,7 @@ def pretrain(
     smiles: Smiles = None,
     domain: Domain = None,
     chosen: Chosen = None,
-    passes: Passes = None,
+    epochs: Epochs = None,
     without: Without = None,
     split: Cut = "random",
     seed: Seed = 0,
@@ -83,9 +83,9 @@ def pretrain(
     )
     choice = None if chosen is None else read_choice(RunFolder(chosen))
     if choice is not None:
-        passes = passes or choice.passes
-    if passes is not None:
-        how = how.brief(passes)
+        epochs = epochs or choice.epochs
+    if epochs is not None:
+        how = how.brief(epochs)
     folder = options.claim_folder(
         out or Path(f"{options.folder_name(data)}-encoder"), resume=resume
     )

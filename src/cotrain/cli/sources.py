@@ -57,7 +57,7 @@ def sources(
     targets: Targets,
     target: Target,
     by: Ranks = By.PROBE,
-    budget: Share = 0.35,
+    share: Share = 0.35,
     max_sources: Most = None,
     ignore: Ignore = None,
     kind: Kinds = None,
@@ -70,10 +70,10 @@ def sources(
     out: Out = None,
     resume: Resume = False,
 ) -> None:
-    """Rank sources for a target and pick a set under a budget, before any encoder is trained."""
+    """Rank sources for a target and pick a set under a share of the compute, before any encoder is trained."""
     from cotrain.figures.section import Section
     from cotrain.transfer import ShortRun, choose_sources
-    from cotrain.transfer.sources import MOST_LINES
+    from cotrain.transfer.source_choice import MOST_LINES
 
     folder = options.claim_folder(out or options.folder_name(data), resume=resume)
     wanted = targets if domain else [*targets, target]
@@ -86,7 +86,7 @@ def sources(
             target=target,
             out=folder,
             by=_ranker(by, ShortRun(seed=seed, low_precision=not float32)),
-            budget=budget,
+            share=share,
             most=max_sources,
             title=title,
         )
@@ -94,7 +94,7 @@ def sources(
         title=f"Sources for {found.target}",
         about=f"What the ranking by {found.by} found of every source for the target; 0 or less is not "
         "expected to help. Scores of one ranker compare sources, and have no error bars: other rows, or "
-        "another --seed, may exchange neighbours. Rows are read in this order, as far as the budget goes.",
+        "another --seed, may exchange neighbours. Rows are read in this order, as far as the share goes.",
         text=found.ranking(),
         drawing=found.figure(),
     )
@@ -135,6 +135,6 @@ def _ranker(by: By, run: ShortRun) -> AnyRanker:
         By.LOOKAHEAD: ByLookahead(run=run),
         By.GRADIENTS: ByGradients(run=run),
         By.REPRESENTATION: ByRepresentation(run=run),
-        By.SAMPLED: BySampling(run=replace(run, passes=BySampling().run.passes)),
+        By.SAMPLED: BySampling(run=replace(run, epochs=BySampling().run.epochs)),
     }
     return rankers[by]

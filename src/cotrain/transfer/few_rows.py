@@ -22,7 +22,7 @@ from cotrain.stats import draw_rows
 from cotrain.tasks import score
 from cotrain.transfer.few_shot import FewShot, mean_over_targets
 from cotrain.transfer.finetune import Finetuning, finetune
-from cotrain.transfer.targets import of_target, only_target, with_rows
+from cotrain.transfer.rows import of_target, only_target, with_rows
 
 Array = NDArray[np.float64]
 MOST_TARGETS = 10

@@ -63,13 +63,13 @@ class SourceSet:
     Args:
         sources: Places, growing unless only some rows are read; empty for no stage 1.
         labels: Training labels that each of them keeps; all if None.
-        passes: Of a brief run over their rows; until early stopping if None.
+        epochs: Of a brief run over their rows; until early stopping if None.
         rows: How many rows a brief run reads, those of earlier sources first; all if None.
     """
 
     sources: tuple[int, ...]
     labels: int | None = None
-    passes: int | None = None
+    epochs: int | None = None
     rows: int | None = None
 
 

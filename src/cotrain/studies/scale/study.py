@@ -28,7 +28,7 @@ from cotrain.studies.scale.sets import ScaleGrid, ScalePlan, plan_sets
 from cotrain.studies.scale.trainer import ScaleTrainer
 from cotrain.studies.study import run_study
 from cotrain.transfer import source_sizes
-from cotrain.transfer.source_data import of_sources
+from cotrain.transfer.rows import of_sources
 
 DEFAULTS = ScaleGrid()
 

@@ -33,7 +33,7 @@ from cotrain.transfer import (
     pretrain,
     source_sizes,
 )
-from cotrain.transfer.source_data import first_rows, of_sources, rows_of, with_labels
+from cotrain.transfer.rows import first_rows, of_sources, rows_of, with_labels
 
 Array = NDArray[np.float64]
 
@@ -80,9 +80,9 @@ class ScaleTrainer(StudyTrainer):
             return [[own] for own in trained]
         by_labels: dict[int | None, list[SourceSet]] = {}
         for own in trained:
-            if own.passes is None:
+            if own.epochs is None:
                 by_labels.setdefault(own.labels, []).append(own)
-        return [*by_labels.values(), *([own] for own in trained if own.passes is not None)]
+        return [*by_labels.values(), *([own] for own in trained if own.epochs is not None)]
 
     def _population(
         self, at: int, sets: Sequence[SourceSet], of: int
@@ -95,7 +95,7 @@ class ScaleTrainer(StudyTrainer):
         if sets[0].rows is not None:
             data = first_rows(data, places[sets[0]], sets[0].rows)
         sizes = source_sizes(data.train)
-        grid, passes = self.grid, sets[0].passes
+        grid, epochs = self.grid, sets[0].epochs
         how = Pretraining(
             widths=grid.widths,
             setting=grid.settings[0],
@@ -106,7 +106,7 @@ class ScaleTrainer(StudyTrainer):
             RunFolder(self.folder.path(f"population/sources-{at}")),
             data,
             {_name(n): mixture_weights(sizes, places[own]) for n, own in enumerate(sets)},
-            how=how if passes is None else how.brief(passes),
+            how=how if epochs is None else how.brief(epochs),
             watch=self.called(f"pre-finetune {at + 1} of {of}"),
         )
         self._encoders.update({own: found.encoders[_name(n)] for n, own in enumerate(sets)})
