@@ -89,7 +89,7 @@ class _Probing:
 
 
 def _finite(point: EnginePoint) -> bool:
-    """Whether the losses and gradients of the tasks with labels are."""
+    """Whether all losses and gradients of the tasks with labels are finite."""
     there, gradients = point.present, point.task_gradients()
     inner = gradients.inner(gradients)[there][:, there]
     return bool(point.losses[there].isfinite().all() and inner.isfinite().all())

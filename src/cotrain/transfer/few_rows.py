@@ -53,7 +53,7 @@ class FewRows:
     low_precision: bool
 
     def finetuning(self, rows: int, length: float) -> Finetuning:
-        """Of the networks, on one number of rows."""
+        """How the networks are fine-tuned on one number of rows."""
         return Finetuning(
             settings=SETTINGS[: self.tried],
             seeds=self.seeds,

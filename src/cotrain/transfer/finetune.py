@@ -65,7 +65,7 @@ class Finetuning:
     low_precision: bool = True
 
     def recipe(self, rows: int, seed: int) -> Recipe:
-        """Of a training on so many rows."""
+        """Epochs and batches of a training on so many rows."""
         full = recipe_for(rows, seed=seed)
         return (
             full if self.length == 1 else shortened(full, max(1, round(self.length * full.epochs)))

@@ -74,7 +74,7 @@ class Pretraining:
         return replace(self, epochs=epochs, setting=BRIEF)
 
     def recipe(self, rows: int) -> Recipe:
-        """Of a run on so many training rows."""
+        """Epochs, batches and patience of a run on so many training rows."""
         recipe = replace(recipe_for(rows, seed=self.seed), one_model=True)
         if self.epochs is None:
             return replace(recipe, patience=self.patience)

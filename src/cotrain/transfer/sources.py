@@ -202,6 +202,6 @@ def _flat(joint: Development) -> Development:
 
 
 def _teaches(train: TaskData, source: int) -> bool:
-    """Whether it has some labels, and not all the same."""
+    """Whether a source has some labels, and not all the same."""
     _, labels = train.labels(source)
     return len(labels) >= FEWEST and bool((labels != labels[0]).any())

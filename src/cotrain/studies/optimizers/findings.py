@@ -11,7 +11,7 @@ from cotrain.results import Interval
 from cotrain.stats import student_interval
 from cotrain.studies.findings import Finding, Verdict, level
 from cotrain.studies.optimizers import estimates as numbers
-from cotrain.studies.optimizers.pareto import pareto_optimal
+from cotrain.studies.optimizers.estimates import pareto_optimal
 from cotrain.studies.optimizers.scores import OptimizerScores
 
 ADAPTIVE, PLAIN = Adam.__name__, SGD.__name__
@@ -19,7 +19,7 @@ COSINE, CONFLICT, MAGNITUDE = range(3)
 
 
 def findings(study: OptimizerScores) -> tuple[Finding, ...]:
-    """Those that the study can speak of."""
+    """The published findings that the study has numbers for, with their verdicts."""
     found = []
     if {ADAPTIVE, PLAIN} <= set(study.rules):
         found.append(_adam(study))

@@ -12,7 +12,7 @@ from cotrain.measure.measurement import Measurement
 from cotrain.results import Interval
 from cotrain.studies.optimizers import estimates as numbers
 from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES
-from cotrain.studies.optimizers.pareto import relative_loss
+from cotrain.studies.optimizers.estimates import relative_loss
 from cotrain.tasks import Kind, Task
 
 Array = NDArray[np.float64]

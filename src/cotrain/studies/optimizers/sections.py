@@ -180,7 +180,7 @@ def _corruptions(study: OptimizerScores) -> Section:
 
 
 def _range(drawn: Array) -> str:
-    """Where 95 % of the counts lie."""
+    """The interval in which 95 % of the drawn counts lie."""
     low, high = np.percentile(drawn, [2.5, 97.5])
     return f"[{low:.0f}, {high:.0f}]"
 

@@ -23,8 +23,8 @@ from cotrain.folder import RunFolder
 from cotrain.studies.findings import Finding
 from cotrain.studies.optimizers import sections
 from cotrain.studies.optimizers.contestants import OptimizerGrid
+from cotrain.studies.optimizers.estimates import relative_loss
 from cotrain.studies.optimizers.findings import findings
-from cotrain.studies.optimizers.pareto import relative_loss
 from cotrain.studies.optimizers.robustness import check_images
 from cotrain.studies.optimizers.scores import OptimizerScores, of_baseline
 from cotrain.studies.optimizers.trainer import OptimizerTrainer

@@ -20,8 +20,8 @@ from cotrain.engine.member import Member
 from cotrain.engine.recipe import recipe_for
 from cotrain.results import Cost
 from cotrain.studies.optimizers.contestants import OptimizerGrid
+from cotrain.studies.optimizers.estimates import relative_loss
 from cotrain.studies.optimizers.inter_task import compare_gradients
-from cotrain.studies.optimizers.pareto import relative_loss
 from cotrain.studies.optimizers.robustness import image_sets, refitted_scores
 from cotrain.studies.optimizers.tuning import Tuned, best_rate, tune
 from cotrain.studies.redrawn import redrawn_scores
@@ -43,7 +43,7 @@ class OptimizerTrainer(StudyTrainer):
 
     @cached_property
     def engine(self) -> Engine:
-        """The same for all; weight decays are the members' own."""
+        """The engine that trains all populations; weight decays are the members' own."""
         development = self.splits.development
         recipe = self.grid.recipe or recipe_for(len(development.train), seed=self.grid.seed)
         return build_engine(

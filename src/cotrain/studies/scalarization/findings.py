@@ -12,11 +12,10 @@ SMALL = 0.02  # a test score that is next to nothing
 
 def findings(found: Estimates) -> tuple[Finding, ...]:
     """The three findings, each confirmed, refuted or undecided."""
-    return (_growth(found), _stability(found), _conflicts(found))
-
-
-def _growth(found: Estimates) -> Finding:
-    return Finding(
+    agreement, regret, correlation = found.agreement, found.regret, found.correlation
+    orderly = agreement.low > max(0.0, SHARE * found.yardstick.high)
+    weak = correlation.low > -WEAK and correlation.high < WEAK
+    growth = Finding(
         claim="the gain of training together over training alone grows with model size",
         verdict=Verdict.above_zero(found.uniform_trend),
         evidence=(
@@ -24,12 +23,7 @@ def _growth(found: Estimates) -> Finding:
             f"(uniform weights) and {written(found.best_trend)} (best constant weights)"
         ),
     )
-
-
-def _stability(found: Estimates) -> Finding:
-    agreement, regret = found.agreement, found.regret
-    orderly = agreement.low > max(0.0, SHARE * found.yardstick.high)
-    return Finding(
+    stability = Finding(
         claim="the best weights are stable across model size (search small, train large)",
         verdict=Verdict.of(orderly and regret.high < SMALL, agreement.high < 0 or regret.low > 0),
         evidence=(
@@ -40,16 +34,12 @@ def _stability(found: Estimates) -> Finding:
             f"above {SHARE:g} of the second's end, and all of the regret's below {SMALL:g}"
         ),
     )
-
-
-def _conflicts(found: Estimates) -> Finding:
-    correlation = found.correlation
-    weak = correlation.low > -WEAK and correlation.high < WEAK
-    return Finding(
+    conflicts = Finding(
         claim="the share of conflicting gradients does not predict the gain",
         verdict=Verdict.of(weak, not weak and correlation.significant),
         evidence=(
-            f"their correlation is {written(found.correlation)} on validation; it counts as none if all of "
+            f"their correlation is {written(correlation)} on validation; it counts as none if all of "
             f"the interval is within ±{WEAK}"
         ),
     )
+    return growth, stability, conflicts

@@ -142,7 +142,7 @@ def make_study(
 
 
 def _set_names(plan: ScalePlan) -> list[str]:
-    """Of every set: its groups if it is a union of some, else how many sources."""
+    """Name of every set: its groups if it is a union of some, else how many sources it has."""
     unions = {x: " + ".join(union) for union, x in plan.unions.items()}
     return [
         "none"

@@ -129,7 +129,7 @@ class ScaleTrainer(StudyTrainer):
         )
 
     def _order(self, scores: Array, sets: Sequence[SourceSet]) -> Array:
-        """From the baseline first to the order of the sets."""
+        """Scores in the order of the sets, from those of fine-tuning, whose baseline comes first."""
         trained = iter(scores[1:])
         return np.stack([next(trained) if own.sources else scores[0] for own in sets])
 
