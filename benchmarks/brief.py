@@ -36,7 +36,7 @@ from cotrain.transfer import (
     pretrain,
     source_sizes,
 )
-from cotrain.transfer.source_data import of_sources
+from cotrain.transfer.rows import of_sources
 
 SEEDS = 3
 COLUMNS = ("passes", "valid", "test")
@@ -91,7 +91,7 @@ def lengths() -> dict[str, Pretraining]:
         for batch in (8, 16, 64):
             for rate in (3e-3, 1e-2):
                 found[f"{passes} passes, batches of {batch}, rate {rate:g}"] = InBatches(
-                    passes=passes, batch=batch, setting=Setting(learning_rate=rate, dropout=0.0)
+                    epochs=passes, batch=batch, setting=Setting(learning_rate=rate, dropout=0.0)
                 )
     return {name: replace(how, widths=GRID.widths) for name, how in found.items()}
 
@@ -119,7 +119,7 @@ QUICK = Plan(
     names=("reviews",),
     lengths={
         "1 passes, batches of 64, rate 0.003": InBatches(
-            passes=1,
+            epochs=1,
             batch=64,
             setting=Setting(learning_rate=3e-3, dropout=0.0),
             widths=GRID.widths,

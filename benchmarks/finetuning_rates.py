@@ -33,6 +33,7 @@ from cotrain.engine.recipe import Recipe, recipe_for
 from cotrain.engine.state import Tensors
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.folder import RunFolder
+from cotrain.stats import student_interval
 from cotrain.tasks import Task, score
 from cotrain.transfer import (
     SCRATCH,
@@ -43,7 +44,6 @@ from cotrain.transfer import (
     source_sizes,
     with_rows,
 )
-from cotrain.transfer.few_shot import over_seeds
 
 ENCODER = "encoder"
 SEEDS, HALVINGS = 4, 40
@@ -92,7 +92,7 @@ QUICK = Plan(
     rows=(500,),
     targets=1,
     sources=20,
-    pretraining=Pretraining(passes=1),
+    pretraining=Pretraining(epochs=1),
     recipe=Recipe(epochs=2),
 )
 
@@ -163,7 +163,7 @@ def section(
     now = next(iter(found.values()))
     cells = []
     for name, values in found.items():
-        gain = over_seeds(values - now)
+        gain = student_interval(values - now)
         more = "" if values is now else interval(gain.value, gain.low, gain.high)
         cells.append((name, f"{values.mean():.4f}", more))
     head = ("grid (learning rate/dropout)", "validation ROC AUC", "more than now")

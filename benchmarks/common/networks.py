@@ -20,7 +20,7 @@ from cotrain.engine.trained import Trained, from_progress
 from cotrain.engine.training import start, train_cohort
 from cotrain.engine.tuning import Setting
 from cotrain.folder import RunFolder
-from cotrain.studies.decision import StudyDesign
+from cotrain.studies.trainer import StudyDesign
 from cotrain.tasks import Kind, Task, score
 
 

@@ -13,7 +13,7 @@ from benchmarks.instruments.opinions import Opinion, joint_run_opinions, trained
 from benchmarks.instruments.truth import SEEDS, Truth
 from cotrain.grouping import best_cover
 from cotrain.measure.gains.sets import every_set
-from cotrain.measure.probes import rank_correlation
+from cotrain.stats import rank_correlation
 
 
 def judged(opinion: Opinion, truth: Truth, seed: int | None = None) -> dict[str, Any]:

@@ -37,9 +37,9 @@ from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.points.engine_point import EnginePoint
-from cotrain.measure.probes import rank_correlation
 from cotrain.measure.schedule import probe_rows
 from cotrain.measure.transference.lookahead import Lookahead
+from cotrain.stats import rank_correlation
 
 COUNTS, REPEATS = (12, 64, 100), 9
 QUICK_COUNTS, QUICK_REPEATS = (12,), 1

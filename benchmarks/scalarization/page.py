@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from benchmarks.common.figures import Panel, Point, write_panels
 from benchmarks.common.markdown import table
 from cotrain.results import Interval
-from cotrain.studies.finding import written
-from cotrain.studies.scalarization.estimates import with_intervals
+from cotrain.studies.estimates import with_intervals
+from cotrain.studies.findings import written
+from cotrain.studies.scalarization.estimates import Estimates
 from cotrain.studies.scalarization.findings import findings
 
 POOLED = (
@@ -30,7 +31,9 @@ def estimates(draws: dict[str, Any]) -> Any:
     """What the findings are judged by."""
     nothing = np.empty((len(draws["regret"]), 0))
     sizes = dict.fromkeys(("uniform_gain", "best_gain", "conflict"), nothing)
-    return with_intervals({key: np.array(draws[key], dtype=float) for key in POOLED} | sizes)
+    return with_intervals(
+        Estimates, {key: np.array(draws[key], dtype=float) for key in POOLED} | sizes
+    )
 
 
 def pooled(found: dict[str, Any]) -> dict[str, NDArray[np.float64]]:

@@ -29,11 +29,11 @@ from benchmarks.scale.grid import GRID, QUICK_GRID
 from benchmarks.sources.page import page
 from cotrain.folder import RunFolder
 from cotrain.studies import ScaleGrid
-from cotrain.studies.decision import StudyDesign
 from cotrain.studies.scale.families import groups_of
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import NONE, SourceSet
-from cotrain.studies.scale.trainer import EngineTrainer
+from cotrain.studies.scale.trainer import ScaleTrainer
+from cotrain.studies.trainer import StudyDesign
 from cotrain.transfer import (
     AnyRanker,
     ByGradients,
@@ -45,8 +45,9 @@ from cotrain.transfer import (
     choose_sources,
     unions,
 )
-from cotrain.transfer.source_data import of_sources
-from cotrain.transfer.sources import PASSES, USUAL_PASSES, pick
+from cotrain.transfer.rows import of_sources
+from cotrain.transfer.source_choice import USUAL_EPOCHS
+from cotrain.transfer.sources import BRIEF_EPOCHS, pick
 
 BUDGETS = (0.35, 0.2, 0.1)
 RANKERS = ("linear probe", "lookahead", "gradients", "representation", "sampled")
@@ -98,13 +99,13 @@ def run(options: Options) -> None:
 
 def rankers(seed: int) -> dict[str, AnyRanker]:
     """Name → ranker."""
-    run = ShortRun(widths=GRID.widths, passes=0.4, seed=seed)
+    run = ShortRun(widths=GRID.widths, epochs=0.4, seed=seed)
     return {
         "linear probe": ByLinearProbe(widths=GRID.widths, seed=seed),
         "lookahead": ByLookahead(run=run),
         "gradients": ByGradients(run=run),
         "representation": ByRepresentation(run=run),
-        "sampled": BySampling(run=replace(run, passes=0.12), sets=8),
+        "sampled": BySampling(run=replace(run, epochs=0.12), sets=8),
     }
 
 
@@ -125,17 +126,17 @@ def picks(
         for by, ranker in rankers(seed).items():
             for budget in plan.budgets if by in plan.rankers else ():
                 out = folder / target / by
-                chosen = choose_sources(splits, target=target, out=out, by=ranker, budget=budget)
+                chosen = choose_sources(splits, target=target, out=out, by=ranker, share=budget)
                 found[target][f"{by} {budget:g}"] = {
                     "sources": list(chosen.picked),
                     "rows": round(chosen.rows * len(train)),
-                    "measuring": chosen.measuring * USUAL_PASSES * len(train),
+                    "measuring": chosen.measuring * USUAL_EPOCHS * len(train),
                     "ranking": dict(zip(chosen.sources, chosen.score, strict=True)),
                     "seconds": chosen.seconds,
                 }
         luck = np.random.default_rng((seed, names.index(target))).random(len(sources))
         for budget in plan.budgets:
-            own, rows = pick(luck, stage_one, budget=budget)
+            own, rows = pick(luck, stage_one, share=budget)
             found[target][f"chance {budget:g}"] = {
                 "sources": [sources[s] for s in own],
                 "rows": rows,
@@ -166,13 +167,13 @@ def once(
     fixed = {
         "none": NONE,
         "all": SourceSet(sources=everything),
-        "all, two passes": SourceSet(sources=everything, passes=PASSES),
+        "all, two passes": SourceSet(sources=everything, epochs=BRIEF_EPOCHS),
     }
     for union in unions(tuple(groups)):
         members = tuple(sorted(s for group in union for s in groups[group]))
         fixed[" + ".join(union)] = SourceSet(sources=members)
     if seed == 0 and plan != QUICK:
-        fixed |= {f"only {own[s]}": SourceSet(sources=(s,), passes=ALONE) for s in everything}
+        fixed |= {f"only {own[s]}": SourceSet(sources=(s,), epochs=ALONE) for s in everything}
     with tempfile.TemporaryDirectory() as folder:
         picked = picks(problem, Path(folder) / "picks", seed, plan)
         contenders = {
@@ -180,7 +181,7 @@ def once(
             for target in picked
         }
         names = [task.name for task in problem.splits.tasks]
-        trainer = EngineTrainer(
+        trainer = ScaleTrainer(
             splits=problem.splits,
             sources=tuple(names.index(one) for one in own),
             folder=RunFolder(Path(folder) / "run"),
@@ -198,11 +199,11 @@ def once(
 
 def _set(own: list[str], picked: dict[str, Any]) -> SourceSet:
     places = tuple(own.index(one) for one in picked["sources"])
-    return SourceSet(sources=places, passes=PASSES, rows=picked["rows"]) if places else NONE
+    return SourceSet(sources=places, epochs=BRIEF_EPOCHS, rows=picked["rows"]) if places else NONE
 
 
 def score(
-    trainer: EngineTrainer, contenders: dict[str, dict[str, SourceSet]], names: list[str]
+    trainer: ScaleTrainer, contenders: dict[str, dict[str, SourceSet]], names: list[str]
 ) -> dict[str, dict[str, dict[str, list[float]]]]:
     """Target → contender → scores of the seeds; the test rows come last."""
     distinct = {target: list(dict.fromkeys(own.values())) for target, own in contenders.items()}

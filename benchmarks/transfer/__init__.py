@@ -73,7 +73,7 @@ class Plan:
 
 
 QUICK = Plan(
-    rows=(None,), seeds=2, targets=1, sources=20, pretraining=Pretraining(passes=1), rounds=1
+    rows=(None,), seeds=2, targets=1, sources=20, pretraining=Pretraining(epochs=1), rounds=1
 )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common.markdown import interval, table
+from cotrain.stats import student_interval
 from cotrain.transfer import SCRATCH
-from cotrain.transfer.few_shot import over_seeds
 
 
 def page(found: dict[str, Any]) -> str:
@@ -62,7 +62,7 @@ def table_row(curve: dict[str, Any], rows: str) -> tuple[str, ...]:
     own = {name: np.array(values[rows]) for name, values in curve["scores"].items()}  # [T, S]
     means = {name: values.mean(axis=0) for name, values in own.items()}
     pairs = (("by size", SCRATCH), ("uniform", SCRATCH), ("by size", "trees"))
-    gains = [over_seeds(means[a] - means[b]) for a, b in pairs]
+    gains = [student_interval(means[a] - means[b]) for a, b in pairs]
     better = int((own["by size"].mean(axis=1) > own[SCRATCH].mean(axis=1)).sum())
     label = f"all ({curve['rows']:,} in the mean)" if rows == "all" else rows
     cells = [f"{means[name].mean():.3f}" for name in (SCRATCH, "by size", "uniform", "trees")]

@@ -52,7 +52,7 @@ def test_sources_for_a_new_shop(table: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("--target", "now"), "target 'now' is not a column: did you mean 'new'?"),
-        (("--share", "1.5"), "budget must be above 0 and at most 1, got 1.5"),
+        (("--share", "1.5"), "share must be above 0 and at most 1, got 1.5"),
     ],
 )
 def test_bad_options(table: Path, tmp_path: Path, options: tuple[str, ...], message: str) -> None:
@@ -62,12 +62,12 @@ def test_bad_options(table: Path, tmp_path: Path, options: tuple[str, ...], mess
 
 
 def test_from_the_choice_to_an_encoder(table: Path, tmp_path: Path) -> None:
-    """A small budget keeps the two shops that follow the rule; the encoder learns from these alone."""
+    """A small share keeps the two shops that follow the rule; the encoder learns from these alone."""
     chosen, folder = tmp_path / "chosen", tmp_path / "encoder"
     outcome = cotrain("sources", table, *OPTIONS, "--share", "0.2", "--out", chosen)
     assert outcome.code == 0, outcome.err
     assert "chosen (*): 2, with 50 % of the rows" in outcome.out
-    assert "compute: 2 passes 17 %" in outcome.out
+    assert "compute: 2 epochs 17 %" in outcome.out
     same = ("--targets", "bad", "--domain", "shop", "--float32", "--chosen", chosen)
     outcome = cotrain("pretrain", table, *same, "--widths", "16", "--out", folder)
     assert outcome.code == 0, outcome.err

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 from cotrain import from_arrays
 from cotrain.data import from_domains
 from cotrain.folder import RunFolder
-from cotrain.studies import Grid, read_scalarization, study_scalarization
+from cotrain.studies import Grid, ScalarizationStudy, study_scalarization
 from cotrain.studies.scalarization.scores import PairScores
 
 TARGETS = ("--targets", "up,twice,price")
@@ -77,7 +77,7 @@ def without_seconds(folder: Path) -> dict[str, Any]:
 def test_what_is_in_the_folder(studied: Studied) -> None:
     files = ["run.json", "scores.safetensors", "study.html", "study.json"]
     assert sorted(path.name for path in studied.folder.iterdir()) == files
-    study = read_scalarization(RunFolder(studied.folder))
+    study = ScalarizationStudy.read(RunFolder(studied.folder))
     assert study.sizes == ("4x1", "8x1")
     assert study.parameters == (4 * 4 + 4, 4 * 8 + 8)
     assert {frozenset(pair) for pair in study.pairs} == {
@@ -96,7 +96,7 @@ def test_what_is_in_the_folder(studied: Studied) -> None:
 
 def test_it_says_what_it_found(studied: Studied) -> None:
     out = studied.outcome.out
-    study = read_scalarization(RunFolder(studied.folder))
+    study = ScalarizationStudy.read(RunFolder(studied.folder))
     assert (
         "all 3 pairs of tasks, 3 weights and each task alone, 2 network sizes, 2 seeds; too" in out
     )
@@ -123,7 +123,7 @@ def test_the_page_has_the_answer_and_three_pictures(studied: Studied) -> None:
     figures = re.findall(r'<script type="application/json" data-plot=".*?">(.*?)</script>', page)
     gain, weight, conflict = (json.loads(text) for text in figures)
     assert [len(figure["data"]) for figure in (gain, weight, conflict)] == [2, 3, 2]
-    study = read_scalarization(RunFolder(studied.folder))
+    study = ScalarizationStudy.read(RunFolder(studied.folder))
     assert gain["data"][0]["y"] == [one.value for one in study.estimates.uniform_gain]
     assert weight["data"][0]["y"] == [row[0] for row in study.best]
     assert conflict["data"][1]["x"] == list(study.conflict[1])
@@ -234,7 +234,7 @@ def test_domains_from_the_command(tmp_path: Path) -> None:
     )
     outcome = cotrain("study", "scalarization", table, *options, "--out", tmp_path / "run")
     assert outcome.code == 0, outcome.err
-    study = read_scalarization(RunFolder(tmp_path / "run"))
+    study = ScalarizationStudy.read(RunFolder(tmp_path / "run"))
     assert {frozenset(pair) for pair in study.pairs} == {frozenset("ab")}
 
 

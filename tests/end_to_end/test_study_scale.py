@@ -20,7 +20,7 @@ from cotrain.data import from_arrays, from_domains
 from cotrain.engine.engine import Engine, Update, Watch
 from cotrain.engine.recipe import Recipe
 from cotrain.folder import RunFolder
-from cotrain.studies import ScaleGrid, read_scale, study_scale
+from cotrain.studies import ScaleGrid, ScaleStudy, study_scale
 from cotrain.transfer import SWEEP
 
 HELD_OUT = ("--targets", "a_*,b_*", "--target", "a_new")
@@ -85,7 +85,7 @@ def without_seconds(folder: Path) -> dict[str, Any]:
 def test_what_is_in_the_folder(studied: Outcome, folder: Path) -> None:
     files = ["run.json", "scores.safetensors", "study.html", "study.json"]
     assert sorted(path.name for path in folder.iterdir()) == files
-    study = read_scale(RunFolder(folder))
+    study = ScaleStudy.read(RunFolder(folder))
     assert study.targets == ("a_new",)
     assert study.related == ("a",)
     assert study.by_name == (True,)
@@ -107,7 +107,7 @@ def test_what_is_in_the_folder(studied: Outcome, folder: Path) -> None:
 
 
 def test_it_says_what_it_found(studied: Outcome, folder: Path) -> None:
-    study = read_scale(RunFolder(folder))
+    study = ScaleStudy.read(RunFolder(folder))
     assert f"\n{study}\n" in studied.out
     assert "4 sources in 2 groups" in studied.out
     found = re.findall(r"^(CONFIRMED|REFUTED|UNDECIDED) here: ", studied.out, re.MULTILINE)

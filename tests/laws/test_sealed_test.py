@@ -26,8 +26,8 @@ from cotrain.engine.training import start, train_cohort
 from cotrain.contenders import Trees
 from cotrain.engine.build import architecture_of
 from cotrain.run.evaluation import evaluate
-from cotrain.studies.decision import StudyDesign
-from cotrain.studies.scalarization.trainer import EngineTrainer
+from cotrain.studies.trainer import StudyDesign
+from cotrain.studies.scalarization.trainer import PairTrainer
 from cotrain.studies.scalarization.pairs import Size
 """
 # One line a function, so an error names the line; `ok` lines must pass.
@@ -54,9 +54,9 @@ def f(test: SealedTest, d: TaskData) -> None: Development(train=d, valid=test)
 def f(splits: Splits, c: Selection) -> None: evaluate(c, splits.test, [], [], group_tasks([]), [], 0)
 def f(splits: Splits) -> None: Trees().fit(splits, 0, tried=1, seeds=1)
 def f(splits: Splits) -> None: splits.test.open_for(FinishedDecision(tasks=splits.tasks))
-def f(t: EngineTrainer, s: Size) -> None: t.test(None, s, [], [])
-def f(t: EngineTrainer, s: Size, test: SealedTest) -> None: t.test(test, s, [], [])
-def ok(t: EngineTrainer, s: Size, c: Selection) -> None: t.test(c, s, [], [])
+def f(t: PairTrainer, s: Size) -> None: t.test(None, s, [], [])
+def f(t: PairTrainer, s: Size, test: SealedTest) -> None: t.test(test, s, [], [])
+def ok(t: PairTrainer, s: Size, c: Selection) -> None: t.test(c, s, [], [])
 def ok(splits: Splits) -> None: tree_data(splits.development, 0)
 def ok(splits: Splits, t: Trained) -> None: tuned(t, splits.development.valid, 1)
 def ok(splits: Splits, c: StudyDesign) -> TaskData: return splits.test.open_for(c)
@@ -146,9 +146,7 @@ def test_only_plan_and_studies_open_it() -> None:
     ]
     assert sorted(callers) == [
         "run/plan.py",
-        "studies/optimizers/trainer.py",
-        "studies/scalarization/trainer.py",
-        "studies/scale/trainer.py",
+        "studies/trainer.py",
     ]
     text = (source / "run" / "plan.py").read_text()
     assert text.count(".open_for(") == 1

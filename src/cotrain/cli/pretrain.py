@@ -77,7 +77,7 @@ def pretrain(
 
     choice = None if how.chosen is None else read_choice(RunFolder(how.chosen))
     training = Pretraining(widths=widths, seed=chance.seed, low_precision=not precision.float32)
-    epochs = how.epochs or (None if choice is None else choice.passes)
+    epochs = how.epochs or (None if choice is None else choice.epochs)
     if epochs is not None:
         training = training.brief(epochs)
     if choice is not None and choice.target in [one.name for one in schema.inputs]:

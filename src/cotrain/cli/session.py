@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cotrain.data import Preparation, Schema, Split
     from cotrain.data.dataset import Splits
     from cotrain.engine.engine import Watch
-    from cotrain.studies.finding import Section
+    from cotrain.figures.section import Section
 
 
 def make_console() -> Console:

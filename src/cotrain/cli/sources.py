@@ -65,9 +65,9 @@ def sources(
     folder = folders.claim(output, given.data)
     frame, schema, cut = table.read(given, [] if given.domain else [ranking.target])
 
-    from cotrain.studies.finding import Section
+    from cotrain.figures.section import Section
     from cotrain.transfer import ShortRun, choose_sources
-    from cotrain.transfer.sources import MOST_LINES
+    from cotrain.transfer.source_choice import MOST_LINES
 
     console, title = session.make_console(), folders.title(given.data)
     splits = session.split_table(frame, schema, cut, chance.seed, console)
@@ -77,7 +77,7 @@ def sources(
             target=ranking.target,
             out=folder,
             by=_ranker(ranking.by, ShortRun(seed=chance.seed, low_precision=not precision.float32)),
-            budget=ranking.share,
+            share=ranking.share,
             most=ranking.max_sources,
             title=title,
         )
@@ -85,7 +85,7 @@ def sources(
         title=f"Sources for {found.target}",
         about=f"What the ranking by {found.by} found of every source for the target; 0 or less is not "
         "expected to help. Scores of one ranker compare sources, and have no error bars: other rows, or "
-        "another --seed, may exchange neighbours. Rows are read in this order, as far as the budget goes.",
+        "another --seed, may exchange neighbours. Rows are read in this order, as far as the share goes.",
         text=found.ranking(),
         drawing=found.figure(),
     )
@@ -131,6 +131,6 @@ def _ranker(by: By, run: ShortRun) -> AnyRanker:
         By.LOOKAHEAD: ByLookahead(run=run),
         By.GRADIENTS: ByGradients(run=run),
         By.REPRESENTATION: ByRepresentation(run=run),
-        By.SAMPLED: BySampling(run=replace(run, passes=BySampling().run.passes)),
+        By.SAMPLED: BySampling(run=replace(run, epochs=BySampling().run.epochs)),
     }
     return rankers[by]

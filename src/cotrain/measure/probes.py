@@ -1,4 +1,4 @@
-"""Statistics of repeated probes: means, standard errors that know of correlation, rank agreement."""
+"""Means of repeated probes, with standard errors that know of correlation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cotrain.stats import finite_mean
 
 Matrix = NDArray[np.float64]
 
@@ -33,26 +35,3 @@ def mean_and_error(
     error = np.sqrt((apart**2).sum(axis=0) / np.maximum(known - 1, 1) / np.maximum(known, 1))
     mean = np.where(seen > 0, total / np.maximum(seen, 1), np.nan)
     return mean, np.where(known > 1, error, np.nan)
-
-
-def finite_mean(values: NDArray[np.floating[Any]]) -> Matrix:
-    """Mean of the finite values over the first axis; NaN where there are none."""
-    finite = np.isfinite(values)
-    count = finite.sum(axis=0)
-    total = np.where(finite, values, 0.0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def rank_correlation(a: Matrix, b: Matrix) -> float:
-    """Spearman's correlation over the cells where both are known; NaN where it is not defined.
-
-    >>> rank_correlation(np.array([1.0, 2.0, 5.0]), np.array([10.0, 20.0, 21.0]))
-    1.0
-    """
-    from scipy.stats import rankdata  # loads a third of SciPy, which nothing else here needs
-
-    both = np.isfinite(a) & np.isfinite(b)
-    ranks = [rankdata(values[both]) for values in (a, b)]
-    if both.sum() < 2 or any(rank.std() == 0 for rank in ranks):
-        return float("nan")
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

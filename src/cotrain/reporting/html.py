@@ -4,13 +4,13 @@ import hashlib
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Protocol
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from cotrain.figures.heatmap import matrix_figure
+from cotrain.figures.section import Section
 from cotrain.figures.style import Figure
 from cotrain.figures.text import (
     block,
@@ -57,24 +57,6 @@ def render_measurements(title: str, measurements: Sequence[Measurement]) -> str:
         measurements: What was measured.
     """
     return _page("measure.html", {"title": title, "measurements": measurements})
-
-
-class Section(Protocol):
-    """A picture with its words."""
-
-    @property
-    def title(self) -> str:
-        """What stands above the picture."""
-        ...
-
-    @property
-    def about(self) -> str:
-        """One or two sentences for a reader who sees the figure."""
-        ...
-
-    def figure(self) -> Figure:
-        """Plotly's JSON, with names made inert."""
-        ...
 
 
 def render_study(title: str, subject: str, answer: str, sections: Sequence[Section]) -> str:

@@ -14,7 +14,7 @@ from cotrain.grouping import Membership
 from cotrain.results import Interval, TaskResult
 from cotrain.run.bootstrap import bootstrap, contender_scores
 from cotrain.run.selection import Selection
-from cotrain.stats import interval
+from cotrain.stats import finite_mean, interval
 from cotrain.tasks import score
 
 Array = NDArray[np.float64]
@@ -41,8 +41,8 @@ class Table:
 
     def mean_gain(self, a: str, b: str) -> Interval:
         """Difference of two columns averaged over the tasks on which the metric is defined."""
-        value = float(_mean(self.value[a] - self.value[b]))
-        return interval(value, _mean(self.drawn[a] - self.drawn[b]))
+        value = float(finite_mean(self.value[a] - self.value[b]))
+        return interval(value, finite_mean(self.drawn[a] - self.drawn[b], axis=-1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def evaluate(
     pairs += [(own.name, other) for own in contenders for other in own.compared_with]
     return Evaluation(
         tasks=rows,
-        mean_test={name: float(_mean(column)) for name, column in table.value.items()},
+        mean_test={name: float(finite_mean(column)) for name, column in table.value.items()},
         overall={f"{a} - {b}": table.mean_gain(a, b) for a, b in pairs},
     )
 
@@ -147,12 +147,3 @@ def _row(
         gain_over_joint=table.gain(t, SHIPPED, "joint"),
         gain_over_trees=table.gain(t, SHIPPED, "trees"),
     )
-
-
-def _mean(values: Array) -> Array:
-    """Mean over tasks (the last axis) where the metric is defined; NaN where it nowhere is."""
-    defined = np.isfinite(values)
-    count = defined.sum(axis=-1)
-    total = np.where(defined, values, 0.0).sum(axis=-1)
-    empty = np.full(np.shape(total), np.nan)
-    return np.asarray(np.divide(total, count, out=empty, where=count > 0))

@@ -1,10 +1,11 @@
 """Studies: a question about multi-task training, put to your own data as populations of members.
 
-Each is a package with its pure numbers, what trains for them, and a typed result that prints itself, saves
-itself and draws itself: ``scalarization`` (constant weights and network size), ``optimizers`` (optimizers
-and methods of weighting), ``scale`` (how many source tasks). Beside them stands what several of them use:
-``finding`` (verdicts and sections of a page), ``looking`` (gradients on the way), ``redrawn`` (draws of the
-test rows), ``ranges`` (limits of a grid). ``cotrain study`` runs them from the command line.
+Each is a package: ``scalarization`` (constant weights and network size), ``optimizers`` (optimizers and
+methods of weighting), ``scale`` (how many source tasks). All three fill one skeleton, ``study``: a grid is
+trained by a ``trainer``, scores are collected on validation and, once a finished design opens it, on the
+test split, ``estimates`` get intervals, ``findings`` verdicts, and the result prints, draws and saves
+itself. Beside it stands what several studies use: ``probing`` (gradients while members are trained),
+``redrawn`` (draws of the test rows), ``ranges`` (limits of a grid). ``cotrain study`` runs them.
 """
 
 from cotrain.studies.optimizers import (
@@ -18,7 +19,6 @@ from cotrain.studies.scalarization import (
     Grid,
     ScalarizationStudy,
     Size,
-    read_scalarization,
     study_scalarization,
 )
 from cotrain.studies.scale import (
@@ -26,7 +26,6 @@ from cotrain.studies.scale import (
     ScaleStudy,
     by_pattern,
     by_prefix,
-    read_scale,
     study_scale,
 )
 
@@ -42,8 +41,6 @@ __all__ = [
     "Size",
     "by_pattern",
     "by_prefix",
-    "read_scalarization",
-    "read_scale",
     "study_optimizers",
     "study_scalarization",
     "study_scale",

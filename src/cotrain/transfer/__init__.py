@@ -30,23 +30,24 @@ settings of a target.
 (('scratch', 'all', 'first'), (3, 2))
 """
 
-from cotrain.transfer.build import build_encoder
+from cotrain.transfer.build_encoder import build_encoder
 from cotrain.transfer.encoder_file import EncoderFacts, EncoderFile, load_encoder, save_encoder
 from cotrain.transfer.finetune import SCRATCH, SWEEP, Finetuned, Finetuning, finetune
-from cotrain.transfer.linear_probe import ByLinearProbe
-from cotrain.transfer.looking import ShortRun
 from cotrain.transfer.mixtures import BY_SIZE, UNIFORM, mixture_weights, source_sizes, unions
 from cotrain.transfer.pretrain import Pretrained, Pretraining, pretrain
-from cotrain.transfer.ranked import Ranked, Ranker
-from cotrain.transfer.rankers import (
+from cotrain.transfer.rankers.base import Ranked, Ranker
+from cotrain.transfer.rankers.by_short_run import (
     AnyRanker,
     ByGradients,
     ByLookahead,
     ByRepresentation,
     BySampling,
 )
-from cotrain.transfer.sources import SourceChoice, choose_sources, read_choice
-from cotrain.transfer.targets import of_target, only_target, with_rows
+from cotrain.transfer.rankers.linear_probe import ByLinearProbe
+from cotrain.transfer.rankers.short_run import ShortRun
+from cotrain.transfer.rows import of_target, only_target, with_rows
+from cotrain.transfer.source_choice import SourceChoice, read_choice
+from cotrain.transfer.sources import choose_sources
 
 __all__ = [
     "BY_SIZE",

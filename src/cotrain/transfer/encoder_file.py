@@ -30,12 +30,8 @@ from cotrain.folder import RunFolder
 if TYPE_CHECKING:
     from cotrain.data.features.prepare import Preparation
 
-FACTS, WEIGHTS, ROWS, PREPARATION = (
-    "encoder.json",
-    "encoder.safetensors",
-    "rows.safetensors",
-    "preparation",
-)
+FACTS, WEIGHTS, ROWS = "encoder.json", "encoder.safetensors", "rows.safetensors"
+PREPARATION = "preparation"
 _AGAIN = "copy the folder of cotrain pretrain again, or repeat it"
 
 

@@ -22,7 +22,7 @@ from cotrain.stats import draw_rows
 from cotrain.tasks import score
 from cotrain.transfer.few_shot import FewShot, mean_over_targets
 from cotrain.transfer.finetune import Finetuning, finetune
-from cotrain.transfer.targets import of_target, only_target, with_rows
+from cotrain.transfer.rows import of_target, only_target, with_rows
 
 Array = NDArray[np.float64]
 MOST_TARGETS = 10
@@ -53,7 +53,7 @@ class FewRows:
     low_precision: bool
 
     def finetuning(self, rows: int, length: float) -> Finetuning:
-        """Of the networks, on one number of rows."""
+        """How the networks are fine-tuned on one number of rows."""
         return Finetuning(
             settings=SETTINGS[: self.tried],
             seeds=self.seeds,

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.text import duration, multiple
 from cotrain.folder import RunFolder
 from cotrain.measure.measurement import Measurement
 from cotrain.results import Interval
+from cotrain.stats import finite_mean, seeds_and_rows_interval
 from cotrain.transfer.finetune import SCRATCH, START
 
 if TYPE_CHECKING:
@@ -123,42 +123,14 @@ class FewShot(Measurement):
 def mean_over_targets(scores: Array) -> Array:
     """``[..., C, S]`` means of ``[..., T, C, S]`` over targets with a score of every contender and seed."""
     known = np.isfinite(scores).all(axis=(-2, -1), keepdims=True)
-    count = known.sum(axis=-3)
-    total = np.where(known, scores, 0.0).sum(axis=-3)
-    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
-
-
-def over_seeds(values: Array) -> Interval:
-    """Mean of ``[S]`` values with Student's 95 % interval.
-
-    >>> over_seeds(np.array([1.0, 2.0, 3.0]))
-    Interval(value=2.0, low=-0.48413771175033..., high=4.48413771175033...)
-    """
-    mean = float(values.mean())
-    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-    return Interval(value=mean, low=mean - half, high=mean + half)
-
-
-def over_seeds_and_rows(values: Array, redrawn: Array) -> Interval:
-    """Mean of ``[S]`` values with a 95 % interval: variances over seeds and over test rows add up.
-
-    Args:
-        values: Of the seeds, on all test rows.
-        redrawn: ``[B]`` their mean in bootstrap draws of the test rows; NaN where it is not defined.
-
-    >>> over_seeds_and_rows(np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0]))
-    Interval(value=2.0, low=-0.48413771175033..., high=4.48413771175033...)
-    """
-    seeds = over_seeds(values)
-    seen = redrawn[np.isfinite(redrawn)]
-    rows = stats.norm.ppf(0.975) * seen.std(ddof=1) if len(seen) > 1 else np.nan
-    half = float(np.hypot(seeds.high - seeds.value, rows))
-    return Interval(value=seeds.value, low=seeds.value - half, high=seeds.value + half)
+    return finite_mean(np.where(known, scores, np.nan), axis=-3)
 
 
 def _intervals(values: Array, redrawn: Array) -> list[Interval]:
     """``[R]`` of ``[R, S]`` values and ``[B, R]`` draws."""
-    return [over_seeds_and_rows(own, drawn) for own, drawn in zip(values, redrawn.T, strict=True)]
+    return [
+        seeds_and_rows_interval(own, drawn) for own, drawn in zip(values, redrawn.T, strict=True)
+    ]
 
 
 def read_few_shot(folder: RunFolder) -> tuple[FewShot, ...]:

@@ -28,7 +28,7 @@ from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.tasks import score
-from cotrain.transfer.targets import with_rows
+from cotrain.transfer.rows import with_rows
 
 Array = NDArray[np.float64]
 SCRATCH = "scratch"
@@ -65,7 +65,7 @@ class Finetuning:
     low_precision: bool = True
 
     def recipe(self, rows: int, seed: int) -> Recipe:
-        """Of a training on so many rows."""
+        """Epochs and batches of a training on so many rows."""
         full = recipe_for(rows, seed=seed)
         return (
             full if self.length == 1 else shortened(full, max(1, round(self.length * full.epochs)))
@@ -106,7 +106,7 @@ class Finetuned:
         """``[K, S]`` scores on the rows of ``data`` that the target labels.
 
         Args:
-            data: Rows of the target alone, see :func:`~cotrain.transfer.targets.only_target`.
+            data: Rows of the target alone, see :func:`~cotrain.transfer.rows.only_target`.
         """
         return _scores(self.predict(data.inputs), data)
 
@@ -127,7 +127,7 @@ def finetune(
         folder: Keeps checkpoints and finished members; a killed run goes on from it. What is finished there
             is read back unasked, so other data, starts or settings need another folder or stage.
         target: Training and validation rows of one task, see
-            :func:`~cotrain.transfer.targets.of_target`.
+            :func:`~cotrain.transfer.rows.of_target`.
         starts: Name → state of an encoder, as :func:`~cotrain.transfer.pretrain.pretrain` gives them.
         how: The defaults of :class:`Finetuning` unless given.
         encoder: Returns a fresh encoder; the built-in MLP unless given.

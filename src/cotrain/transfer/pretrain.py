@@ -5,7 +5,7 @@ Padmakumar et al. 2022, "Exploring the Role of Task Transferability in Large-Sca
 counts alike and no loss is scaled; a member keeps the one model with the best unweighted mean of its
 sources' validation losses, and stops after three epochs without a better one.
 
-Departure: a run may be brief, a whole schedule of few passes. It reaches what early stopping reaches for a
+Departure: a run may be brief, a whole schedule of few epochs. It reaches what early stopping reaches for a
 third of the compute (benchmarks/results/sources.md).
 Letters: M mixtures, S sources, N rows.
 """
@@ -30,7 +30,7 @@ from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.errors import InputError, refuse_all
 from cotrain.folder import RunFolder
 from cotrain.transfer.mixtures import Weights
-from cotrain.transfer.source_data import rows_of
+from cotrain.transfer.rows import rows_of
 
 BRIEF = Setting(learning_rate=3e-3, dropout=0.0)
 BATCH = 16  # of a brief run: more steps for the same rows
@@ -44,7 +44,7 @@ class Pretraining:
         widths: Hidden widths of the built-in encoder.
         setting: Learning rate and dropout. Full dropout gave the lower mean validation loss on ToxCast.
         patience: Epochs without a better mean validation loss after which a member stops.
-        passes: Over the training rows, see :meth:`brief`; until early stopping if None.
+        epochs: Over the training rows, see :meth:`brief`; until early stopping if None.
         seed: Of the initial parameters, the dropout masks and the order of the rows.
         low_precision: Let calibration choose bfloat16 products where they are faster and agree.
     """
@@ -52,33 +52,33 @@ class Pretraining:
     widths: tuple[int, ...] = (256, 256)
     setting: Setting = SETTINGS[1]
     patience: int = 3
-    passes: int | None = None
+    epochs: int | None = None
     seed: int = 0
     low_precision: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what would fail only later."""
-        counts = (*self.widths, self.patience, 1 if self.passes is None else self.passes)
+        counts = (*self.widths, self.patience, 1 if self.epochs is None else self.epochs)
         if not self.widths or min(counts) < 1:
             raise InputError(
-                f"widths, patience and passes must be above 0, got {self.widths}, {self.patience}, "
-                f"{self.passes}"
+                f"widths, patience and epochs must be above 0, got {self.widths}, {self.patience}, "
+                f"{self.epochs}"
             )
 
-    def brief(self, passes: int) -> Pretraining:
-        """The same in few passes: a whole schedule of them in small batches, without dropout.
+    def brief(self, epochs: int) -> Pretraining:
+        """The same in few epochs: a whole schedule of them in small batches, without dropout.
 
         >>> Pretraining(widths=(64,)).brief(2).recipe(rows=6000).epochs
         2
         """
-        return replace(self, passes=passes, setting=BRIEF)
+        return replace(self, epochs=epochs, setting=BRIEF)
 
     def recipe(self, rows: int) -> Recipe:
-        """Of a run on so many training rows."""
+        """Epochs, batches and patience of a run on so many training rows."""
         recipe = replace(recipe_for(rows, seed=self.seed), one_model=True)
-        if self.passes is None:
+        if self.epochs is None:
             return replace(recipe, patience=self.patience)
-        return replace(recipe, epochs=self.passes, patience=self.passes, batch_size=BATCH)
+        return replace(recipe, epochs=self.epochs, patience=self.epochs, batch_size=BATCH)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.figures.timeline import steps_figure
 from cotrain.measure.measurement import Measurement
+from cotrain.stats import finite_mean
 from cotrain.weighting.schedule import WeightSchedule
 
 Array = NDArray[np.float64]
@@ -119,9 +120,7 @@ class WeightSearch(Measurement):
     @property
     def mean_scores(self) -> Array:
         """``[K, N]`` mean over the tasks whose score is defined; −inf for diverged and gone members."""
-        known = np.isfinite(self.scores)
-        total, count = np.where(known, self.scores, 0.0).sum(axis=2), known.sum(axis=2)
-        return np.where(count > 0, total / np.maximum(count, 1), -np.inf)
+        return np.nan_to_num(finite_mean(self.scores, axis=2), nan=-np.inf)
 
     @property
     def best(self) -> int:

@@ -6,12 +6,13 @@ import json
 import math
 import re
 
+from cotrain.figures.section import Section
 from cotrain.figures.series import Series, series_figure
 from cotrain.reporting import render_study
 from cotrain.results import Cost, Interval
-from cotrain.studies.finding import Finding, Section, Verdict
+from cotrain.studies.findings import Finding, Verdict
 from cotrain.studies.scalarization.estimates import Estimates
-from cotrain.studies.scalarization.study import ScalarizationStudy
+from cotrain.studies.scalarization.result import ScalarizationStudy
 
 NAN = math.nan
 HOSTILE = "<script>alert(1)</script>"

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tiny import make_data
 
 from cotrain.engine.recipe import Recipe
+from cotrain.stats import seeds_and_rows_interval, student_interval
 from cotrain.transfer.few_rows import MOST_TARGETS, few_shot_cost, largest_targets, usable
-from cotrain.transfer.few_shot import FewShot, over_seeds, over_seeds_and_rows
+from cotrain.transfer.few_shot import FewShot
 
 Array = NDArray[np.float64]
 NAN = np.nan
@@ -70,9 +71,9 @@ def test_gains_are_paired_by_test_row() -> None:
 
 
 def test_rows_without_a_metric_are_no_draws() -> None:
-    seen = over_seeds_and_rows(np.array([0.5, 0.5]), np.array([0.4, np.nan, 0.6]))
+    seen = seeds_and_rows_interval(np.array([0.5, 0.5]), np.array([0.4, np.nan, 0.6]))
     assert seen.high - seen.value == pytest.approx(1.95996 * np.std([0.4, 0.6], ddof=1), abs=1e-5)
-    assert np.isnan(over_seeds_and_rows(np.array([0.5, 0.5]), np.array([np.nan] * 3)).low)
+    assert np.isnan(seeds_and_rows_interval(np.array([0.5, 0.5]), np.array([np.nan] * 3)).low)
 
 
 def test_it_says_when_it_pays(curves: FewShot) -> None:
@@ -111,7 +112,7 @@ def test_it_is_saved_and_loaded(curves: FewShot, tmp_path: Path) -> None:
 
 
 def test_intervals_are_students() -> None:
-    found = over_seeds(np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
+    found = student_interval(np.array([0.1, 0.2, 0.3, 0.4, 0.5]))
     # Standard deviation .158114, t(.975, 4) = 2.77645.
     half = 2.77645 * 0.158114 / 5**0.5
     assert (found.low, found.high) == pytest.approx((0.3 - half, 0.3 + half), abs=1e-5)

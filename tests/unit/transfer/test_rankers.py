@@ -28,19 +28,19 @@ from cotrain.transfer import (
     choose_sources,
     read_choice,
 )
-from cotrain.transfer.alignment import alignment
-from cotrain.transfer.looking import sample_rows
-from cotrain.transfer.rankers import own_heads, random_halves
-from cotrain.transfer.source_data import first_rows
+from cotrain.transfer.rankers.alignment import alignment
+from cotrain.transfer.rankers.by_short_run import own_heads, random_halves
+from cotrain.transfer.rankers.short_run import sample_rows
+from cotrain.transfer.rows import first_rows
 from cotrain.transfer.sources import follow, pick
 
-RUN = ShortRun(passes=2, widths=(16,), low_precision=False)
+RUN = ShortRun(epochs=2, widths=(16,), low_precision=False)
 RANKERS: dict[str, AnyRanker] = {
     "probe": ByLinearProbe(widths=(64,)),
     "lookahead": ByLookahead(run=RUN),
     "gradients": ByGradients(run=RUN),
     "representation": ByRepresentation(run=RUN),
-    "sampling": BySampling(run=replace(RUN, passes=4), sets=6),
+    "sampling": BySampling(run=replace(RUN, epochs=4), sets=6),
 }
 NAMES = ("noise", "other", "kin", "twin", "target")
 
@@ -85,24 +85,24 @@ def test_the_twin_is_first_and_noise_late(tmp_path: Path, made: Any, by: str) ->
     assert least * len(joint.train) < found.examples < most * len(joint.train)
 
 
-def test_a_choice_under_a_budget(tmp_path: Path) -> None:
+def test_a_choice_under_a_share(tmp_path: Path) -> None:
     by = ByRepresentation(run=RUN)
-    found = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.6)
+    found = choose_sources(domains(), target="target", out=tmp_path, by=by, share=0.6)
     assert found.sources[:2] == ("twin", "kin")
     assert found.picked == ("twin", "kin")
     assert found.cost[0] == pytest.approx(1 / 4 * 2 / 6)
     assert found.rows == pytest.approx(3 * (0.6 - found.measuring), abs=0.001)
     assert found.pretraining == found.rows * 2 / 6
-    # two passes over five domains, and a third of a pass over one, of six over four
+    # two epochs of five domains, and a third of an epoch of one, of six over four
     assert found.measuring == pytest.approx((2 * 5 + 1 / 3) / (6 * 4), rel=0.05)
     assert found == read_choice(RunFolder(tmp_path))
     assert not (tmp_path / "population").exists()
 
 
-def test_another_budget_picks_again_without_measuring(tmp_path: Path) -> None:
+def test_another_share_picks_again_without_measuring(tmp_path: Path) -> None:
     by = ByRepresentation(run=RUN)
-    first = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.6)
-    again = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.7)
+    first = choose_sources(domains(), target="target", out=tmp_path, by=by, share=0.6)
+    again = choose_sources(domains(), target="target", out=tmp_path, by=by, share=0.7)
     assert again.picked == ("twin", "kin", "other", "noise")
     assert again.rows == pytest.approx(3 * (0.7 - first.measuring), abs=0.001)
     assert again.seconds == first.seconds
@@ -113,23 +113,21 @@ def test_another_budget_picks_again_without_measuring(tmp_path: Path) -> None:
 
 def test_where_nothing_fits_the_ranking_is_kept(tmp_path: Path) -> None:
     by = ByRepresentation(run=RUN)
-    found = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.2)
+    found = choose_sources(domains(), target="target", out=tmp_path, by=by, share=0.2)
     assert found.picked == ()
     assert found.rows == found.pretraining == 0
     assert found.sources[0] == "twin"
-    assert "too few labels: use a budget of 0.45\n" in str(
-        found
-    )  # .439 for measuring, .01 for rows
-    with pytest.raises(InputError, match=r"no source was chosen: raise the --budget"):
+    assert "too few labels: use a share of 0.45\n" in str(found)  # .439 for measuring, .01 for rows
+    with pytest.raises(InputError, match=r"no source was chosen: raise the --share"):
         follow(found, domains())
-    raised = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.45)
+    raised = choose_sources(domains(), target="target", out=tmp_path, by=by, share=0.45)
     assert raised.picked == ("twin",)
 
 
 def test_following_a_choice(tmp_path: Path) -> None:
     """The rows are those that were picked, whatever else the data set holds."""
     by = ByRepresentation(run=RUN)
-    found = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.55)
+    found = choose_sources(domains(), target="target", out=tmp_path, by=by, share=0.55)
     assert found.picked == ("twin", "kin")
     followed = follow(found, domains()).development
     assert [task.name for task in followed.tasks] == ["twin", "kin"]
@@ -232,26 +230,26 @@ def counted(*rows: int) -> Any:
     return replace(data, mask=data.mask.new_tensor(mask))
 
 
-THIRD = 2 / 6 + 1e-9  # two passes over all, of six
+THIRD = 2 / 6 + 1e-9  # two epochs of all, of six
 
 
 def test_rows_of_the_best_come_first() -> None:
     train = counted(50, 30, 10, 10)
     data = made_of(train)
     falling = np.array([4.0, 3, 2, 1])
-    assert pick(falling, data, budget=THIRD) == ((0, 1, 2, 3), 100)
-    assert pick(falling, data, budget=0.4 * THIRD) == ((0,), 40)
-    assert pick(falling, data, budget=0.7 * THIRD) == ((0, 1), 70)
-    assert pick(falling, data, budget=0.55 * THIRD) == ((0,), 50)  # five labels are too few
-    assert pick(falling, data, budget=THIRD, most=2) == ((0, 1), 80)
-    assert pick(np.array([-1.0, 3, 0, 1]), data, budget=THIRD) == ((1, 3), 40)
-    assert pick(np.array([-1.0, -3, -5, -2]), data, budget=THIRD) == ((0,), 50)
-    assert pick(falling, data, budget=0.05 * THIRD) == ((), 0)
-    assert pick(falling, data, budget=-0.1) == ((), 0)
+    assert pick(falling, data, share=THIRD) == ((0, 1, 2, 3), 100)
+    assert pick(falling, data, share=0.4 * THIRD) == ((0,), 40)
+    assert pick(falling, data, share=0.7 * THIRD) == ((0, 1), 70)
+    assert pick(falling, data, share=0.55 * THIRD) == ((0,), 50)  # five labels are too few
+    assert pick(falling, data, share=THIRD, most=2) == ((0, 1), 80)
+    assert pick(np.array([-1.0, 3, 0, 1]), data, share=THIRD) == ((1, 3), 40)
+    assert pick(np.array([-1.0, -3, -5, -2]), data, share=THIRD) == ((0,), 50)
+    assert pick(falling, data, share=0.05 * THIRD) == ((), 0)
+    assert pick(falling, data, share=-0.1) == ((), 0)
 
 
 def test_a_best_source_with_too_few_labels_makes_room() -> None:
-    assert pick(np.array([4.0, 3]), made_of(counted(5, 55)), budget=THIRD, most=1) == ((1,), 55)
+    assert pick(np.array([4.0, 3]), made_of(counted(5, 55)), share=THIRD, most=1) == ((1,), 55)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.2, 0.5])
@@ -260,7 +258,7 @@ def test_what_is_picked_can_be_trained(share: float) -> None:
     train = make_data("b" * 12, rows=300, missing=0.9)
     for seed in range(20):
         score = np.random.default_rng(seed).random(12)
-        picked, rows = pick(score, made_of(train), budget=share * THIRD)
+        picked, rows = pick(score, made_of(train), share=share * THIRD)
         read = first_rows(made_of(train), picked, rows).train
         assert len(read) == rows
         for s in picked:
@@ -308,15 +306,15 @@ def test_damaged_files(tmp_path: Path, name: str, change: dict[str, Any], messag
 
 def test_shared_rows_are_read_once_and_others_ride_along() -> None:
     train = make_data("bbb", rows=100, missing=0.0)
-    assert pick(np.array([1.0, 2, 3]), made_of(train), budget=THIRD) == ((2, 1, 0), 100)
-    assert pick(np.array([1.0, 2, 3]), made_of(train), budget=0.4 * THIRD) == ((2, 1, 0), 40)
+    assert pick(np.array([1.0, 2, 3]), made_of(train), share=THIRD) == ((2, 1, 0), 100)
+    assert pick(np.array([1.0, 2, 3]), made_of(train), share=0.4 * THIRD) == ((2, 1, 0), 40)
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
     for options, message in (
         ({"target": "targett"}, "target 'targett' is not a column: did you mean 'target'"),
         ({"target": "*"}, "'\\*' is 5 of 5 tasks: name one"),
-        ({"target": "target", "budget": 0.0}, "budget must be above 0 and at most 1, got 0"),
+        ({"target": "target", "share": 0.0}, "share must be above 0 and at most 1, got 0"),
         ({"target": "target", "most": 0}, "at least 1 source must be allowed"),
     ):
         with pytest.raises(InputError, match=message):
@@ -324,15 +322,15 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
 
 def test_words_and_picture(tmp_path: Path) -> None:
-    by = ByRepresentation(run=replace(RUN, passes=0.5))
-    found = choose_sources(domains(), target="target", out=tmp_path, by=by, budget=0.9, most=1)
+    by = ByRepresentation(run=replace(RUN, epochs=0.5))
+    found = choose_sources(domains(), target="target", out=tmp_path, by=by, share=0.9, most=1)
     text = str(found)
     assert text.startswith(
         "4 sources ranked for target by representation: score (0: nothing found), and compute of 2 "
-        "passes over each alone\n  * twin "
+        "epochs over each alone\n  * twin "
     )
     assert "\nchosen (*): 1, with 25 % of the rows" in text
-    assert "\ncompute: 2 passes 8 %, measuring 13 % (" in text
+    assert "\ncompute: 2 epochs 8 %, measuring 13 % (" in text
     assert text.endswith("\nleft out: 3 beyond what is allowed, or of too few labels")
     data = found.figure()["data"]
     assert [trace["name"] for trace in data] == ["chosen", "left out"]

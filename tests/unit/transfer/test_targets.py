@@ -9,7 +9,7 @@ from tiny import make_data, make_development, make_tasks
 
 from cotrain.errors import InputError
 from cotrain.transfer import of_target, only_target, with_rows
-from cotrain.transfer.targets import draw, shares
+from cotrain.transfer.rows import draw, shares
 
 
 def test_a_target_has_its_labelled_rows_only() -> None:

@@ -21,8 +21,9 @@ from torch import Tensor
 
 from cotrain.measure.gradients.similarity import GradientSimilarity, compared, conflicts, spread
 from cotrain.measure.points.point import Point, check_names, checked_losses, refuse_undefined
-from cotrain.measure.probes import finite_mean, mean_and_error
+from cotrain.measure.probes import mean_and_error
 from cotrain.measure.schedule import MOST_DRAWN
+from cotrain.stats import finite_mean
 
 Array = NDArray[np.float64]
 NOTHING: Array = np.zeros((0, 2))

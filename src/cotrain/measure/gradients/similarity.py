@@ -11,7 +11,7 @@ from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.figures.timeline import Band, timeline_figure
 from cotrain.measure.measurement import Measurement
-from cotrain.measure.probes import finite_mean
+from cotrain.stats import finite_mean
 
 Array = NDArray[np.float64]
 COSINE, MAGNITUDE = 0, 1  # what is compared

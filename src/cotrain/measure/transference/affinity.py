@@ -13,7 +13,8 @@ from cotrain.figures.heatmap import groups_figure, matrix_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.measure.measurement import Measurement
-from cotrain.measure.probes import finite_mean, mean_and_error, rank_correlation
+from cotrain.measure.probes import mean_and_error
+from cotrain.stats import finite_mean, rank_correlation
 
 Matrix = NDArray[np.float64]
 STRONGEST = 5  # relations that a print names

@@ -24,7 +24,7 @@ class Contestant:
         name: For people.
         optimizer: Makes the updates.
         learning_rates: ``[L]`` by growing rate.
-        weight_decay: As the optimizer has it, see :class:`~cotrain.engine.member.Recipe`.
+        weight_decay: Of the network, as the optimizer applies it.
     """
 
     name: str

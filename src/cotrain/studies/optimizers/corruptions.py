@@ -20,44 +20,44 @@ SEVERITIES = 5
 
 
 def gaussian_noise(images: Images, severity: int, rng: Generator) -> Images:
-    """Added to every pixel."""
+    """Add Gaussian noise to every pixel."""
     scale = (0.08, 0.12, 0.18, 0.26, 0.38)[severity - 1]
     return _clipped(images + rng.normal(scale=scale, size=images.shape))
 
 
 def shot_noise(images: Images, severity: int, rng: Generator) -> Images:
-    """As of few photons."""
+    """Draw every pixel anew from a Poisson distribution, as of few photons."""
     photons = (60, 25, 12, 5, 3)[severity - 1]
     return _clipped(rng.poisson(images * photons) / photons)
 
 
 def impulse_noise(images: Images, severity: int, rng: Generator) -> Images:
-    """Pixels that are black or white."""
+    """Make some pixels black or white."""
     amount = (0.03, 0.06, 0.09, 0.17, 0.27)[severity - 1]
     draw = rng.random(images.shape)
     return _clipped(np.where(draw < amount, draw < amount / 2, images))
 
 
 def gaussian_blur(images: Images, severity: int, rng: Generator) -> Images:
-    """Of a width in proportion to the image's height."""
+    """Blur by a Gaussian whose width is in proportion to the image's height."""
     pixels = (0.4, 0.6, 0.7, 0.8, 1.0)[severity - 1] * images.shape[-2] / 32
     return _clipped(gaussian_filter(images, sigma=(0, 0, pixels, pixels), mode="nearest"))
 
 
 def contrast(images: Images, severity: int, rng: Generator) -> Images:
-    """Towards the mean of the image's channel."""
+    """Lower the contrast: move pixels towards the mean of the image's channel."""
     share = (0.4, 0.3, 0.2, 0.1, 0.05)[severity - 1]
     mean = images.mean(axis=(-2, -1), keepdims=True)
     return _clipped((images - mean) * share + mean)
 
 
 def brightness(images: Images, severity: int, rng: Generator) -> Images:
-    """Added to every pixel."""
+    """Add the same brightness to every pixel."""
     return _clipped(images + (0.1, 0.2, 0.3, 0.4, 0.5)[severity - 1])
 
 
 def pixelate(images: Images, severity: int, rng: Generator) -> Images:
-    """Means over boxes, as large as when the image is resized to a part of its size and back."""
+    """Replace pixels by means over boxes, as when the image is made smaller and large again."""
     share = (0.6, 0.5, 0.4, 0.3, 0.25)[severity - 1]
     down, right = (_boxes(size, share) for size in images.shape[-2:])
     return _clipped(down @ images @ right.T)
@@ -76,7 +76,7 @@ CORRUPTIONS: dict[str, Corruption] = {
 
 
 def corrupted(images: Images, name: str, severity: int, *, seed: int = 0) -> Images:
-    """Images with a corruption.
+    """The images with one of the corruptions.
 
     Args:
         images: ``[N, C, H, W]`` in [0, 1].

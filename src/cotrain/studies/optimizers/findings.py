@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.engine.optimizers import SGD, Adam
-from cotrain.figures.text import MISSING, percent
+from cotrain.figures.text import percent
 from cotrain.results import Interval
-from cotrain.studies.finding import Finding, Verdict
+from cotrain.stats import student_interval
+from cotrain.studies.findings import Finding, Verdict, level
 from cotrain.studies.optimizers import estimates as numbers
-from cotrain.studies.optimizers.pareto import pareto_optimal
-
-if TYPE_CHECKING:
-    from cotrain.studies.optimizers.study import OptimizerStudy
+from cotrain.studies.optimizers.estimates import pareto_optimal
+from cotrain.studies.optimizers.scores import OptimizerScores
 
 ADAPTIVE, PLAIN = Adam.__name__, SGD.__name__
 COSINE, CONFLICT, MAGNITUDE = range(3)
 
 
-def findings(study: OptimizerStudy) -> tuple[Finding, ...]:
-    """Those that the study can speak of."""
+def findings(study: OptimizerScores) -> tuple[Finding, ...]:
+    """The published findings that the study has numbers for, with their verdicts."""
     found = []
     if {ADAPTIVE, PLAIN} <= set(study.rules):
         found.append(_adam(study))
@@ -35,37 +31,34 @@ def findings(study: OptimizerStudy) -> tuple[Finding, ...]:
 
 
 def written(found: Interval, unit: str = "") -> str:
-    """Value and interval.
+    """A difference and its interval with two digits.
 
     >>> written(Interval(value=-2.04, low=-3.0, high=-1.0), " %")
     '-2.04 % [-3.00, -1.00]'
     """
-    if math.isnan(found.value):
-        return MISSING
-    ends = f"[{found.low:+.2f}, {found.high:+.2f}]"
-    return f"{found.value:+.2f}{unit} {'(no interval)' if math.isnan(found.low) else ends}"
+    return level(found, 2, sign="+", unit=unit)
 
 
-def rivals(study: OptimizerStudy) -> tuple[int, int]:
+def rivals(study: OptimizerScores) -> tuple[int, int]:
     """Places of Adam and of SGD, whatever they are called; of several the first."""
     return study.rules.index(ADAPTIVE), study.rules.index(PLAIN)
 
 
-def advantage(study: OptimizerStudy) -> Interval:
+def advantage(study: OptimizerScores) -> Interval:
     """Δm of Adam less that of SGD, mean over the methods."""
     delta = study.losses.mean(axis=(2, 4))  # [D, O, S]
     first, second = (delta[:, o] for o in rivals(study))
     return numbers.estimate(first - second)
 
 
-def _alone(study: OptimizerStudy) -> Interval:
+def _alone(study: OptimizerScores) -> Interval:
     """Adam less SGD where each task is trained alone: what of it has nothing to do with many tasks."""
     delta = study.alone_losses.mean(axis=-1)
     first, second = (delta[:, study.lone.index(o)] for o in rivals(study))
     return numbers.estimate(first - second)
 
 
-def duel(study: OptimizerStudy) -> tuple[tuple[int, int], tuple[int, int]]:
+def duel(study: OptimizerScores) -> tuple[tuple[int, int], tuple[int, int]]:
     """Pareto-optimal runs of Adam and of SGD among those of the two: tuned on test, all on validation."""
     pair = list(rivals(study))
     first, second = numbers.fronts(study.losses[:1, pair].mean(axis=3))[0]
@@ -74,21 +67,21 @@ def duel(study: OptimizerStudy) -> tuple[tuple[int, int], tuple[int, int]]:
     return (int(first), int(second)), (int(every[0]), int(every[1]))
 
 
-def looked_at(study: OptimizerStudy) -> NDArray[np.bool_]:
+def looked_at(study: OptimizerScores) -> NDArray[np.bool_]:
     """``[O]``: optimizers under which gradients could be compared in every run."""
     return np.asarray(np.isfinite(study.gradients).all(axis=(1, 2, 3)))
 
 
-def apart(study: OptimizerStudy, what: int) -> Interval:
+def apart(study: OptimizerScores, what: int) -> Interval:
     """Between tasks less between samples, mean over optimizers, with its interval over seeds.
 
     It holds for these optimizers: runs of one are alike, so optimizers are no further runs to count.
     """
     gradients = study.gradients[looked_at(study)].mean(axis=0)  # [S, 2, 3]
-    return numbers.over_runs(gradients[:, 0, what] - gradients[:, 1, what])
+    return student_interval(gradients[:, 0, what] - gradients[:, 1, what])
 
 
-def _adam(study: OptimizerStudy) -> Finding:
+def _adam(study: OptimizerScores) -> Finding:
     gain = advantage(study)
     delta = study.losses[0].mean(axis=(2, 3))
     rows = rivals(study)
@@ -96,7 +89,7 @@ def _adam(study: OptimizerStudy) -> Finding:
     tuned, every = duel(study)
     return Finding(
         claim="Adam beats SGD with momentum in multi-task learning",
-        verdict=Verdict.of(gain.high < 0, gain.low > 0),
+        verdict=Verdict.below_zero(gain),
         evidence=(
             f"Δm of Adam less that of SGD, mean over the methods: {written(gain, ' %')}; Adam is better "
             f"with {better} of {len(study.methods)} methods; Pareto-optimal among the two, Adam against "
@@ -106,7 +99,7 @@ def _adam(study: OptimizerStudy) -> Finding:
     )
 
 
-def _direction(study: OptimizerStudy) -> Finding:
+def _direction(study: OptimizerScores) -> Finding:
     difference = apart(study, CONFLICT)
     tasks, samples = study.gradients[looked_at(study), ..., CONFLICT].mean(axis=(0, 1))
     return Finding(
@@ -120,12 +113,12 @@ def _direction(study: OptimizerStudy) -> Finding:
     )
 
 
-def _magnitude(study: OptimizerStudy) -> Finding:
+def _magnitude(study: OptimizerScores) -> Finding:
     difference = apart(study, MAGNITUDE)
     tasks, samples = study.gradients[looked_at(study), ..., MAGNITUDE].mean(axis=(0, 1))
     return Finding(
         claim="the sizes of gradients differ more between tasks than between samples of a task",
-        verdict=Verdict.of(difference.high < 0, difference.low > 0),
+        verdict=Verdict.below_zero(difference),
         evidence=(
             f"magnitude similarity (1 for equal lengths) is {tasks:.2f} between tasks and {samples:.2f} "
             f"between samples: {written(difference)} over seeds, for these optimizers"
@@ -133,13 +126,13 @@ def _magnitude(study: OptimizerStudy) -> Finding:
     )
 
 
-def _robustness(study: OptimizerStudy) -> Finding:
+def _robustness(study: OptimizerScores) -> Finding:
     losses = study.corrupted_losses.mean(axis=-1)
     clean, harmed = losses[..., 0], losses[..., 1:].mean(axis=2)
     gain = numbers.estimate(harmed)
     return Finding(
         claim="features learned together stand image corruptions better than those learned alone",
-        verdict=Verdict.of(gain.high < 0, gain.low > 0),
+        verdict=Verdict.below_zero(gain),
         evidence=(
             f"refitted heads on features of uniform weights with {study.steady} against those of each task "
             f"alone: Δm {written(gain, ' %')} over all corruptions and severities, "

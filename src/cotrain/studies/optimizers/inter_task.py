@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,13 +9,12 @@ from numpy.typing import NDArray
 
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
-from cotrain.engine.step import TrainingStep
-from cotrain.engine.training import Progress, start, train_cohort
+from cotrain.engine.training import Progress
 from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.gradients.similarity import CONFLICT, COSINE, MAGNITUDE, MEAN
-from cotrain.measure.probes import finite_mean
 from cotrain.results import Cost
-from cotrain.studies.looking import Looking
+from cotrain.stats import finite_mean
+from cotrain.studies.probing import train_probed
 
 Array = NDArray[np.float64]
 PROBES = 40  # in a run that does not stop early
@@ -34,33 +32,19 @@ def compare_gradients(engine: Engine, members: Sequence[Member]) -> tuple[Array,
         engine: How the members are trained.
         members: P members of one weighting and optimizer; trained side by side, and forgotten.
     """
-    began = time.monotonic()
-    progress = start(members, engine.architecture, engine.development)
-    looking = Looking(engine=engine, progress=progress, probes=PROBES)
     names = [task.name for task in engine.development.tasks]
     watchers = [Gradients(tasks=names) for _ in members]
-
-    def look(step: TrainingStep) -> None:
-        for member, point in looking.points(step):
-            watchers[member].probe(point)
 
     def end_epoch(_: Progress) -> None:
         for watcher in watchers:
             watcher.end_epoch()
 
-    train_cohort(
+    cost = train_probed(
+        engine,
         members,
-        progress,
-        engine.executor,
-        engine.development,
-        engine.recipe,
-        before_update=look,
+        lambda member, point: watchers[member].probe(point),
+        probes=PROBES,
         after_epoch=end_epoch,
-    )
-    cost = Cost(
-        trainings=len(members),
-        examples=int(progress.epochs_run.sum()) * engine.examples_in_epoch,
-        seconds=time.monotonic() - began,
     )
     return np.stack([_summary(watcher) for watcher in watchers]), cost
 

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.figures.plotly_text import label
+from cotrain.figures.section import Section
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.style import Figure
 from cotrain.figures.text import compact, duration, percent, thousands
-from cotrain.studies.finding import Section
 from cotrain.studies.optimizers import estimates as numbers
 from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES
 from cotrain.studies.optimizers.findings import CONFLICT, MAGNITUDE, written
-
-if TYPE_CHECKING:
-    from cotrain.studies.optimizers.study import OptimizerStudy
+from cotrain.studies.optimizers.scores import OptimizerScores
 
 Array = NDArray[np.float64]
 WORST = 50.0  # per cent of Δm; runs beyond are drawn there
 
 
-def trained(study: OptimizerStudy) -> str:
+def trained(study: OptimizerScores) -> str:
     """What was trained, and what it took."""
     optimizers, methods, rates, seeds, _ = study.valid.shape
     return (
@@ -34,13 +32,13 @@ def trained(study: OptimizerStudy) -> str:
     )
 
 
-def sections(study: OptimizerStudy) -> tuple[Section, ...]:
+def sections(study: OptimizerScores) -> tuple[Section, ...]:
     """Δm, learning rates, gradients, and corruptions where there are images."""
     found = (_delta(study), _rates(study), _gradients(study))
     return (*found, _corruptions(study)) if study.image_sets else found
 
 
-def _delta(study: OptimizerStudy) -> Section:
+def _delta(study: OptimizerScores) -> Section:
     places = list(range(len(study.methods)))
     series = [
         Series(
@@ -88,7 +86,7 @@ def _delta(study: OptimizerStudy) -> Section:
     )
 
 
-def _rates(study: OptimizerStudy) -> Section:
+def _rates(study: OptimizerScores) -> Section:
     losses = study.valid_losses.mean(axis=-1)  # [O, M, L]
     shown = np.where(np.isfinite(losses), np.minimum(losses, WORST), WORST).mean(axis=1)
     series = [
@@ -121,7 +119,7 @@ def _rates(study: OptimizerStudy) -> Section:
     )
 
 
-def _gradients(study: OptimizerStudy) -> Section:
+def _gradients(study: OptimizerScores) -> Section:
     places = list(range(len(study.optimizers)))
     names = ("between tasks, same sample", "between samples, same task")
     means = study.gradients.mean(axis=1)  # [O, 2, 3]
@@ -151,7 +149,7 @@ def _gradients(study: OptimizerStudy) -> Section:
     )
 
 
-def _corruptions(study: OptimizerStudy) -> Section:
+def _corruptions(study: OptimizerScores) -> Section:
     losses = study.corrupted_losses.mean(axis=-1)  # [D, S, C]
     harmed = losses[..., 1:].reshape(*losses.shape[:2], len(CORRUPTIONS), SEVERITIES)
     severities = list(range(SEVERITIES + 1))
@@ -182,7 +180,7 @@ def _corruptions(study: OptimizerStudy) -> Section:
 
 
 def _range(drawn: Array) -> str:
-    """Where 95 % of the counts lie."""
+    """The interval in which 95 % of the drawn counts lie."""
     low, high = np.percentile(drawn, [2.5, 97.5])
     return f"[{low:.0f}, {high:.0f}]"
 

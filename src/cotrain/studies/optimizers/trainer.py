@@ -6,52 +6,44 @@ Letters: O optimizers, M methods, L learning rates, S seeds, T tasks, C image se
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cotrain.data.dataset import Splits, TaskData
+from cotrain.data.dataset import TaskData
 from cotrain.engine.build import build_engine
-from cotrain.engine.engine import Engine, Update, Watch
+from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
 from cotrain.engine.recipe import recipe_for
-from cotrain.folder import RunFolder
 from cotrain.results import Cost
-from cotrain.studies.decision import StudyDesign
 from cotrain.studies.optimizers.contestants import OptimizerGrid
+from cotrain.studies.optimizers.estimates import relative_loss
 from cotrain.studies.optimizers.inter_task import compare_gradients
-from cotrain.studies.optimizers.pareto import relative_loss
 from cotrain.studies.optimizers.robustness import image_sets, refitted_scores
 from cotrain.studies.optimizers.tuning import Tuned, best_rate, tune
 from cotrain.studies.redrawn import redrawn_scores
+from cotrain.studies.trainer import StudyDesign, StudyTrainer
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizerTrainer:
+class OptimizerTrainer(StudyTrainer):
     """Trains everything that a grid asks for, once; what was done before is read back.
 
     Args:
-        splits: The data.
-        folder: Keeps what is done.
         grid: What is trained.
-        watch: Called with progress updates.
     """
 
-    splits: Splits
-    folder: RunFolder
     grid: OptimizerGrid
-    watch: Watch
-    _costs: dict[str, Cost] = field(default_factory=dict, init=False)
 
     @cached_property
     def engine(self) -> Engine:
-        """The same for all; weight decays are the members' own."""
+        """The engine that trains all populations; weight decays are the members' own."""
         development = self.splits.development
         recipe = self.grid.recipe or recipe_for(len(development.train), seed=self.grid.seed)
         return build_engine(
@@ -62,10 +54,6 @@ class OptimizerTrainer:
             low_precision=False,
             watch=self.watch,
         )
-
-    def cost(self) -> Cost:
-        """What all trainings took."""
-        return Cost.total(self._costs.values())
 
     def alone(self) -> list[Tuned]:
         """Each task alone, a population for every contestant that is not by task; kept are ``[S · T]``."""
@@ -129,22 +117,17 @@ class OptimizerTrainer:
             tensors, facts = self.folder.read_tensors(file)
             self._costs[file] = Cost(**facts)
             found.append(tensors["compared"].numpy())
-            total = len(self.grid.contestants)
-            self.watch(Update(stage="gradients", done=o + 1, total=total, loss=float("nan")))
+            self.say("gradients", o + 1, len(self.grid.contestants))
         return np.stack(found)
 
-    def open_test(self, chosen: Array) -> TaskData:
-        """The test rows, in exchange for the ``[O, M]`` learning rates that were chosen.
-
-        Nothing is chosen afterwards.
-        """
+    def design(self, chosen: Array) -> StudyDesign:
+        """The decision that opens the test split: the ``[O, M]`` learning rates that were chosen."""
         compared = [
             f"{contestant.name}, {method.name}, learning rate {rate:g}"
             for contestant, rates in zip(self.grid.contestants, chosen, strict=True)
             for method, rate in zip(self.grid.methods, rates, strict=True)
         ]
-        design = StudyDesign(tasks=self.splits.tasks, compared=tuple(compared))
-        return self.splits.test.open_for(design)
+        return StudyDesign.of(self.splits.tasks, compared)
 
     def test(self, tuned: Tuned, test: TaskData) -> Array:
         """``[1 + R, K, T]`` scores on the test rows, then on R draws of them."""
@@ -159,7 +142,7 @@ class OptimizerTrainer:
         for at, tuned in enumerate(pair):
             scores = refitted_scores(net, tuned, train, test, sets, seed=self.grid.seed)
             found.append(self.by_seed(scores.swapaxes(2, 3)).swapaxes(2, 3))
-            self.watch(Update(stage="corruptions", done=at + 1, total=2, loss=float("nan")))
+            self.say("corruptions", at + 1, len(pair))
         return np.stack(found, axis=1)
 
     def by_seed(self, scores: Array) -> Array:
@@ -182,6 +165,7 @@ class OptimizerTrainer:
         *,
         stage: str,
     ) -> Tuned:
-        tuned = tune(self.engine, name, members, choose, stage=stage)
+        engine = replace(self.engine, watch=self.called(stage))
+        tuned = tune(engine, name, members, choose)
         self._costs[name] = tuned.cost
         return tuned

@@ -6,7 +6,7 @@ Letters: L learning rates, S seeds, T tasks, K kept members.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cotrain.engine.cohorts.checkpoint import split_models
-from cotrain.engine.engine import Engine, Update
+from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
 from cotrain.engine.trained import Models, predict
 from cotrain.engine.tuning import member_scores
@@ -53,8 +53,6 @@ def tune(
     name: str,
     members: Sequence[Member],
     choose: Callable[[Array], Rows],
-    *,
-    stage: str,
 ) -> Tuned:
     """Train a population and choose from it; what was done before is read back.
 
@@ -64,15 +62,10 @@ def tune(
         members: P members.
         choose: From ``[P, T]`` validation scores, NaN for members that diverged, to the rows of those to
             keep.
-        stage: Said while training.
     """
     folder, file = engine.folder, f"scores/{name}.safetensors"
     if not folder.has(file):
-
-        def watch(news: Update) -> None:
-            engine.watch(replace(news, stage=stage))
-
-        trained = replace(engine, watch=watch).train(name, members)
+        trained = engine.train(name, members)
         scores = member_scores(trained, engine.development.valid)
         valid = np.where(trained.diverged.numpy()[:, None], np.nan, scores)
         kept = choose(valid)

@@ -6,14 +6,11 @@ conflicting gradients does not predict the gain.
 
 Read ``study`` first, then the way of the data: ``pairs`` (what is trained), ``trainer`` and ``conflicts``
 (members of the engine), ``scores`` (rates chosen, test opened), ``estimates`` (intervals), ``findings``
-(verdicts), ``sections`` (pictures).
+(verdicts), ``result`` (pictures).
 """
 
 from cotrain.studies.scalarization.pairs import Grid, Size
-from cotrain.studies.scalarization.study import (
-    ScalarizationStudy,
-    read_scalarization,
-    study_scalarization,
-)
+from cotrain.studies.scalarization.result import ScalarizationStudy
+from cotrain.studies.scalarization.study import study_scalarization
 
-__all__ = ["Grid", "ScalarizationStudy", "Size", "read_scalarization", "study_scalarization"]
+__all__ = ["Grid", "ScalarizationStudy", "Size", "study_scalarization"]

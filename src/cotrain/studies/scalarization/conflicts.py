@@ -8,7 +8,6 @@ tasks' gradients of the shared parameters, on the step's own batch and without d
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +16,11 @@ from numpy.typing import NDArray
 
 from cotrain.engine.engine import Engine, cohort_size
 from cotrain.engine.member import Member
-from cotrain.engine.step import TrainingStep
-from cotrain.engine.training import start, train_cohort
 from cotrain.measure.gradients.similarity import COSINE, compared, conflicts
+from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.results import Cost
-from cotrain.studies.looking import Looking
+from cotrain.stats import finite_mean
+from cotrain.studies.probing import train_probed
 from cotrain.studies.scalarization.pairs import Pair
 
 Array = NDArray[np.float64]
@@ -59,7 +58,7 @@ def conflict_shares(
     for at in range(0, len(members), size):
         name = f"population/conflicts-{at}.json"
         if not engine.folder.has(name):
-            seen = _look_on(engine, members[at : at + size], pairs[at : at + size])
+            seen = _probe(engine, members[at : at + size], pairs[at : at + size])
             engine.folder.write_json(name, dataclasses.asdict(seen))
         found = engine.folder.read(name, Conflicts)
         shares += found.shares
@@ -68,37 +67,21 @@ def conflict_shares(
     return np.array(shares), Cost(trainings=len(members), examples=examples, seconds=seconds)
 
 
-def _look_on(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) -> Conflicts:
-    """Train a cohort and count."""
-    began = time.monotonic()
-    progress = start(cohort, engine.architecture, engine.development)
-    looking = Looking(engine=engine, progress=progress, probes=PROBES)
+def _probe(engine: Engine, cohort: Sequence[Member], pairs: Sequence[Pair]) -> Conflicts:
+    """Train a cohort and count the conflicts of its members' gradients."""
     seen: list[list[float]] = [[] for _ in cohort]
 
-    def look(step: TrainingStep) -> None:
-        for member, point in looking.points(step):
-            gradients = point.task_gradients()
-            gram = gradients.inner(gradients).double().numpy()
-            seen[member].append(float(_conflict(gram, pairs[member])))
+    def probe(member: int, point: EnginePoint) -> None:
+        gradients = point.task_gradients()
+        gram = gradients.inner(gradients).double().numpy()
+        seen[member].append(float(_conflict(gram, pairs[member])))
 
-    train_cohort(
-        cohort,
-        progress,
-        engine.executor,
-        engine.development,
-        engine.recipe,
-        before_update=look,
-    )
+    cost = train_probed(engine, cohort, probe, probes=PROBES)
     return Conflicts(
-        shares=tuple(_mean(own) for own in seen),
-        examples=int(progress.epochs_run.sum()) * engine.examples_in_epoch,
-        seconds=time.monotonic() - began,
+        shares=tuple(float(finite_mean(np.array(own))) for own in seen),
+        examples=cost.examples,
+        seconds=cost.seconds,
     )
-
-
-def _mean(seen: Sequence[float]) -> float:
-    known = [one for one in seen if np.isfinite(one)]
-    return float(np.mean(known)) if known else np.nan
 
 
 def _conflict(gram: Array, pair: Pair) -> np.float64:

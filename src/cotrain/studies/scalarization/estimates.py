@@ -16,7 +16,6 @@ Letters: S sizes, P pairs, W weights, K seeds, R draws.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +24,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cotrain.results import Interval
-from cotrain.stats import interval
+from cotrain.stats import correlation, finite_mean, slope
+from cotrain.studies.estimates import stacked
 from cotrain.studies.scalarization.pairs import UNIFORM
-from cotrain.studies.scalarization.scores import PairScores, known_mean
+from cotrain.studies.scalarization.scores import PairScores
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.integer[Any]]
@@ -85,22 +85,11 @@ def numbers_and_draws(scores: PairScores, *, seed: int) -> dict[str, Array]:
         drawn = all_pairs if pairs < FEWEST_PAIRS else np.array(rng.integers(0, pairs, pairs - 1))
         again = np.array(rng.integers(0, seeds, seeds - 1))
         found.append(_numbers(scores, rows, drawn, again, orders))
-    numbers = {name: np.stack([own[name] for own in found]) for name in found[0]}
+    numbers = stacked(found)
     if pairs < FEWEST_PAIRS:
         for name in ("agreement", "yardstick", "correlation"):
             numbers[name][1:] = np.nan
     return numbers
-
-
-def with_intervals(numbers: Mapping[str, Array]) -> Estimates:
-    """The estimates from :func:`numbers_and_draws`, or from its mean over several data sets."""
-
-    def read(values: Array) -> Interval | tuple[Interval, ...]:
-        if values.ndim == 1:
-            return interval(float(values[0]), values[1:])
-        return tuple(interval(float(own[0]), own[1:]) for own in values.T)
-
-    return Estimates(**{name: read(values) for name, values in numbers.items()})  # type: ignore[arg-type]
 
 
 def best_weights(valid: Array, weights: tuple[float, ...]) -> NDArray[np.intp]:
@@ -112,7 +101,7 @@ def best_weights(valid: Array, weights: tuple[float, ...]) -> NDArray[np.intp]:
     """
     inner = np.arange(1, len(weights) - 1)
     inner = inner[np.argsort(np.abs(np.array(weights)[inner] - UNIFORM), kind="stable")]
-    mean = known_mean(valid[:, :, inner], axis=(3, 4))
+    mean = finite_mean(valid[:, :, inner], axis=(3, 4))
     return np.asarray(inner[np.where(np.isfinite(mean), mean, -np.inf).argmax(axis=2)])
 
 
@@ -135,23 +124,23 @@ def _numbers(
     best = best_weights(valid, scores.weights)
     sizes, each = np.arange(len(scores.sizes)), np.arange(len(pairs))
     test_gain = gains(test)
-    uniform_gain = known_mean(test_gain[:, :, uniform], axis=(1, 2, 3))
-    best_gain = known_mean(test_gain[sizes[:, None], each, best], axis=(1, 2, 3))
-    largest = test[-1]
+    uniform_gain = finite_mean(test_gain[:, :, uniform], axis=(1, 2, 3))
+    best_gain = finite_mean(test_gain[sizes[:, None], each, best], axis=(1, 2, 3))
+    largest, size = test[-1], np.log10(scores.parameters)
     own, from_small = largest[each, best[-1]], largest[each, best[0]]
-    conflict = known_mean(scores.conflict[:, pairs][:, :, seeds], axis=2)  # [S, P]
-    valid_gain = known_mean(gains(valid)[:, :, uniform], axis=(2, 3))
+    conflict = finite_mean(scores.conflict[:, pairs][:, :, seeds], axis=2)  # [S, P]
+    valid_gain = finite_mean(gains(valid)[:, :, uniform], axis=(2, 3))
     return {
         "uniform_gain": uniform_gain,
         "best_gain": best_gain,
-        "uniform_trend": _slope(scores.parameters, uniform_gain),
-        "best_trend": _slope(scores.parameters, best_gain),
-        "agreement": known_mean(orders[0][pairs], axis=0),
-        "yardstick": known_mean(orders[1][pairs], axis=0),
-        "regret": known_mean(own - from_small, axis=(0, 1, 2)),
-        "transfer": known_mean(from_small - largest[each, uniform], axis=(0, 1, 2)),
-        "conflict": known_mean(conflict, axis=1),
-        "correlation": _correlation(conflict.ravel(), valid_gain.ravel()),
+        "uniform_trend": np.array(slope(size, uniform_gain)),
+        "best_trend": np.array(slope(size, best_gain)),
+        "agreement": finite_mean(orders[0][pairs], axis=0),
+        "yardstick": finite_mean(orders[1][pairs], axis=0),
+        "regret": finite_mean(own - from_small, axis=(0, 1, 2)),
+        "transfer": finite_mean(from_small - largest[each, uniform], axis=(0, 1, 2)),
+        "conflict": finite_mean(conflict, axis=1),
+        "correlation": np.array(correlation(conflict, valid_gain, fewest=3)),
     }
 
 
@@ -164,7 +153,7 @@ def _orders(scores: PairScores) -> Array:
     sizes, seeds = len(valid), valid.shape[3]
     other = ~np.eye(seeds, dtype=bool)
     larger, same = np.triu(np.ones((sizes, sizes), dtype=bool), 1), np.eye(sizes, dtype=bool)
-    return np.stack([known_mean(found[part][:, other], axis=(0, 1)) for part in (larger, same)])
+    return np.stack([finite_mean(found[part][:, other], axis=(0, 1)) for part in (larger, same)])
 
 
 def _standard_ranks(values: Array) -> Array:
@@ -174,20 +163,3 @@ def _standard_ranks(values: Array) -> Array:
     length = np.sqrt((ranks**2).sum(axis=2, keepdims=True))
     unknown = np.full_like(ranks, np.nan)
     return np.asarray(np.divide(ranks, length, out=unknown, where=length > 0))
-
-
-def _slope(parameters: tuple[int, ...], values: Array) -> Array:
-    """Least squares against the decimal logarithm; NaN for a single size."""
-    x, known = np.log10(parameters), np.isfinite(values)
-    x, y = x[known], values[known]
-    if len(x) < 2 or x.std() == 0:
-        return np.array(np.nan)
-    return np.asarray(((x - x.mean()) @ (y - y.mean())) / ((x - x.mean()) ** 2).sum())
-
-
-def _correlation(a: Array, b: Array) -> Array:
-    known = np.isfinite(a) & np.isfinite(b)
-    a, b = a[known], b[known]
-    if len(a) < 3 or a.std() == 0 or b.std() == 0:
-        return np.array(np.nan)
-    return np.asarray(np.corrcoef(a, b)[0, 1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cotrain.studies.finding import Finding, Verdict, written
+from cotrain.studies.findings import Finding, Verdict, written
 from cotrain.studies.scalarization.estimates import Estimates
 
 WEAK = 0.3  # correlations that are smaller predict less than a tenth of the variance
@@ -12,25 +12,18 @@ SMALL = 0.02  # a test score that is next to nothing
 
 def findings(found: Estimates) -> tuple[Finding, ...]:
     """The three findings, each confirmed, refuted or undecided."""
-    return (_growth(found), _stability(found), _conflicts(found))
-
-
-def _growth(found: Estimates) -> Finding:
-    trend = found.uniform_trend
-    return Finding(
+    agreement, regret, correlation = found.agreement, found.regret, found.correlation
+    orderly = agreement.low > max(0.0, SHARE * found.yardstick.high)
+    weak = correlation.low > -WEAK and correlation.high < WEAK
+    growth = Finding(
         claim="the gain of training together over training alone grows with model size",
-        verdict=Verdict.of(trend.low > 0, trend.high < 0),
+        verdict=Verdict.above_zero(found.uniform_trend),
         evidence=(
             f"for ten times the parameters the test gain changes by {written(found.uniform_trend)} "
             f"(uniform weights) and {written(found.best_trend)} (best constant weights)"
         ),
     )
-
-
-def _stability(found: Estimates) -> Finding:
-    agreement, regret = found.agreement, found.regret
-    orderly = agreement.low > max(0.0, SHARE * found.yardstick.high)
-    return Finding(
+    stability = Finding(
         claim="the best weights are stable across model size (search small, train large)",
         verdict=Verdict.of(orderly and regret.high < SMALL, agreement.high < 0 or regret.low > 0),
         evidence=(
@@ -41,16 +34,12 @@ def _stability(found: Estimates) -> Finding:
             f"above {SHARE:g} of the second's end, and all of the regret's below {SMALL:g}"
         ),
     )
-
-
-def _conflicts(found: Estimates) -> Finding:
-    correlation = found.correlation
-    weak = correlation.low > -WEAK and correlation.high < WEAK
-    return Finding(
+    conflicts = Finding(
         claim="the share of conflicting gradients does not predict the gain",
         verdict=Verdict.of(weak, not weak and correlation.significant),
         evidence=(
-            f"their correlation is {written(found.correlation)} on validation; it counts as none if all of "
+            f"their correlation is {written(correlation)} on validation; it counts as none if all of "
             f"the interval is within ±{WEAK}"
         ),
     )
+    return growth, stability, conflicts

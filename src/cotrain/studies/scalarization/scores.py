@@ -5,7 +5,6 @@ Letters: S sizes, P pairs, W weights, K seeds, T tasks, U weight vectors, M memb
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.member import Member
 from cotrain.folder import RunFolder
-from cotrain.studies.decision import StudyDesign
 from cotrain.studies.scalarization.pairs import UNIFORM, Grid, Pair, Size, Vectors
+from cotrain.studies.trainer import StudyDesign
 from cotrain.tasks import Task
 
 Array = NDArray[np.float64]
@@ -124,7 +123,7 @@ def collect(
         for size, own in zip(sizes, tuned, strict=True)
         for row in own.rows.ravel().tolist()
     ]
-    decision = StudyDesign(tasks=tuple(tasks), compared=tuple(compared))
+    decision = StudyDesign.of(tasks, compared)
     test = [
         trainer.test(decision, size, members, own.rows.ravel().tolist())
         for size, own in zip(sizes, tuned, strict=True)
@@ -191,10 +190,3 @@ def _of_pairs(scores: Array, vectors: Vectors, pairs: Sequence[Pair]) -> Array:
     place = np.array(vectors.place)
     columns = [scores[..., place[p], :, :][..., list(pair)] for p, pair in enumerate(pairs)]
     return np.stack(columns, axis=-4)
-
-
-def known_mean(values: Array, axis: int | tuple[int, ...]) -> Array:
-    """Mean over the finite values; NaN where there are none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of an empty mean, which is NaN
-        return np.asarray(np.nanmean(np.where(np.isfinite(values), values, np.nan), axis=axis))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.data.dataset import FinishedDecision, Splits
+from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.build import build_engine
-from cotrain.engine.engine import Engine, Update, Watch, cohort_size
+from cotrain.engine.engine import Engine, Update, cohort_size
 from cotrain.engine.member import Member
 from cotrain.engine.recipe import recipe_for
 from cotrain.engine.trained import Trained
@@ -22,37 +21,27 @@ from cotrain.results import Cost
 from cotrain.studies.redrawn import redrawn_scores
 from cotrain.studies.scalarization.conflicts import conflict_shares
 from cotrain.studies.scalarization.pairs import Grid, Pair, Size
+from cotrain.studies.trainer import StudyTrainer
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineTrainer:
-    """See :class:`~cotrain.studies.scalarization.scores.Trainer`.
+class PairTrainer(StudyTrainer):
+    """Trains members of a size a cohort at a time, and scores them.
 
-    Members are trained a cohort at a time and only their scores are kept in memory; the models wait in the
-    run folder until the test split is opened.
+    Only scores are kept in memory; the models wait in the run folder until the test split is opened. Every
+    size has a folder of its own, and is a stage to the watcher.
 
     Args:
-        splits: The data.
-        folder: Every size has its own inside it.
         grid: Learning rates, seeds, ….
-        watch: Called with progress updates, one stage a size.
     """
 
-    splits: Splits
-    folder: RunFolder
     grid: Grid
-    watch: Watch
-    _costs: dict[str, Cost] = field(default_factory=dict, init=False)
 
     @cached_property
     def _engines(self) -> dict[Size, Engine]:
         return {size: self._engine(size) for size in self.grid.sizes}
-
-    def cost(self) -> Cost:
-        """What everything took, once it is trained."""
-        return Cost.total(self._costs.values())
 
     @property
     def engines(self) -> dict[str, str]:
@@ -60,34 +49,32 @@ class EngineTrainer:
         return {str(size): engine.executor.name for size, engine in self._engines.items()}
 
     def parameters(self, size: Size) -> int:
-        """See :class:`~cotrain.studies.scalarization.scores.Trainer`; likewise below."""
+        """Shared parameters of a network."""
         encoder = self._engines[size].architecture.build(seed=0).encoder
         return sum(p.numel() for p in encoder.parameters())
 
     def valid(self, size: Size, members: Sequence[Member]) -> Array:
-        """Trains a cohort at a time."""
+        """``[M, T]`` validation scores, NaN for tasks of weight 0."""
         valid = self.splits.development.valid
         return np.concatenate(
             [member_scores(trained, valid) for trained in self._cohorts(size, members)]
         )
 
     def conflicts(self, size: Size, members: Sequence[Member], pairs: Sequence[Pair]) -> Array:
-        """Trains the members once more, looking on."""
-        news = Update(stage=f"conflicts {size}", done=0, total=len(members), loss=math.nan)
+        """``[M]`` share of probes at which each member's two tasks conflict; trains them once more."""
+        stage = f"conflicts {size}"
 
         def watch(done: int) -> None:
-            self.watch(replace(news, done=done))
+            self.say(stage, done, len(members))
 
-        shares, self._costs[news.stage] = conflict_shares(
-            self._engines[size], members, pairs, watch
-        )
+        shares, self._costs[stage] = conflict_shares(self._engines[size], members, pairs, watch)
         return shares
 
     def test(
         self, decision: FinishedDecision, size: Size, members: Sequence[Member], rows: Sequence[int]
     ) -> Array:
-        """Reads the cohorts back and lets some of their members predict."""
-        test, wanted = self.splits.test.open_for(decision), {members[row]: row for row in rows}
+        """``[1 + R, len(rows), T]`` test scores of some members, whose cohorts are read back."""
+        test, wanted = self.open_test(decision), {members[row]: row for row in rows}
         found: dict[Member, Array] = {}
         for trained in self._cohorts(size, members):
             part = trained.select(wanted.__contains__)

@@ -7,11 +7,12 @@ more sources make the score vary less from seed to seed.
 
 Read ``study`` first, then the way of the data: ``families`` and ``sets`` (what is trained), ``trainer``
 (members of the engine), ``scores`` (of every target, and costs), ``estimates`` (intervals), ``findings``
-(verdicts), ``sections`` (pictures).
+(verdicts), ``result`` (pictures).
 """
 
 from cotrain.studies.scale.families import by_pattern, by_prefix
+from cotrain.studies.scale.result import ScaleStudy
 from cotrain.studies.scale.sets import ScaleGrid
-from cotrain.studies.scale.study import ScaleStudy, read_scale, study_scale
+from cotrain.studies.scale.study import study_scale
 
-__all__ = ["ScaleGrid", "ScaleStudy", "by_pattern", "by_prefix", "read_scale", "study_scale"]
+__all__ = ["ScaleGrid", "ScaleStudy", "by_pattern", "by_prefix", "study_scale"]

@@ -15,14 +15,14 @@ Letters: X sets of sources, T targets, K seeds, D draws, Z sizes, G groups, R re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cotrain.results import Interval
-from cotrain.stats import interval
+from cotrain.stats import slope
+from cotrain.studies.estimates import stacked
 from cotrain.studies.scale.scores import BY_VALIDATION, ScaleScores
 
 Array = NDArray[np.float64]
@@ -74,11 +74,6 @@ class ScaleEstimates:
     spread_trend: Interval
 
 
-def estimates(scores: ScaleScores, *, seed: int) -> ScaleEstimates:
-    """All numbers with their intervals."""
-    return with_intervals(numbers_and_draws(scores, seed=seed))
-
-
 def numbers_and_draws(scores: ScaleScores, *, seed: int) -> dict[str, Array]:
     """Name of a number → ``[1 + R, ...]``: the number, then its values in R replicates."""
     rng = np.random.default_rng(seed)
@@ -86,26 +81,16 @@ def numbers_and_draws(scores: ScaleScores, *, seed: int) -> dict[str, Array]:
     found = [_numbers(scores, *(np.arange(size) for size in (targets, seeds, draws)))]
     few = targets < FEWEST_TARGETS
     if few and seeds < FEWEST_SEEDS:
-        return {name: np.stack([own, np.full_like(own, np.nan)]) for name, own in found[0].items()}
+        unknown = {name: np.full_like(own, np.nan) for name, own in found[0].items()}
+        return stacked([found[0], unknown])
     for _ in range(REPLICATES):
         some = np.arange(targets) if few else _redrawn(rng, targets)
         found.append(_numbers(scores, some, _redrawn(rng, seeds), _redrawn(rng, draws)))
-    return {name: np.stack([own[name] for own in found]) for name in found[0]}
+    return stacked(found)
 
 
 def _redrawn(rng: np.random.Generator, size: int) -> Places:
     return np.asarray(rng.integers(0, size, size), dtype=np.intp)
-
-
-def with_intervals(numbers: Mapping[str, Array]) -> ScaleEstimates:
-    """The estimates from :func:`numbers_and_draws`."""
-
-    def read(values: Array) -> Interval | tuple[Interval, ...]:
-        if values.ndim == 1:
-            return interval(float(values[0]), values[1:])
-        return tuple(interval(float(own[0]), own[1:]) for own in values.T)
-
-    return ScaleEstimates(**{name: read(values) for name, values in numbers.items()})  # type: ignore[arg-type]
 
 
 def related_groups(scores: ScaleScores, valid: Array, family: Places) -> Places:
@@ -139,13 +124,14 @@ def _numbers(
     by_size, by_size_fixed = mean[drawn].mean(axis=0), mean[fixed].mean(axis=0)
     spread = np.sqrt(variance[drawn].mean(axis=0))
     spread_none, spread_all = np.sqrt(variance[[NONE, ALL]])
+    doublings = np.log2(scores.sizes)
     cost = scores.examples[groups] / scores.examples[ALL]
     found = {
         "score": mean,
         "by_size": by_size,
         "by_size_fixed": by_size_fixed,
-        "trend": _slope(scores.sizes, by_size),
-        "trend_fixed": _slope(scores.sizes, by_size_fixed),
+        "trend": slope(doublings, by_size),
+        "trend_fixed": slope(doublings, by_size_fixed),
         "all_gain": (everything - none).mean(),
         "related_gain": (own - none).mean(),
         "related_gap": (own - everything).mean(),
@@ -156,18 +142,9 @@ def _numbers(
         "spread_none": spread_none,
         "spread_all": spread_all,
         "spread_ratio": _divided(spread_all, spread_none),
-        "spread_trend": _slope(scores.sizes, _logarithm(spread)),
+        "spread_trend": slope(doublings, _logarithm(spread)),
     }
     return {name: np.asarray(value, dtype=np.float64) for name, value in found.items()}
-
-
-def _slope(sizes: tuple[int, ...], values: Array) -> Array:
-    """Least squares against the binary logarithm; NaN for a single size."""
-    x, known = np.log2(sizes), np.isfinite(values)
-    x, y = x[known], values[known]
-    if len(x) < 2:
-        return np.array(np.nan)
-    return np.asarray(((x - x.mean()) @ (y - y.mean())) / ((x - x.mean()) ** 2).sum())
 
 
 def _logarithm(values: Array) -> Array:

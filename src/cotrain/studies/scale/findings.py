@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cotrain.figures.text import percent
-from cotrain.results import Interval
-from cotrain.studies.finding import Finding, Verdict, level, written
+from cotrain.studies.findings import Finding, Verdict, level, written
 from cotrain.studies.scale.estimates import ScaleEstimates
 
 COMPETITIVE = 0.01  # a score that is lower by at most so much
@@ -24,7 +23,7 @@ def findings(found: ScaleEstimates, examples: int) -> tuple[Finding, ...]:
 def _more_help(found: ScaleEstimates) -> Finding:
     return Finding(
         claim="more source tasks help on average",
-        verdict=_by_sign(found.trend),
+        verdict=Verdict.above_zero(found.trend),
         evidence=(
             f"twice as many random sources change the mean target score by {written(found.trend)}; all "
             f"of them are better than none by {written(found.all_gain)}"
@@ -35,7 +34,7 @@ def _more_help(found: ScaleEstimates) -> Finding:
 def _more_help_alike(found: ScaleEstimates, examples: int) -> Finding:
     return Finding(
         claim="so they do at the same number of examples (not in the paper)",
-        verdict=_by_sign(found.trend_fixed),
+        verdict=Verdict.above_zero(found.trend_fixed),
         evidence=(
             f"with {examples:,} labels in all, twice as many random sources change the mean target score "
             f"by {written(found.trend_fixed)}"
@@ -62,7 +61,7 @@ def _related(found: ScaleEstimates) -> Finding:
 def _mismatch(found: ScaleEstimates) -> Finding:
     return Finding(
         claim="a mismatched set hurts: it is worse than none",
-        verdict=Verdict.of(found.mismatch_gain.high < 0, found.mismatch_gain.low > 0),
+        verdict=Verdict.below_zero(found.mismatch_gain),
         evidence=(
             f"another group is better than none by {written(found.mismatch_gain)}, than the related one "
             f"by {written(found.mismatch_gap)}"
@@ -85,7 +84,3 @@ def _variance(found: ScaleEstimates) -> Finding:
             f"{written(found.spread_trend)}"
         ),
     )
-
-
-def _by_sign(trend: Interval) -> Verdict:
-    return Verdict.of(trend.low > 0, trend.high < 0)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from cotrain.data.dataset import FinishedDecision
 from cotrain.folder import RunFolder
-from cotrain.studies.decision import StudyDesign
 from cotrain.studies.scale.sets import ScalePlan, SourceSet
+from cotrain.studies.trainer import StudyDesign
 from cotrain.tasks import Task
 
 Array = NDArray[np.float64]
@@ -59,8 +59,8 @@ class Trainer(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScaleScores:
-    """Everything that the numbers of a study are computed from. Scores are higher-is-better.
+class ScaleScores(StageOne):
+    """Everything that a study's numbers are computed from, stage 1 included; scores: higher is better.
 
     Args:
         targets: ``[T]`` names.
@@ -71,10 +71,6 @@ class ScaleScores:
         fixed: ``[D, Z]`` the same with a fixed number of labels.
         valid: ``[X, T, K]``; no sources come first, then all.
         test: ``[X, T, K]``.
-        examples: ``[X]`` see :class:`StageOne`; likewise below.
-        epoch_examples: ``[X]``.
-        seconds: ``[X]``.
-        epoch_seconds: ``[X]``.
     """
 
     targets: tuple[str, ...]
@@ -85,10 +81,6 @@ class ScaleScores:
     fixed: NDArray[np.intp]
     valid: Array
     test: Array
-    examples: Array
-    epoch_examples: Array
-    seconds: Array
-    epoch_seconds: Array
 
     def write(self, folder: RunFolder, sets: Sequence[Sequence[str]]) -> None:
         """Keep every score beside the names of its set: each number can be traced."""
@@ -110,13 +102,13 @@ def collect(
         trainer: Trains and scores.
         tasks: All tasks.
         targets: The T places of the targets among them.
-        family: ``[T]`` group of each, see :class:`ScaleScores`.
+        family: ``[T]`` place of each one's own group, or ``BY_VALIDATION``.
         plan: The sets.
     """
     stage_one = trainer.pretrain(plan.sets)
     valid = np.stack([trainer.finetune(target, plan.sets) for target in targets], axis=1)
     compared = [f"{own} → {tasks[t].name}" for t in targets for own in plan.sets]
-    decision = StudyDesign(tasks=tuple(tasks), compared=tuple(compared))
+    decision = StudyDesign.of(tasks, compared)
     test = np.stack([trainer.test(decision, target, plan.sets) for target in targets], axis=1)
     return ScaleScores(
         targets=tuple(tasks[t].name for t in targets),
@@ -127,8 +119,5 @@ def collect(
         fixed=np.array(plan.fixed),
         valid=valid,
         test=test,
-        examples=stage_one.examples,
-        epoch_examples=stage_one.epoch_examples,
-        seconds=stage_one.seconds,
-        epoch_seconds=stage_one.epoch_seconds,
+        **vars(stage_one),
     )

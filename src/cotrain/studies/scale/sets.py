@@ -13,6 +13,7 @@ import numpy as np
 
 from cotrain.engine.tuning import Setting
 from cotrain.errors import InputError
+from cotrain.studies.ranges import check_between, check_least
 from cotrain.transfer import SWEEP, unions
 
 FEWEST_LABELS = 4  # of a source in the largest set with a fixed number of examples
@@ -48,14 +49,11 @@ class ScaleGrid:
     def __post_init__(self) -> None:
         """Refuse what would train nothing, or fail after the training."""
         for name, least in (("draws", 1), ("seeds", 2), ("most_unions", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+            check_least(name, getattr(self, name), least)
         for name in ("examples", "rows"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be at least 1, got {value}")
-        if not self.widths or min(self.widths) < 1:
-            raise InputError(f"widths must be above 0, got {self.widths}")
+            if (value := getattr(self, name)) is not None:
+                check_least(name, value, 1)
+        check_between("widths", self.widths, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +63,13 @@ class SourceSet:
     Args:
         sources: Places, growing unless only some rows are read; empty for no stage 1.
         labels: Training labels that each of them keeps; all if None.
-        passes: Of a brief run over their rows; until early stopping if None.
+        epochs: Of a brief run over their rows; until early stopping if None.
         rows: How many rows a brief run reads, those of earlier sources first; all if None.
     """
 
     sources: tuple[int, ...]
     labels: int | None = None
-    passes: int | None = None
+    epochs: int | None = None
     rows: int | None = None
 
 

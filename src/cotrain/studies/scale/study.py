@@ -1,4 +1,4 @@
-"""What is trained, and the result, from data to :class:`ScaleStudy`.
+"""What is trained, and the result, from data to :class:`~cotrain.studies.scale.result.ScaleStudy`.
 
 Departures from the paper: the encoder is the built-in MLP, not a language model; the setting of every start
 is chosen on the target's validation rows; a target's related group is its own if it has one, else the one
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,91 +19,18 @@ from cotrain.data.identity import row_keys
 from cotrain.engine.engine import Watch
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
-from cotrain.studies.finding import Finding, Section
-from cotrain.studies.scale import findings, sections
-from cotrain.studies.scale.estimates import ScaleEstimates, estimates, related_groups
+from cotrain.studies.estimates import with_intervals
+from cotrain.studies.scale.estimates import ScaleEstimates, numbers_and_draws, related_groups
 from cotrain.studies.scale.families import groups_of
+from cotrain.studies.scale.result import ScaleSet, ScaleStudy
 from cotrain.studies.scale.scores import BY_VALIDATION, ScaleScores, collect
 from cotrain.studies.scale.sets import ScaleGrid, ScalePlan, plan_sets
-from cotrain.studies.scale.trainer import EngineTrainer
+from cotrain.studies.scale.trainer import ScaleTrainer
+from cotrain.studies.study import run_study
 from cotrain.transfer import source_sizes
-from cotrain.transfer.source_data import of_sources
+from cotrain.transfer.rows import of_sources
 
 DEFAULTS = ScaleGrid()
-RESULT = "study.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScaleSet:
-    """One set of sources in a result.
-
-    Args:
-        name: What it is: its groups, or how many random sources.
-        sources: Their names.
-        labels: That each keeps for training; all if None.
-        score: ``[T]`` mean test score of each target.
-        epoch_examples: Rows in an epoch of stage 1.
-        epoch_seconds: Wall time of one.
-        examples: Rows processed in stage 1.
-        seconds: Wall time of stage 1.
-    """
-
-    name: str
-    sources: tuple[str, ...]
-    labels: int | None
-    score: tuple[float, ...]
-    epoch_examples: float
-    epoch_seconds: float
-    examples: float
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScaleStudy:
-    """What the study found; it prints itself.
-
-    Args:
-        title: Name of the data set.
-        targets: ``[T]`` names.
-        related: ``[T]`` each target's related group.
-        by_name: ``[T]`` whether it is the target's own; else it was chosen on validation.
-        groups: Name → sources.
-        sets: ``[X]``; no sources first, then all.
-        unions: Union of groups → place in ``sets``.
-        sizes: ``[Z]`` numbers of sources in random sets.
-        draws: Random sets of every size.
-        seeds: Of stage 2.
-        examples: Labels of every set where their number is fixed.
-        estimates: The numbers, with intervals.
-        notes: What the user should know about the data.
-    """
-
-    title: str
-    targets: tuple[str, ...]
-    related: tuple[str, ...]
-    by_name: tuple[bool, ...]
-    groups: dict[str, tuple[str, ...]]
-    sets: tuple[ScaleSet, ...]
-    unions: dict[str, int]
-    sizes: tuple[int, ...]
-    draws: int
-    seeds: int
-    examples: int
-    estimates: ScaleEstimates
-    notes: tuple[str, ...]
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The published findings and what these data say of them."""
-        return findings.findings(self.estimates, self.examples)
-
-    def sections(self) -> tuple[Section, ...]:
-        """The pictures with their numbers."""
-        return sections.sections(self)
-
-    def __str__(self) -> str:
-        """What was trained, and the verdicts."""
-        return "\n".join([sections.trained(self), *map(str, self.findings)])
 
 
 def study_scale(
@@ -135,7 +61,7 @@ def study_scale(
         InputError: If a target is not found, there are too few sources, groups or labels, or test rows
             are training rows of sources.
     """
-    folder, tasks = RunFolder(Path(out)), splits.tasks
+    tasks = splits.tasks
     names = [task.name for task in tasks]
     at = [names.index(name) for name in match(targets, names, "target")]
     sources = tuple(t for t in range(len(tasks)) if t not in at)
@@ -146,22 +72,29 @@ def study_scale(
         raise InputError(f"{overlap}: split by group, or say --allow-overlap")
     order = sorted(range(len(sources)), key=development.train.label_key)
     plan = plan_sets(order, source_sizes(development.train), groups, grid)
-    settings = dataclasses.asdict(grid) | {"targets": tuple(targets), "families": dict(families)}
-    folder.claim(splits.identity(verb="study scale", title=title, settings=settings))
-    if folder.has(RESULT):
-        folder.drop_working_files()
-        return read_scale(folder)
     own = [families.get(names[t]) for t in at]
     family = [plan.groups.index(g) if g in plan.groups else BY_VALIDATION for g in own]
-    trainer = EngineTrainer(splits=splits, sources=sources, folder=folder, grid=grid, watch=watch)
-    scores = collect(trainer, tasks, at, family, plan)
-    called = [names[s] for s in sources]
     notes = (*splits.notes, *((f"{overlap}: scores may flatter",) if overlap else ()))
-    study = make_study(scores, plan, groups, called, grid, title=title, notes=notes)
-    scores.write(folder, [one.sources for one in study.sets])
-    folder.write_json(RESULT, dataclasses.asdict(study))
-    folder.drop_working_files()
-    return read_scale(folder)
+
+    def study(folder: RunFolder) -> ScaleStudy:
+        trainer = ScaleTrainer(
+            splits=splits, sources=sources, folder=folder, grid=grid, watch=watch
+        )
+        scores = collect(trainer, tasks, at, family, plan)
+        called = [names[s] for s in sources]
+        found = make_study(scores, plan, groups, called, grid, title=title, notes=notes)
+        scores.write(folder, [one.sources for one in found.sets])
+        return found
+
+    return run_study(
+        ScaleStudy,
+        splits,
+        study,
+        name="scale",
+        out=out,
+        title=title,
+        settings=dataclasses.asdict(grid) | {"targets": tuple(targets), "families": dict(families)},
+    )
 
 
 def make_study(
@@ -203,22 +136,13 @@ def make_study(
         draws=len(plan.drawn),
         seeds=scores.test.shape[2],
         examples=plan.examples,
-        estimates=estimates(scores, seed=grid.seed),
+        estimates=with_intervals(ScaleEstimates, numbers_and_draws(scores, seed=grid.seed)),
         notes=notes,
     )
 
 
-def read_scale(folder: RunFolder) -> ScaleStudy:
-    """The result of a finished study.
-
-    Raises:
-        InputError: If there is none, or the file is not what cotrain wrote.
-    """
-    return folder.read(RESULT, ScaleStudy)
-
-
 def _set_names(plan: ScalePlan) -> list[str]:
-    """Of every set: its groups if it is a union of some, else how many sources."""
+    """Name of every set: its groups if it is a union of some, else how many sources it has."""
     unions = {x: " + ".join(union) for union, x in plan.unions.items()}
     return [
         "none"

@@ -10,17 +10,17 @@ Letters: X sets of sources, K seeds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cotrain.data.dataset import FinishedDecision, Splits
-from cotrain.engine.engine import Update, Watch
+from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.state import Tensors
 from cotrain.folder import RunFolder
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import ScaleGrid, SourceSet
+from cotrain.studies.trainer import StudyTrainer
 from cotrain.transfer import (
     Finetuned,
     Finetuning,
@@ -33,32 +33,26 @@ from cotrain.transfer import (
     pretrain,
     source_sizes,
 )
-from cotrain.transfer.source_data import first_rows, of_sources, rows_of, with_labels
+from cotrain.transfer.rows import first_rows, of_sources, rows_of, with_labels
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineTrainer:
-    """See :class:`~cotrain.studies.scale.scores.Trainer`.
+class ScaleTrainer(StudyTrainer):
+    """Pre-finetunes encoders on sets of sources, and fine-tunes and scores targets from them.
 
     Args:
-        splits: Sources and targets together.
         sources: ``[S]`` places of the sources among the tasks.
-        folder: Keeps what is trained until the study is finished.
         grid: How it is trained.
-        watch: Called with progress updates.
     """
 
-    splits: Splits
     sources: tuple[int, ...]
-    folder: RunFolder
     grid: ScaleGrid
-    watch: Watch
     _encoders: dict[SourceSet, Tensors] = field(default_factory=dict, init=False)
 
     def pretrain(self, sets: Sequence[SourceSet]) -> StageOne:
-        """One population after the other."""
+        """Train an encoder for every set, one population after the other."""
         cost: dict[SourceSet, tuple[float, ...]] = dict.fromkeys(sets, (0.0,) * 4)
         populations = self._populations(sets)
         for at, population in enumerate(populations):
@@ -72,12 +66,12 @@ class EngineTrainer:
         )
 
     def finetune(self, target: int, sets: Sequence[SourceSet]) -> Array:
-        """All sets and settings side by side, seed by seed."""
+        """``[X, K]`` validation scores of a target, all sets and settings side by side, seed by seed."""
         return self._order(self._finetuned(target, sets).valid, sets)
 
     def test(self, decision: FinishedDecision, target: int, sets: Sequence[SourceSet]) -> Array:
-        """Reads the networks back and lets them predict."""
-        test = self.splits.test.open_for(decision)
+        """``[X, K]`` its test scores, of networks that are read back."""
+        test = self.open_test(decision)
         return self._order(self._finetuned(target, sets).scores(only_target(test, target)), sets)
 
     def _populations(self, sets: Sequence[SourceSet]) -> list[list[SourceSet]]:
@@ -86,9 +80,9 @@ class EngineTrainer:
             return [[own] for own in trained]
         by_labels: dict[int | None, list[SourceSet]] = {}
         for own in trained:
-            if own.passes is None:
+            if own.epochs is None:
                 by_labels.setdefault(own.labels, []).append(own)
-        return [*by_labels.values(), *([own] for own in trained if own.passes is not None)]
+        return [*by_labels.values(), *([own] for own in trained if own.epochs is not None)]
 
     def _population(
         self, at: int, sets: Sequence[SourceSet], of: int
@@ -101,7 +95,7 @@ class EngineTrainer:
         if sets[0].rows is not None:
             data = first_rows(data, places[sets[0]], sets[0].rows)
         sizes = source_sizes(data.train)
-        grid, passes = self.grid, sets[0].passes
+        grid, epochs = self.grid, sets[0].epochs
         how = Pretraining(
             widths=grid.widths,
             setting=grid.settings[0],
@@ -112,8 +106,8 @@ class EngineTrainer:
             RunFolder(self.folder.path(f"population/sources-{at}")),
             data,
             {_name(n): mixture_weights(sizes, places[own]) for n, own in enumerate(sets)},
-            how=how if passes is None else how.brief(passes),
-            watch=self._watch(f"pre-finetune {at + 1} of {of}"),
+            how=how if epochs is None else how.brief(epochs),
+            watch=self.called(f"pre-finetune {at + 1} of {of}"),
         )
         self._encoders.update({own: found.encoders[_name(n)] for n, own in enumerate(sets)})
         return _costs(found, sets, [rows_of(data.train, places[own]) for own in sets])
@@ -131,19 +125,13 @@ class EngineTrainer:
                 widths=grid.widths,
                 low_precision=grid.low_precision,
             ),
-            watch=self._watch(f"fine-tune {self.splits.tasks[target].name}"),
+            watch=self.called(f"fine-tune {self.splits.tasks[target].name}"),
         )
 
     def _order(self, scores: Array, sets: Sequence[SourceSet]) -> Array:
-        """From the baseline first to the order of the sets."""
+        """Scores in the order of the sets, from those of fine-tuning, whose baseline comes first."""
         trained = iter(scores[1:])
         return np.stack([next(trained) if own.sources else scores[0] for own in sets])
-
-    def _watch(self, stage: str) -> Watch:
-        def watch(news: Update) -> None:
-            self.watch(replace(news, stage=stage))
-
-        return watch
 
 
 def _name(at: int) -> str:

@@ -11,13 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from cotrain.errors import InputError
-from cotrain.studies.finding import Verdict
+from cotrain.stats import student_interval
+from cotrain.studies.findings import Verdict
 from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES
 from cotrain.studies.optimizers.estimates import (
     estimate,
     fronts,
     near_best,
-    over_runs,
 )
 from cotrain.studies.optimizers.findings import CONFLICT, apart
 from cotrain.studies.optimizers.study import OptimizerStudy
@@ -206,13 +206,13 @@ def test_rates_near_the_best_by_hand() -> None:
 
 def test_the_interval_over_runs_by_hand() -> None:
     """Student's: two degrees of freedom."""
-    found = over_runs(np.array([0.1, 0.2, 0.3, np.nan]))
+    found = student_interval(np.array([0.1, 0.2, 0.3, np.nan]))
     half = 4.3027 * 0.1 / np.sqrt(3)
     assert (found.value, found.low, found.high) == pytest.approx(
         (0.2, 0.2 - half, 0.2 + half), abs=1e-4
     )
-    assert np.isnan(over_runs(np.array([0.3, np.nan])).low)
-    assert np.isnan(over_runs(np.array([np.nan])).value)
+    assert np.isnan(student_interval(np.array([0.3, np.nan])).low)
+    assert np.isnan(student_interval(np.array([np.nan])).value)
 
 
 def test_runs_of_an_optimizer_are_no_independent_runs() -> None:

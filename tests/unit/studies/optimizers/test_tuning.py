@@ -35,7 +35,7 @@ def test_a_member_that_diverges_after_a_good_round_has_failed(tmp_path: Path) ->
     def choose(valid: np.ndarray) -> np.ndarray:
         return np.flatnonzero(np.isfinite(valid[:, 0]))
 
-    found = tune(engine, "tuned", members, choose, stage="tune")
+    found = tune(engine, "tuned", members, choose)
     assert np.isfinite(found.valid[0]).all()
     assert np.isnan(found.valid[1]).all()
     assert found.kept.tolist() == [0]

@@ -18,6 +18,7 @@ from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import Progress, train_cohort
+from cotrain.studies import probing
 from cotrain.studies.scalarization import conflicts
 from cotrain.studies.scalarization.conflicts import conflict_shares
 
@@ -119,7 +120,7 @@ def test_looking_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ended.append(train_cohort(*arguments, **options))
         return ended[-1]
 
-    monkeypatch.setattr(conflicts, "train_cohort", kept)
+    monkeypatch.setattr(probing, "train_cohort", kept)
     conflict_shares(small_engine(development, tmp_path), members(), PAIRS)
     assert torch.equal(ended[0].loss, plain.loss)
     assert torch.equal(ended[0].outputs, plain.outputs)

@@ -13,13 +13,13 @@ from unit.studies.scalarization.planted import RATES, Planted
 
 from cotrain.folder import RunFolder
 from cotrain.results import Interval
-from cotrain.studies.finding import Verdict
+from cotrain.studies.estimates import with_intervals
+from cotrain.studies.findings import Verdict
 from cotrain.studies.scalarization.estimates import (
     Estimates,
     best_weights,
     gains,
     numbers_and_draws,
-    with_intervals,
 )
 from cotrain.studies.scalarization.findings import findings
 from cotrain.studies.scalarization.pairs import Grid
@@ -37,7 +37,7 @@ def train(trainer: Planted, grid: Grid = GRID) -> PairScores:
 
 
 def estimates(trainer: Planted) -> Estimates:
-    return with_intervals(numbers_and_draws(train(trainer), seed=0))
+    return with_intervals(Estimates, numbers_and_draws(train(trainer), seed=0))
 
 
 def verdicts(trainer: Planted) -> list[Verdict]:
@@ -179,7 +179,7 @@ def test_few_pairs_speak_for_themselves_only() -> None:
 
 def test_a_single_size_and_a_single_pair_are_undecided() -> None:
     scores = train(Planted(tasks=2, growth=0.05), replace(GRID, widths=(8,), depths=(1,)))
-    found = with_intervals(numbers_and_draws(scores, seed=0))
+    found = with_intervals(Estimates, numbers_and_draws(scores, seed=0))
     assert np.isnan(found.uniform_trend.value)
     assert np.isnan(found.agreement.value)
     assert np.isnan(found.correlation.value)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from unit.studies.scale.planted import SIZE, PlantedScale
 
-from cotrain.studies.finding import Verdict
+from cotrain.studies.findings import Verdict
 from cotrain.studies.scale.estimates import numbers_and_draws
 from cotrain.studies.scale.families import groups_of
+from cotrain.studies.scale.result import ScaleStudy
 from cotrain.studies.scale.scores import BY_VALIDATION, ScaleScores, collect
 from cotrain.studies.scale.sets import ScaleGrid, ScalePlan, plan_sets
-from cotrain.studies.scale.study import ScaleStudy, make_study
+from cotrain.studies.scale.study import make_study
 from cotrain.tasks import Kind, Task
 
 SOURCES, TARGETS = range(16), range(16, 24)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import make_tasks
 
-from cotrain.studies.optimizers.pareto import pareto_optimal, relative_loss
+from cotrain.studies.optimizers.estimates import pareto_optimal, relative_loss
 
 
 def test_delta_m_by_hand() -> None:

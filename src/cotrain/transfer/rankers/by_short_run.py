@@ -1,4 +1,4 @@
-"""Four ways to score sources for a target by a short joint run; ``linear_probe.py`` needs none.
+"""Four rankers that score sources by a short joint run with the target; a linear probe needs none.
 
 A ranker measures and gives every source a score: higher is better, and 0 or less means that the source is
 not expected to help. What measuring takes is part of the answer, in training examples.
@@ -23,13 +23,13 @@ from cotrain.measure.gains.gains import Gains
 from cotrain.measure.gains.sets import Sets
 from cotrain.measure.gains.surrogate import Surrogate
 from cotrain.measure.gradients.similarity import compared
-from cotrain.measure.probes import finite_mean
 from cotrain.measure.schedule import FORWARD
-from cotrain.transfer.alignment import aligned
-from cotrain.transfer.linear_probe import ByLinearProbe
-from cotrain.transfer.looking import SETTING, ShortRun, View, train_looking
-from cotrain.transfer.ranked import Ranked
-from cotrain.transfer.source_data import rows_of
+from cotrain.stats import finite_mean
+from cotrain.transfer.rankers.alignment import aligned
+from cotrain.transfer.rankers.base import Ranked
+from cotrain.transfer.rankers.linear_probe import ByLinearProbe
+from cotrain.transfer.rankers.short_run import SETTING, ShortRun, Snapshot, train_probed
+from cotrain.transfer.rows import rows_of
 
 Array = NDArray[np.float64]
 TRIES = 20  # draws of a set that must not be there yet
@@ -51,17 +51,17 @@ class ByLookahead:
     step_size: float = 0.1
 
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
-        """See :class:`Ranker`."""
+        """Measure the drops along the run, and score each source by their mean."""
         target, drops, cost = len(joint.tasks) - 1, list[list[float]](), 0.0
 
-        def look(view: View) -> None:
+        def probe(held: Snapshot) -> None:
             nonlocal cost
-            before = view.loss(target)
-            moves = [view.gradient(s).scaled(-self.step_size) for s in range(target)]
-            drops.append([1 - view.loss(target, move) / before for move in moves])
-            cost += sum(view.rows[:-1]) + (target + 1) * FORWARD * view.rows[-1]
+            before = held.loss(target)
+            moves = [held.gradient(s).scaled(-self.step_size) for s in range(target)]
+            drops.append([1 - held.loss(target, move) / before for move in moves])
+            cost += sum(held.rows[:-1]) + (target + 1) * FORWARD * held.rows[-1]
 
-        _, trained = train_looking(self.run.engine(folder, joint), joint.train, look, self.run.seed)
+        _, trained = train_probed(self.run.engine(folder, joint), joint.train, probe, self.run.seed)
         return Ranked(score=_mean(drops), examples=trained + cost)
 
 
@@ -76,17 +76,17 @@ class ByGradients:
     run: ShortRun = field(default_factory=ShortRun)
 
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
-        """See :class:`Ranker`."""
+        """Measure the cosines along the run, and score each source by their mean."""
         target, cosines, cost = len(joint.tasks) - 1, list[list[float]](), 0.0
 
-        def look(view: View) -> None:
+        def probe(held: Snapshot) -> None:
             nonlocal cost
-            gradients = join([view.gradient(t) for t in range(target + 1)])
+            gradients = join([held.gradient(t) for t in range(target + 1)])
             gram = gradients.inner(gradients).double().numpy()
             cosines.append(compared(gram)[-1, :-1, 0].tolist())
-            cost += sum(view.rows)
+            cost += sum(held.rows)
 
-        _, trained = train_looking(self.run.engine(folder, joint), joint.train, look, self.run.seed)
+        _, trained = train_probed(self.run.engine(folder, joint), joint.train, probe, self.run.seed)
         return Ranked(score=_mean(cosines), examples=trained + cost)
 
 
@@ -107,9 +107,9 @@ class ByRepresentation:
     run: ShortRun = field(default_factory=ShortRun)
 
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
-        """See :class:`Ranker`."""
+        """Train once, and compare predictions with labels."""
         engine = self.run.engine(folder, joint)
-        state, trained = train_looking(engine, joint.train, lambda _: None, self.run.seed)
+        state, trained = train_probed(engine, joint.train, lambda _: None, self.run.seed)
         target, valid = len(joint.tasks) - 1, joint.valid
         read = partial(engine.executor.outputs, state)
         there = joint.train.rows(joint.train.labels(target)[0])
@@ -134,11 +134,11 @@ class BySampling:
         sets: Of sources, besides the target alone.
     """
 
-    run: ShortRun = field(default_factory=lambda: ShortRun(passes=0.25))
+    run: ShortRun = field(default_factory=lambda: ShortRun(epochs=0.25))
     sets: int = 8
 
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
-        """See :class:`Ranker`."""
+        """Train the sets side by side, and explain the gains."""
         engine, target = self.run.engine(folder, joint), len(joint.tasks) - 1
         order = sorted(range(target), key=joint.train.label_key)
         sets = random_halves(order, self.sets, self.run.seed)
@@ -203,9 +203,9 @@ def worth(surrogate: Surrogate, target: int) -> Array:
     return np.asarray(gain - gain.mean(), dtype=np.float64)
 
 
-def _mean(looks: list[list[float]]) -> Array:
-    """``[S]`` over the looks; 0 where nothing is known."""
-    return np.nan_to_num(finite_mean(np.array(looks)))
+def _mean(probes: list[list[float]]) -> Array:
+    """``[S]`` over the probes; 0 where nothing is known."""
+    return np.nan_to_num(finite_mean(np.array(probes)))
 
 
 def _read(train: TaskData, weights: tuple[float, ...]) -> float:

@@ -1,35 +1,78 @@
-"""The scalarization study in words and pictures."""
+"""The result of the scalarization study, and its pictures."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
+from cotrain.figures.section import Section
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.text import compact, duration, percent, shorten, thousands
-from cotrain.studies.finding import Section, written
-from cotrain.studies.scalarization.estimates import FEWEST_PAIRS
-
-if TYPE_CHECKING:
-    from cotrain.studies.scalarization.study import ScalarizationStudy
+from cotrain.results import Cost
+from cotrain.studies.findings import Finding, written
+from cotrain.studies.scalarization.estimates import FEWEST_PAIRS, Estimates
+from cotrain.studies.scalarization.findings import findings
+from cotrain.studies.study import Study
 
 SIZE = "shared parameters"
 
 
-def trained(study: ScalarizationStudy) -> str:
-    """What was trained, and what it took."""
-    cost, count = study.cost, len(study.pairs)
-    pairs = f"all {count}" if count == study.of_pairs else f"{count} of {thousands(study.of_pairs)}"
-    few = "; too few pairs to speak of others than these" if count < FEWEST_PAIRS else ""
-    return (
-        f"{pairs} pairs of tasks, {len(study.weights) - 2} weights and each task alone, "
-        f"{len(study.sizes)} network sizes, {study.seeds} seeds{few}\n{thousands(cost.trainings)} "
-        f"trainings in {duration(cost.seconds)}, {compact(cost.examples)} training examples"
-    )
+@dataclass(frozen=True, kw_only=True)
+class ScalarizationStudy(Study):
+    """What the study found.
 
+    Args:
+        title: Name of the data set.
+        sizes: ``[S]`` network sizes, ``WIDTHxDEPTH``, by growing number of parameters.
+        parameters: ``[S]`` shared parameters.
+        pairs: ``[P]`` names of the two tasks.
+        of_pairs: How many pairs there are, of which these were trained.
+        weights: ``[W]`` weights of a pair's first task.
+        seeds: Of every member.
+        estimates: The numbers, with intervals.
+        best: ``[S][P]`` weight of the first task with the best validation score.
+        conflict: ``[S][P]`` share of conflicting gradients under uniform weights.
+        gain: ``[S][P]`` mean validation gain of uniform weights.
+        engines: Size → what computed it.
+        cost: What all trainings took.
+        notes: What the user should know about the data.
+    """
 
-def sections(study: ScalarizationStudy) -> tuple[Section, ...]:
-    """Gain against size, best weight against size, conflicts against gain."""
-    return (_gain(study), _weight(study), _conflict(study))
+    title: str
+    sizes: tuple[str, ...]
+    parameters: tuple[int, ...]
+    pairs: tuple[tuple[str, str], ...]
+    of_pairs: int
+    weights: tuple[float, ...]
+    seeds: int
+    estimates: Estimates
+    best: tuple[tuple[float, ...], ...]
+    conflict: tuple[tuple[float, ...], ...]
+    gain: tuple[tuple[float, ...], ...]
+    engines: dict[str, str]
+    cost: Cost
+    notes: tuple[str, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The three published findings and what these data say of them."""
+        return findings(self.estimates)
+
+    def sections(self) -> tuple[Section, ...]:
+        """Gain against size, best weight against size, conflicts against gain."""
+        return (_gain(self), _weight(self), _conflict(self))
+
+    def trained(self) -> str:
+        """How many pairs, weights, sizes and seeds, and what they took."""
+        cost, count = self.cost, len(self.pairs)
+        pairs = (
+            f"all {count}" if count == self.of_pairs else f"{count} of {thousands(self.of_pairs)}"
+        )
+        few = "; too few pairs to speak of others than these" if count < FEWEST_PAIRS else ""
+        return (
+            f"{pairs} pairs of tasks, {len(self.weights) - 2} weights and each task alone, "
+            f"{len(self.sizes)} network sizes, {self.seeds} seeds{few}\n{thousands(cost.trainings)} "
+            f"trainings in {duration(cost.seconds)}, {compact(cost.examples)} training examples"
+        )
 
 
 def _gain(study: ScalarizationStudy) -> Section:

@@ -1,4 +1,4 @@
-"""What a study says: findings with their verdicts, and the sections of its page."""
+"""What a study says of a published finding: the claim, a verdict, and the numbers behind it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from textwrap import wrap
 
-from cotrain.figures.style import Figure
 from cotrain.figures.text import MISSING, limits, signed
 from cotrain.results import Interval
 
@@ -29,9 +28,19 @@ class Verdict(StrEnum):
             return cls.CONFIRMED
         return cls.REFUTED if refuted else cls.UNDECIDED
 
+    @classmethod
+    def above_zero(cls, found: Interval) -> Verdict:
+        """On the claim that a number is above zero: confirmed or refuted by a whole interval."""
+        return cls.of(found.low > 0, found.high < 0)
+
+    @classmethod
+    def below_zero(cls, found: Interval) -> Verdict:
+        """On the claim that a number is below zero, likewise."""
+        return cls.of(found.high < 0, found.low > 0)
+
 
 def written(found: Interval) -> str:
-    """Value and interval.
+    """A difference and its interval, with signs.
 
     >>> written(Interval(value=0.02, low=-0.01, high=0.05))
     '+0.020 [-0.010, +0.050]'
@@ -41,18 +50,20 @@ def written(found: Interval) -> str:
     return f"{signed(found.value)} {NO_INTERVAL if math.isnan(found.low) else limits(found)}"
 
 
-def level(found: Interval, digits: int = 3) -> str:
-    """Value and interval of what is no difference, without signs.
+def level(found: Interval, digits: int = 3, *, sign: str = "", unit: str = "") -> str:
+    """A value and its interval with so many digits, without signs unless asked for.
 
     >>> level(Interval(value=0.02, low=-0.01, high=0.05))
     '0.020 [-0.010, 0.050]'
     >>> level(Interval(value=1, low=math.nan, high=math.nan), 1)
     '1.0 (no interval)'
+    >>> level(Interval(value=-2.04, low=-3.0, high=-1.0), 2, sign="+", unit=" %")
+    '-2.04 % [-3.00, -1.00]'
     """
     if math.isnan(found.value):
         return MISSING
-    ends = f"[{found.low:.{digits}f}, {found.high:.{digits}f}]"
-    return f"{found.value:.{digits}f} {NO_INTERVAL if math.isnan(found.low) else ends}"
+    value, low, high = (f"{end:{sign}.{digits}f}" for end in (found.value, found.low, found.high))
+    return f"{value}{unit} {NO_INTERVAL if math.isnan(found.low) else f'[{low}, {high}]'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,31 +81,6 @@ class Finding:
     evidence: str
 
     def __str__(self) -> str:
-        """Verdict first."""
+        """The verdict first, then the evidence."""
         lines = (f"{self.verdict.upper()} here: {self.claim}", *wrap(self.evidence, WIDTH))
         return "\n    ".join(lines)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """A picture with its words; reports treat it like a measurement.
-
-    Args:
-        title: Heading.
-        about: One or two sentences for a reader who sees the figure.
-        text: The numbers, as printed in the terminal.
-        drawing: Plotly's JSON, with names made inert.
-    """
-
-    title: str
-    about: str
-    text: str
-    drawing: Figure
-
-    def figure(self) -> Figure:
-        """The picture."""
-        return self.drawing
-
-    def __str__(self) -> str:
-        """The numbers."""
-        return self.text

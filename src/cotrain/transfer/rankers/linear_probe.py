@@ -15,8 +15,8 @@ from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.build import architecture_of
 from cotrain.engine.engine import flops_per_example
 from cotrain.folder import RunFolder
-from cotrain.transfer.alignment import above_chance, indicators
-from cotrain.transfer.ranked import Ranked
+from cotrain.transfer.rankers.alignment import above_chance, indicators
+from cotrain.transfer.rankers.base import Ranked
 
 Array = NDArray[np.floating[Any]]
 SAMPLE = 512
@@ -30,7 +30,8 @@ class ByLinearProbe:
     inputs plus its mean eigenvalue: ridge regression, or linear discriminant analysis of classes. The score
     is the alignment of its predictions with the target's labels, times the square root of that with the
     source's own labels on validation rows, each above that of chance (see
-    :mod:`cotrain.transfer.alignment`): a probe that does not know its own task scores 0. In the spirit of
+    :mod:`cotrain.transfer.rankers.alignment`): a probe that does not know its own task scores 0.
+    In the spirit of
     LEEP (Nguyen et al. 2020, arXiv 2002.12862), with no network at all; inputs that are no quantities, such
     as the numbers of tokens, tell nothing.
 
@@ -54,7 +55,7 @@ class ByLinearProbe:
     seed: int = 0
 
     def __call__(self, folder: RunFolder, joint: Development) -> Ranked:
-        """See :class:`~cotrain.transfer.ranked.Ranker`."""
+        """Fit a probe a source, and score it by what it tells of the target."""
         train, valid, target = joint.train, joint.valid, len(joint.tasks) - 1
         drawn = np.random.default_rng(self.seed).permutation(len(train))[: self.rows]
         whiten = Whitening.of(train.inputs.numpy()[drawn])
@@ -88,7 +89,7 @@ class Moment:
 
     @classmethod
     def of(cls, data: TaskData, task: int) -> Moment:
-        """Of the rows that a task labels."""
+        """The moments over the rows that a task labels."""
         rows, labels = data.labels(task)
         wanted = indicators(labels, data.tasks[task]).astype(np.float32)
         wanted -= wanted.mean(axis=0)
@@ -109,7 +110,7 @@ class Moment:
 
     @property
     def flops(self) -> float:
-        """Of the products."""
+        """Floating-point operations of the products."""
         return float(2 * self.cross.size * self.rows)
 
 
@@ -129,7 +130,7 @@ class Whitening:
 
     @classmethod
     def of(cls, rows: Array) -> Whitening:
-        """From ``[N, D]`` rows."""
+        """The whitening by the covariance of ``[N, D]`` rows."""
         centred = rows - rows.mean(axis=0)
         ridge = float(centred.var(axis=0).mean()) or 1.0
         kernel = centred @ centred.T + len(rows) * ridge * np.eye(len(rows), dtype=np.float32)
@@ -149,6 +150,6 @@ class Whitening:
 
     @property
     def flops(self) -> float:
-        """Of the products of the rows and of solving with them."""
+        """Floating-point operations of the products of the rows and of solving with them."""
         rows, inputs = self.centred.shape
         return float(2 * rows**2 * inputs + 2 / 3 * rows**3)

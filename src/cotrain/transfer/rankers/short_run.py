@@ -1,4 +1,4 @@
-"""A short joint run of sources and target, for instruments to look at.
+"""A short joint run of sources and target, in which rankers probe losses and gradients.
 
 It is short on purpose: choosing sources must cost less than it saves. The rows are a sample of each task's
 training rows; the target takes part like a source, and its test rows are never seen.
@@ -30,21 +30,21 @@ from cotrain.engine.tuning import SETTINGS
 from cotrain.folder import RunFolder
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.tasks import Task
-from cotrain.transfer.targets import only_target
+from cotrain.transfer.rows import only_target
 
 SETTING = SETTINGS[0]  # that of stage 1
 BATCH = 64
-ROUNDS = 4
+EPOCHS = 4
 FEWEST = 8  # rows of a task in the sample
-OF_A_SOURCE = 32  # rows of each source in a look
+OF_A_SOURCE = 32  # rows of each source in a probe
 OF_THE_TARGET = 96
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class Snapshot:
     """The short run held still: every task on rows of its own, as if it were the only one.
 
-    Each task is looked at alone, so a look costs its rows, not rows times tasks.
+    Each task is probed alone, so a probe costs its rows, not rows times tasks.
 
     Args:
         state: Of the run.
@@ -62,15 +62,15 @@ class View:
 
     @property
     def rows(self) -> tuple[int, ...]:
-        """``[T]`` rows looked at."""
+        """``[T]`` rows that are probed."""
         return tuple(batch.size for batch in self.batches)
 
     def gradient(self, task: int) -> Dense:
-        """Of the task's loss by the encoder."""
+        """Gradient of the task's loss by the encoder."""
         return self._point(task, self.state).task_gradients().dense()
 
     def loss(self, task: int, move: Dense | None = None) -> float:
-        """Of the task, with the encoder moved."""
+        """Loss of the task, with the encoder moved if a move is given."""
         state = self.state
         if move is not None:
             moved = {name: state.params[name] + own for name, own in move.tensors.items()}
@@ -78,7 +78,7 @@ class View:
         return float(self._point(task, state).losses[0])
 
     def _point(self, task: int, state: State) -> EnginePoint:
-        """With the task's own rows of the head only."""
+        """The task alone, with its own rows of the head only."""
         places = TaskLosses(self.tasks)
         own = places.head_rows[places.slices[task]]
         heads = {n: t[:, own] for n, t in state.params.items() if n.startswith(HEAD)}
@@ -95,25 +95,25 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class ShortRun:
-    """How short the run is.
+    """How long a short joint run is, and of which network.
 
     Args:
-        passes: What it trains, in passes over all training rows; it sees a sample of them four times.
+        epochs: Its length in epochs of all training rows; it reads a sample of them four times.
         widths: Hidden widths of the encoder.
         seed: Of the sample and of the run.
         low_precision: Let calibration choose bfloat16 products where they are faster and agree.
     """
 
-    passes: float = 0.5
+    epochs: float = 0.5
     widths: tuple[int, ...] = (256, 256)
     seed: int = 0
     low_precision: bool = True
 
     def engine(self, folder: RunFolder, joint: Development) -> Engine:
-        """Trains on the sample."""
-        rows = max(BATCH, round(len(joint.train) * self.passes / ROUNDS))
+        """An engine that trains on a sample of the rows."""
+        rows = max(BATCH, round(len(joint.train) * self.epochs / EPOCHS))
         sample = replace(joint, train=sample_rows(joint.train, rows, self.seed))
-        recipe = Recipe(epochs=ROUNDS, batch_size=BATCH, patience=ROUNDS, data_seed=self.seed)
+        recipe = Recipe(epochs=EPOCHS, batch_size=BATCH, patience=EPOCHS, data_seed=self.seed)
         return build_engine(
             folder, sample, recipe, widths=self.widths, low_precision=self.low_precision
         )
@@ -144,15 +144,15 @@ def draw_batches(train: TaskData, rng: np.random.Generator) -> tuple[Batch, ...]
     return tuple(found)
 
 
-def train_looking(
-    engine: Engine, whole: TaskData, look: Callable[[View], None], seed: int
+def train_probed(
+    engine: Engine, whole: TaskData, probe: Callable[[Snapshot], None], seed: int
 ) -> tuple[State, int]:
-    """Train all tasks together, and look after every epoch.
+    """Train all tasks together, and probe after every epoch.
 
     Args:
         engine: Of the short run.
-        whole: All training rows, of which each look takes some.
-        look: Called with what there is to see.
+        whole: All training rows, of which each probe takes some.
+        probe: Called with the run held still.
         seed: Of the run and of these rows.
 
     Returns:
@@ -168,15 +168,15 @@ def train_looking(
     net, rng = engine.architecture.build(seed=0), np.random.default_rng(seed)
 
     def after_epoch(progress: Progress) -> None:
-        batches = draw_batches(whole, rng)
-        view = View(
-            state=progress.state,
-            batches=batches,
-            tasks=whole.tasks,
-            net=net,
-            executor=engine.executor,
+        probe(
+            Snapshot(
+                state=progress.state,
+                batches=draw_batches(whole, rng),
+                tasks=whole.tasks,
+                net=net,
+                executor=engine.executor,
+            )
         )
-        look(view)
 
     progress = train_cohort(
         [member],

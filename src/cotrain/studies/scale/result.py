@@ -1,43 +1,106 @@
-"""The scale study in words and pictures."""
+"""The result of the scale study, and its pictures."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
+from cotrain.figures.section import Section
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.text import compact, duration, score, shorten, signed, thousands
-from cotrain.studies.finding import Section, level
-from cotrain.studies.scale.estimates import FEWEST_SEEDS, FEWEST_TARGETS
-
-if TYPE_CHECKING:
-    from cotrain.studies.scale.study import ScaleSet, ScaleStudy
+from cotrain.studies.findings import Finding, level
+from cotrain.studies.scale.estimates import FEWEST_SEEDS, FEWEST_TARGETS, ScaleEstimates
+from cotrain.studies.scale.findings import findings
+from cotrain.studies.study import Study
 
 NUMBER = "source tasks"
 
 
-def trained(study: ScaleStudy) -> str:
-    """What was trained, and what it took."""
-    targets, seconds = len(study.targets), sum(one.seconds for one in study.sets)
-    few = targets < FEWEST_TARGETS
-    lines = [
-        f"{study.sizes[-1]} sources in {len(study.groups)} groups, {len(study.sets) - 1} encoders of "
-        f"{study.draws} random order{'s' * (study.draws > 1)} and {len(study.unions)} unions of groups",
-        f"{targets} target{'s' * (targets > 1)}, {study.seeds} seeds"
-        f"{'; too few targets to speak of others than these' if few else ''}; "
-        f"stage 1 took {duration(seconds)}",
-    ]
-    if few and study.seeds < FEWEST_SEEDS:
-        lines.append(
-            f"{study.seeds} seeds of so few targets give no intervals, so nothing is decided: use --seeds "
-            f"{FEWEST_SEEDS} or more (5 are better)"
-        )
-    return "\n".join(lines)
+@dataclass(frozen=True, kw_only=True)
+class ScaleSet:
+    """One set of sources in a result.
+
+    Args:
+        name: What it is: its groups, or how many random sources.
+        sources: Their names.
+        labels: That each keeps for training; all if None.
+        score: ``[T]`` mean test score of each target.
+        epoch_examples: Rows in an epoch of stage 1.
+        epoch_seconds: Wall time of one.
+        examples: Rows processed in stage 1.
+        seconds: Wall time of stage 1.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    labels: int | None
+    score: tuple[float, ...]
+    epoch_examples: float
+    epoch_seconds: float
+    examples: float
+    seconds: float
 
 
-def sections(study: ScaleStudy) -> tuple[Section, ...]:
-    """Score by number of sources, by cost, by target, and the spread over seeds."""
-    return (_by_size(study), _by_cost(study), _by_target(study), _spread(study))
+@dataclass(frozen=True, kw_only=True)
+class ScaleStudy(Study):
+    """What the study found.
+
+    Args:
+        title: Name of the data set.
+        targets: ``[T]`` names.
+        related: ``[T]`` each target's related group.
+        by_name: ``[T]`` whether it is the target's own; else it was chosen on validation.
+        groups: Name → sources.
+        sets: ``[X]``; no sources first, then all.
+        unions: Union of groups → place in ``sets``.
+        sizes: ``[Z]`` numbers of sources in random sets.
+        draws: Random sets of every size.
+        seeds: Of stage 2.
+        examples: Labels of every set where their number is fixed.
+        estimates: The numbers, with intervals.
+        notes: What the user should know about the data.
+    """
+
+    title: str
+    targets: tuple[str, ...]
+    related: tuple[str, ...]
+    by_name: tuple[bool, ...]
+    groups: dict[str, tuple[str, ...]]
+    sets: tuple[ScaleSet, ...]
+    unions: dict[str, int]
+    sizes: tuple[int, ...]
+    draws: int
+    seeds: int
+    examples: int
+    estimates: ScaleEstimates
+    notes: tuple[str, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The published findings and what these data say of them."""
+        return findings(self.estimates, self.examples)
+
+    def sections(self) -> tuple[Section, ...]:
+        """Score by number of sources, by cost, by target, and the spread over seeds."""
+        return (_by_size(self), _by_cost(self), _by_target(self), _spread(self))
+
+    def trained(self) -> str:
+        """How many sets, targets and seeds, and what stage 1 took."""
+        targets, seconds = len(self.targets), sum(one.seconds for one in self.sets)
+        few = targets < FEWEST_TARGETS
+        lines = [
+            f"{self.sizes[-1]} sources in {len(self.groups)} groups, {len(self.sets) - 1} encoders of "
+            f"{self.draws} random order{'s' * (self.draws > 1)} and {len(self.unions)} unions of groups",
+            f"{targets} target{'s' * (targets > 1)}, {self.seeds} seeds"
+            f"{'; too few targets to speak of others than these' if few else ''}; "
+            f"stage 1 took {duration(seconds)}",
+        ]
+        if few and self.seeds < FEWEST_SEEDS:
+            lines.append(
+                f"{self.seeds} seeds of so few targets give no intervals, so nothing is decided: use "
+                f"--seeds {FEWEST_SEEDS} or more (5 are better)"
+            )
+        return "\n".join(lines)
 
 
 def _by_size(study: ScaleStudy) -> Section:
