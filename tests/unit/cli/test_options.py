@@ -101,10 +101,10 @@ def test_transfer_has_the_defaults_of_its_functions() -> None:
 
     python = signature(choose_sources).parameters
     found = defaults("sources")
-    assert found["share"] == python["budget"].default
+    assert found["share"] == python["share"].default
     assert found["max_sources"] == python["most"].default
     assert numbers(defaults("pretrain")["widths"]) == Pretraining().widths
-    assert defaults("pretrain")["epochs"] == Pretraining().passes
+    assert defaults("pretrain")["epochs"] == Pretraining().epochs
 
 
 def ran(*arguments: str) -> tuple[int, str, str]:
