@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
+from cotrain.arrays import Array
 from cotrain.results import Interval
 
 LEVEL = 95.0  # percent, of every interval
 UPPER = (1 + LEVEL / 100) / 2  # quantile at the upper end of a symmetric interval
 
-Array = NDArray[np.float64]
 Floats = NDArray[np.floating[Any]]
 Labels = tuple[NDArray[np.intp], NDArray[np.float64]]  # labelled rows and their labels
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from cotrain import InputError, Settings, from_arrays, load, plan
+from cotrain.arrays import Array
 from cotrain.contenders import ModelContender, Terms
-from cotrain.contenders.base import Array, Model
+from cotrain.contenders.base import Model
 from cotrain.data.dataset import Development, Rows, Splits
 from cotrain.reporting import render_html
 from cotrain.run.selection import Selection, select

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.grouping import Grouping, Stability, exact_grouping, group_tasks, stability
 from cotrain.grouping.columns import column_generation
 from cotrain.grouping.local import local_search
 from cotrain.grouping.objective import clean, group_score
 from cotrain.measure.transference.affinity import Affinity
 
-Array = NDArray[np.float64]
 CELLS = st.one_of(st.sampled_from([0.0, 1.0, -1.0, 0.5, float("nan")]), st.floats(-1e3, 1e3))
 
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from tiny import (
     EXECUTORS,
     OPTIMIZERS,
@@ -25,6 +24,7 @@ from tiny import (
     train,
 )
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
@@ -38,7 +38,6 @@ from cotrain.run.evaluation import Evaluation, evaluate
 from cotrain.run.selection import select
 from cotrain.tasks import output_slices
 
-Array = NDArray[np.float64]
 KINDS = "brmbr"
 ORDER = [3, 2, 0, 4, 1]
 WEIGHTS = (1.0, 0.5, 2.0, 0.0, 1.0)

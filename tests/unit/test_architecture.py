@@ -13,6 +13,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "cotrain"
 ORDER = (
     "lazy",
+    "arrays",
     "errors",
     "tasks",
     "results",

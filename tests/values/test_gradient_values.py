@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from tiny import first_batch, joint, make_architecture, make_data, make_development, point_of, train
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import TaskData
 from cotrain.engine.directions import Dense
 from cotrain.engine.models.losses import TaskLosses
@@ -31,7 +31,6 @@ from cotrain.measure.transference.lookahead import FirstOrder, Lookahead
 from cotrain.measure.transference.steps import OwnStep, PlainStep
 from cotrain.tasks import Kind, output_slices
 
-Array = NDArray[np.float64]
 KINDS = "brmb"
 NAMES = ["b0", "r1", "m2", "b3"]
 

@@ -17,13 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.grouping import exact_grouping
 from cotrain.grouping.local import local_search
 from cotrain.grouping.objective import group_score
 
-Array = NDArray[np.float64]
 TABLES = Path(__file__).parents[2].parent / "shared/data/gt_tag_affinity/tag_tables.json"
 OPTIMA = [
     ("taskonomy", "TAG", 2, 0.32170),

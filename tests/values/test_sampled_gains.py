@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.grouping import SubsetSearch, best_cover
 
-Array = NDArray[np.float64]
 Sets = NDArray[np.bool_]
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "gt_mtgnet"
 needs_tables = pytest.mark.skipif(not FOLDER.exists(), reason="needs ../shared/data/gt_mtgnet")

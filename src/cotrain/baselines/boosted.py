@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import Development
 from cotrain.tasks import Kind, Task, score
 
-Array = NDArray[np.float64]
 Model = Any  # a fitted model of the library behind the learner
 
 PATIENCE = 25  # boosting rounds without improvement on validation

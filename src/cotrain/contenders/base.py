@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from cotrain.arrays import Array
 from cotrain.data.dataset import Development, Rows, Splits, TaskData
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Kind, Member, indicator
@@ -27,7 +25,6 @@ from cotrain.grouping.membership import Membership
 from cotrain.results import Cost, CostLine, Interval
 from cotrain.tasks import Task
 
-Array = NDArray[np.float64]
 Model = Any  # a fitted model of whatever library is behind a contender
 
 BASELINE, DECIDING, SHIPPING = "baseline", "deciding", "shipping"  # what compute is for

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cotrain.arrays import Array
 from cotrain.baselines.boosted import HistTrees, TreeLearner, fit_task, tree_data
-from cotrain.contenders.base import BASELINE, Array, Model, ModelContender
+from cotrain.contenders.base import BASELINE, Model, ModelContender
 from cotrain.data.dataset import Development, Rows
 from cotrain.tasks import Task
 

@@ -9,13 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import TaskData
 from cotrain.engine.member import Member
 from cotrain.engine.trained import Trained, task_scores
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

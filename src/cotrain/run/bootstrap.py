@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.run.selection import BLEND, TREES, Selection, blend
 from cotrain.stats import Labels, draw_rows, redraw
 from cotrain.tasks import Task, score
 
-Array = NDArray[np.float64]
 REPLICATES = 1000
 
 

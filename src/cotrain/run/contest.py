@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from cotrain.arrays import Array
 from cotrain.contenders.base import (
-    Array,
     Contender,
     Context,
     Exam,

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.contenders.base import BASELINE, Contender
 from cotrain.data.dataset import TaskData
 from cotrain.grouping import Membership
@@ -17,7 +17,6 @@ from cotrain.run.selection import Selection
 from cotrain.stats import finite_mean, interval
 from cotrain.tasks import score
 
-Array = NDArray[np.float64]
 SHIPPED = "shipped"
 NETWORKS = "networks"  # each task by the network that validation chose, without trees
 

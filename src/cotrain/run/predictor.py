@@ -13,8 +13,9 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from cotrain.arrays import Array
 from cotrain.baselines.boosted import LightGBMTrees
-from cotrain.contenders.base import Array, Contender, Model, ModelContender
+from cotrain.contenders.base import Contender, Model, ModelContender
 from cotrain.contenders.trees import Trees
 from cotrain.data.dataset import NewRows, Rows
 from cotrain.engine.build import Encoder

@@ -17,13 +17,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import FinishedDecision
 from cotrain.stats import Labels, draw_rows, redraw
 from cotrain.tasks import Task, score
 
-Array = NDArray[np.float64]
 REPLICATES = 200
 
 

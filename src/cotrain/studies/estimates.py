@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.results import Interval
 from cotrain.stats import interval
 
-Array = NDArray[np.float64]
 Estimates = TypeVar("Estimates")
 
 

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import TaskData
 from cotrain.engine.models.losses import predictions
 from cotrain.stats import draw_rows, redraw
 from cotrain.tasks import score
 
-Array = NDArray[np.float64]
 DRAWS = 200  # of the test rows
 
 

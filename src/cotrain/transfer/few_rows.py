@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.baselines.boosted import TreeLearner, fit_task, tree_data
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.build import Encoder
@@ -24,7 +25,6 @@ from cotrain.transfer.few_shot import FewShot, mean_over_targets
 from cotrain.transfer.finetune import Finetuning, finetune
 from cotrain.transfer.rows import of_target, only_target, with_rows
 
-Array = NDArray[np.float64]
 MOST_TARGETS = 10
 REPLICATES = 100
 ALL_ROWS = ("single", "pretrained", "trees")  # C: a run's contenders, as trained on all rows

@@ -10,8 +10,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.figures.series import Series, series_figure
 from cotrain.figures.text import duration, multiple
 from cotrain.folder import RunFolder
@@ -23,7 +23,6 @@ from cotrain.transfer.finetune import SCRATCH, START
 if TYPE_CHECKING:
     from cotrain.figures.style import Figure
 
-Array = NDArray[np.float64]
 WIDTH = 92  # characters in a printed line
 FEW_SHOT = "few_shot.safetensors"
 CONTENDERS = (SCRATCH, START, "trees")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.build import Encoder, architecture_of, build_engine
 from cotrain.engine.engine import Engine, Watch
@@ -30,7 +31,6 @@ from cotrain.folder import RunFolder
 from cotrain.tasks import score
 from cotrain.transfer.rows import with_rows
 
-Array = NDArray[np.float64]
 SCRATCH = "scratch"
 """The baseline that starts from a fresh encoder."""
 START = "encoder"

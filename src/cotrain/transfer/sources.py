@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.columns.infer import match
 from cotrain.data.dataset import Development, Splits, TaskData
 from cotrain.errors import InputError
@@ -31,7 +31,6 @@ from cotrain.transfer.rankers.linear_probe import ByLinearProbe
 from cotrain.transfer.rows import first_rows, of_sources, rows_of
 from cotrain.transfer.source_choice import USUAL_EPOCHS, Ranking, SourceChoice, read_kept
 
-Array = NDArray[np.float64]
 BRIEF_EPOCHS = 2
 FEWEST = 8  # labels of a chosen source
 RANKING = "ranking.json"

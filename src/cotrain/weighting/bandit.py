@@ -10,11 +10,11 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel
 
-Array = NDArray[np.float64]
+from cotrain.arrays import Array
+
 LENGTHSCALES = (0.3, 1.0, 3.0)  # ℓ in units of the root mean squared distance
 FADINGS = (0.02, 0.1, 0.3)  # ε an interval
 NOISE = 0.1  # variance of the noise, the growth having variance 1

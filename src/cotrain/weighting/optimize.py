@@ -15,6 +15,7 @@ from itertools import accumulate
 import numpy as np
 import torch
 
+from cotrain.arrays import Array
 from cotrain.engine.cohorts import checkpoint
 from cotrain.engine.cohorts.stage import SPARED
 from cotrain.engine.cohorts.workers import Report, Shard, WorkItem, advance, repeated
@@ -24,7 +25,6 @@ from cotrain.engine.optimizers import ADAMW, Optimizer
 from cotrain.engine.trained import Trained, from_progress
 from cotrain.engine.training import Progress
 from cotrain.weighting.search import (
-    Array,
     Move,
     Searcher,
     WeightSearch,

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.engine.member import Change, WeightSetting
 from cotrain.errors import InputError
 from cotrain.figures.style import Figure
@@ -23,7 +24,6 @@ from cotrain.measure.measurement import Measurement
 from cotrain.stats import finite_mean
 from cotrain.weighting.schedule import WeightSchedule
 
-Array = NDArray[np.float64]
 GONE = -1  # parent of a member that is no longer there
 _MOST_DRAWN, _MOST_PRINTED = 12, 6
 

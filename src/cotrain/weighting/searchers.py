@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.engine.member import WeightSetting
 from cotrain.errors import InputError
 from cotrain.weighting.bandit import best_candidates
 from cotrain.weighting.search import GONE, Move, WeightSearch
 
-Array = NDArray[np.float64]
 _CANDIDATES = 512  # settings that the bandit chooses from
 
 

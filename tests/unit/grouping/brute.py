@@ -5,11 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cotrain.grouping import Constraints, Grouping, ScoreTable
-
-Array = NDArray[np.float64]
 
 
 def allowed(group: set[int], limits: Constraints) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from unit.grouping.test_constraints import problems
 
+from cotrain.arrays import Array
 from cotrain.errors import InputError
 from cotrain.grouping import Constraints
 from cotrain.grouping import pricing as module
@@ -18,8 +19,6 @@ from cotrain.grouping.local import Search
 from cotrain.grouping.local_state import Problem
 from cotrain.grouping.pricing import Pricing, worths
 from cotrain.measure.gains.sets import every_set, numbers_of
-
-Array = NDArray[np.float64]
 
 
 def search(problem: Problem, price: Array, enough: float, most: int = 10**6) -> Pricing:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.errors import InputError
 from cotrain.grouping import Grouping, SubsetSearch, best_cover, best_groups, sample_gains
 from cotrain.grouping.subsets.covers import refined
 from cotrain.measure.gains.gains import Gains
 from cotrain.measure.gains.sets import every_set, neighbours, random_sets, spread_out
 
-Array = NDArray[np.float64]
 Sets = NDArray[np.bool_]
 NAN = float("nan")
 

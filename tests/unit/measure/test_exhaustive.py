@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from tiny import make_development, small_engine
 
+from cotrain.arrays import Array
 from cotrain.engine.member import Member
 from cotrain.engine.objective import EngineObjective
 from cotrain.engine.tuning import Setting, member_scores
@@ -18,7 +18,6 @@ from cotrain.grouping import sample_gains
 from cotrain.measure.gains.exhaustive import exhaustive_gains
 from cotrain.measure.gains.sets import every_set
 
-Array = NDArray[np.float64]
 NAN = float("nan")
 
 SCORES = {  # of (set, seed): the tasks' scores

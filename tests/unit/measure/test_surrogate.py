@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.errors import InputError
 from cotrain.measure.gains.gains import Gains
 from cotrain.measure.gains.sets import every_set, random_sets
 from cotrain.measure.gains.surrogate import Surrogate
 
-Array = NDArray[np.float64]
 Sets = NDArray[np.bool_]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from tiny import STANDARD, make_tasks, task_data
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import TaskData
 from cotrain.grouping import Membership, exact_grouping
 from cotrain.results import Interval
@@ -17,7 +17,6 @@ from cotrain.run.selection import Selection
 from cotrain.stats import interval
 from cotrain.tasks import score
 
-Array = NDArray[np.float64]
 NETWORKS = ("single", "joint", "groups")
 TASK = make_tasks("r")[0]
 

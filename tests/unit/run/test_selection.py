@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from tiny import make_tasks
 
+from cotrain.arrays import Array
 from cotrain.run.selection import Selection, blend, select, shrunk
 from cotrain.stats import Labels, draw_rows, redraw
 from cotrain.tasks import Task
 
-Array = NDArray[np.float64]
 ALL = ("single", "joint", "groups", "trees")
 
 

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from tiny import make_data
 
+from cotrain.arrays import Array
 from cotrain.engine.recipe import Recipe
 from cotrain.stats import seeds_and_rows_interval, student_interval
 from cotrain.transfer.few_rows import MOST_TARGETS, few_shot_cost, largest_targets, usable
 from cotrain.transfer.few_shot import FewShot
 
-Array = NDArray[np.float64]
 NAN = np.nan
 # Two numbers of rows, two targets, (scratch, encoder, trees), two seeds.
 SCORES = np.array(

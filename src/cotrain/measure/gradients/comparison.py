@@ -19,13 +19,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain.arrays import Array
 from cotrain.measure.gradients.similarity import GradientSimilarity, compared, conflicts, spread
 from cotrain.measure.points.point import Point, check_names, checked_losses, refuse_undefined
 from cotrain.measure.probes import mean_and_error
 from cotrain.measure.schedule import MOST_DRAWN
 from cotrain.stats import finite_mean
 
-Array = NDArray[np.float64]
 NOTHING: Array = np.zeros((0, 2))
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.figures.style import Figure
 from cotrain.figures.text import shorten
 from cotrain.figures.timeline import Band, timeline_figure
 from cotrain.measure.measurement import Measurement
 from cotrain.stats import finite_mean
 
-Array = NDArray[np.float64]
 COSINE, MAGNITUDE = 0, 1  # what is compared
 MEAN, STD, LOW, HIGH, CONFLICT = range(5)  # how it is summarised; CONFLICT of the cosine only
 STRONGEST = 3

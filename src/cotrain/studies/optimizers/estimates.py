@@ -15,11 +15,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.results import Interval
 from cotrain.stats import interval, student_interval
 from cotrain.tasks import Kind, Task
 
-Array = NDArray[np.float64]
 NEAR = 1.0  # per cent of Δm: rates that are nearly as good as the best
 
 

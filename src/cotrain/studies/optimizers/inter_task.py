@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
 from cotrain.engine.training import Progress
@@ -16,7 +16,6 @@ from cotrain.results import Cost
 from cotrain.stats import finite_mean
 from cotrain.studies.probing import train_probed
 
-Array = NDArray[np.float64]
 PROBES = 40  # in a run that does not stop early
 KEPT = ((COSINE, MEAN), (COSINE, CONFLICT), (MAGNITUDE, MEAN))
 

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.func import functional_call
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import TaskData
 from cotrain.engine.models.multitask import ENCODER, MultiTaskNet
 from cotrain.engine.state import Tensors, is_shared
@@ -28,7 +29,6 @@ from cotrain.studies.optimizers.tuning import Tuned
 from cotrain.studies.redrawn import row_draws
 from cotrain.tasks import Kind, Task, score
 
-Array = NDArray[np.float64]
 Predict = Callable[[Array], Array]
 STRENGTH = 1.0  # of scikit-learn's penalties, as it has them
 

@@ -8,14 +8,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.measure.measurement import Measurement
 from cotrain.results import Interval
 from cotrain.studies.optimizers import estimates as numbers
 from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES
 from cotrain.studies.optimizers.estimates import relative_loss
 from cotrain.tasks import Kind, Task
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

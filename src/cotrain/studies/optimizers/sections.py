@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.figures.plotly_text import label
 from cotrain.figures.section import Section
 from cotrain.figures.series import Series, series_figure
@@ -18,7 +18,6 @@ from cotrain.studies.optimizers.corruptions import CORRUPTIONS, SEVERITIES
 from cotrain.studies.optimizers.findings import CONFLICT, MAGNITUDE, written
 from cotrain.studies.optimizers.scores import OptimizerScores
 
-Array = NDArray[np.float64]
 WORST = 50.0  # per cent of Δm; runs beyond are drawn there
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import TaskData
 from cotrain.engine.build import build_engine
 from cotrain.engine.engine import Engine
@@ -27,7 +28,6 @@ from cotrain.studies.optimizers.tuning import Tuned, best_rate, tune
 from cotrain.studies.redrawn import redrawn_scores
 from cotrain.studies.trainer import StudyDesign, StudyTrainer
 
-Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain.arrays import Array
 from cotrain.engine.cohorts.checkpoint import split_models
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
@@ -20,7 +21,6 @@ from cotrain.engine.trained import Models, predict
 from cotrain.engine.tuning import member_scores
 from cotrain.results import Cost
 
-Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.engine.engine import Engine, cohort_size
 from cotrain.engine.member import Member
 from cotrain.measure.gradients.similarity import COSINE, compared, conflicts
@@ -23,7 +23,6 @@ from cotrain.stats import finite_mean
 from cotrain.studies.probing import train_probed
 from cotrain.studies.scalarization.pairs import Pair
 
-Array = NDArray[np.float64]
 PROBES = 100  # in a run that does not stop early
 
 

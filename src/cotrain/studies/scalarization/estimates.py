@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from cotrain.arrays import Array
 from cotrain.results import Interval
 from cotrain.stats import correlation, finite_mean, slope
 from cotrain.studies.estimates import stacked
 from cotrain.studies.scalarization.pairs import UNIFORM
 from cotrain.studies.scalarization.scores import PairScores
 
-Array = NDArray[np.float64]
 Rows = NDArray[np.integer[Any]]
 FEWEST_PAIRS = 5  # fewer are not a sample
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.member import Member
 from cotrain.folder import RunFolder
@@ -20,7 +21,6 @@ from cotrain.studies.scalarization.pairs import UNIFORM, Grid, Pair, Size, Vecto
 from cotrain.studies.trainer import StudyDesign
 from cotrain.tasks import Task
 
-Array = NDArray[np.float64]
 FILE = "scores.safetensors"
 ARRAYS = ("learning_rates", "valid", "test", "redrawn", "conflict")
 

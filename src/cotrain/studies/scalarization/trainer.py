@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.build import build_engine
 from cotrain.engine.engine import Engine, Update, cohort_size
@@ -22,8 +22,6 @@ from cotrain.studies.redrawn import redrawn_scores
 from cotrain.studies.scalarization.conflicts import conflict_shares
 from cotrain.studies.scalarization.pairs import Grid, Pair, Size
 from cotrain.studies.trainer import StudyTrainer
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

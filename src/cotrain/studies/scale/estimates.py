@@ -20,12 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.results import Interval
 from cotrain.stats import slope
 from cotrain.studies.estimates import stacked
 from cotrain.studies.scale.scores import BY_VALIDATION, ScaleScores
 
-Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 REPLICATES = 1000
 FEWEST_TARGETS = 5  # fewer are not a sample

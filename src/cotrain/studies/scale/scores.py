@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import FinishedDecision
 from cotrain.folder import RunFolder
 from cotrain.studies.scale.sets import ScalePlan, SourceSet
 from cotrain.studies.trainer import StudyDesign
 from cotrain.tasks import Task
 
-Array = NDArray[np.float64]
 FILE = "scores.safetensors"
 ARRAYS = ("valid", "test", "examples", "epoch_examples", "seconds", "epoch_seconds")
 BY_VALIDATION = -1

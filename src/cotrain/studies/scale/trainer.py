@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.state import Tensors
 from cotrain.folder import RunFolder
@@ -34,8 +34,6 @@ from cotrain.transfer import (
     source_sizes,
 )
 from cotrain.transfer.rows import first_rows, of_sources, rows_of, with_labels
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import TaskData
 from cotrain.engine.models.losses import predictions
 from cotrain.tasks import Kind, Task
 
-Array = NDArray[np.float64]
 Reals = NDArray[np.floating[Any]]
 
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from cotrain.arrays import Array
 from cotrain.data.dataset import Development
 from cotrain.folder import RunFolder
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from functools import partial
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.directions import join
 from cotrain.engine.member import Member
@@ -31,7 +31,6 @@ from cotrain.transfer.rankers.linear_probe import ByLinearProbe
 from cotrain.transfer.rankers.short_run import SETTING, ShortRun, Snapshot, train_probed
 from cotrain.transfer.rows import rows_of
 
-Array = NDArray[np.float64]
 TRIES = 20  # draws of a set that must not be there yet
 
 

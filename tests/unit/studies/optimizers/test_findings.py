@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.errors import InputError
 from cotrain.stats import student_interval
 from cotrain.studies.findings import Verdict
@@ -22,7 +22,6 @@ from cotrain.studies.optimizers.estimates import (
 from cotrain.studies.optimizers.findings import CONFLICT, apart
 from cotrain.studies.optimizers.study import OptimizerStudy
 
-Array = NDArray[np.float64]
 OPTIMIZERS, METHODS, TASKS = ("SGD", "Adam", "task Adam"), ("uniform", "UW", "IT-MTL"), ("a", "b")
 DRAWS, RATES, SEEDS = 61, 4, 3
 CELLS = (len(OPTIMIZERS), len(METHODS))

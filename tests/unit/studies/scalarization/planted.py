@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import FinishedDecision
 from cotrain.engine.member import Member
 from cotrain.studies.scalarization.pairs import Pair, Size
 
-Array = NDArray[np.float64]
 DRAWS = 60
 RATES = (1e-3, 3e-3, 1e-2)
 BEST_RATE = 3e-3

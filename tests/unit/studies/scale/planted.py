@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import FinishedDecision
 from cotrain.studies.scale.scores import StageOne
 from cotrain.studies.scale.sets import SourceSet
 
-Array = NDArray[np.float64]
 SIZE = 640  # labels of a source
 
 
