@@ -44,7 +44,7 @@ def measure(
     """Measure how the targets relate: one joint training with instruments looking on."""
     folder = folders.claim(output, given.data)
     instruments = values.instruments(measuring.with_)
-    frame, schema, cut = table.read(given)
+    frame, schema, split = table.read(given)
 
     from cotrain.folder import RunFolder
     from cotrain.reporting import render_measurements
@@ -59,7 +59,7 @@ def measure(
     )
     where = values.cluster(place)
     console, title = session.make_console(), folders.title(given.data)
-    splits = session.split_table(frame, schema, cut, chance.seed, console)
+    splits = session.split_table(frame, schema, split, chance.seed, console)
     with session.watched(console, folder) as watch:
         found = measure_tasks(
             splits, out=folder, settings=settings, title=title, watch=watch, cluster=where

@@ -67,7 +67,7 @@ def pretrain(
     """Pre-finetune one encoder on all targets, for `cotrain run --encoder` or any PyTorch program."""
     temperature, widths = _temperature(how.sampling), values.numbers(how.widths, "--widths", int)
     folder = folders.claim(output, given.data, "-encoder")
-    frame, schema, cut = table.read(given)
+    frame, schema, split = table.read(given)
 
     from cotrain.data import from_table
     from cotrain.data.without import without_rows_of
@@ -87,7 +87,7 @@ def pretrain(
         whole = len(frame)
         frame = without_rows_of(frame, table.read_file(how.without, None), schema.inputs)
         session.say(console, f"rows left out, also in {how.without.name}: {whole - len(frame):,}")
-    splits = from_table(frame, schema, cut, chance.seed, test=False)
+    splits = from_table(frame, schema, split, chance.seed, test=False)
     if choice is not None:
         splits = follow(choice, splits)
     session.say(console, schema.describe()[-1])

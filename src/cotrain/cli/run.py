@@ -1,4 +1,4 @@
-"""``cotrain run``: from a table to the answer, the proof and the trained models."""
+"""``cotrain run``: from a table to the answer, its evaluation and the trained models."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def run(
     apart = values.pairs(demands.apart, "--apart")
     instruments = values.instruments(measuring.with_)
     few_rows = values.few_rows(contenders.few_rows)
-    frame, schema, cut = table.read(given)
+    frame, schema, split = table.read(given)
 
     from cotrain.weighting.named import named_weighting
 
@@ -121,7 +121,7 @@ def run(
     run_table(
         frame,
         schema,
-        cut,
+        split,
         settings,
         folder,
         folders.title(given.data),

@@ -63,14 +63,14 @@ def sources(
 ) -> None:
     """Rank sources for a target and pick a set under a budget, before any encoder is trained."""
     folder = folders.claim(output, given.data)
-    frame, schema, cut = table.read(given, [] if given.domain else [ranking.target])
+    frame, schema, split = table.read(given, [] if given.domain else [ranking.target])
 
     from cotrain.figures.section import Section
     from cotrain.transfer import ShortRun, choose_sources
     from cotrain.transfer.source_choice import MOST_LINES
 
     console, title = session.make_console(), folders.title(given.data)
-    splits = session.split_table(frame, schema, cut, chance.seed, console)
+    splits = session.split_table(frame, schema, split, chance.seed, console)
     with session.watched(console, folder):
         found = choose_sources(
             splits,

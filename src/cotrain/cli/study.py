@@ -64,7 +64,7 @@ def scalarization(
     widths = values.numbers(tried.units, "--units", int)
     depths = values.numbers(tried.depths, "--depths", int)
     learning_rates = values.numbers(tried.learning_rates, "--learning-rates", float)
-    frame, schema, cut = table.read(given)
+    frame, schema, split = table.read(given)
 
     from cotrain.studies import Grid, study_scalarization
 
@@ -79,7 +79,7 @@ def scalarization(
         low_precision=not precision.float32,
     )
     console, title = session.make_console(), folders.title(given.data)
-    splits = session.split_table(frame, schema, cut, chance.seed, console)
+    splits = session.split_table(frame, schema, split, chance.seed, console)
     with session.watched(console, folder) as watch:
         found = study_scalarization(splits, out=folder, grid=grid, title=title, watch=watch)
     page, subject = folder / "study.html", "pairs, weights and model size"

@@ -56,7 +56,7 @@ def optimizers(
     """
     folder = folders.claim(output, given.data)
     widths = values.numbers(tried.widths, "--widths", int)
-    frame, schema, cut = table.read(given)
+    frame, schema, split = table.read(given)
 
     from cotrain.studies import OptimizerGrid, study_optimizers
     from cotrain.studies.optimizers.contestants import CONTESTANTS, published_methods
@@ -74,7 +74,7 @@ def optimizers(
         seed=chance.seed,
     )
     console, title = session.make_console(), folders.title(given.data)
-    splits = session.split_table(frame, schema, cut, chance.seed, console)
+    splits = session.split_table(frame, schema, split, chance.seed, console)
     with session.watched(console, folder) as watch:
         found = study_optimizers(splits, out=folder, grid=grid, title=title, watch=watch)
     page, subject = folder / "study.html", "optimizers and weighting"

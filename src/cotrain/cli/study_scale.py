@@ -67,7 +67,7 @@ def scale(
     patterns = None if sources.group is None else _patterns(sources.group)
     widths = values.numbers(sources.widths, "--widths", int)
     folder = folders.claim(output, given.data)
-    frame, schema, cut = table.read(given, [] if given.domain else sources.target)
+    frame, schema, split = table.read(given, [] if given.domain else sources.target)
     names = [task.name for task in schema.tasks]
 
     from cotrain.studies import ScaleGrid, by_pattern, by_prefix, study_scale
@@ -84,7 +84,7 @@ def scale(
     prefix = sources.group_prefix or ""
     families = by_prefix(names, prefix) if patterns is None else by_pattern(names, patterns)
     console, title = session.make_console(), folders.title(given.data)
-    splits = session.split_table(frame, schema, cut, chance.seed, console)
+    splits = session.split_table(frame, schema, split, chance.seed, console)
     with session.watched(console, folder) as watch:
         found = study_scale(
             splits,

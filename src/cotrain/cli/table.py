@@ -28,7 +28,7 @@ def read(
     """
     from cotrain.data import infer_schema, parse_split
 
-    cut = parse_split(options.split)
+    split = parse_split(options.split)
     frame = read_file(options.data, options.columns)
     wanted = names([*options.targets, *(further or [])], frame.columns)
     kinds, left_out = _kinds(options.kind or []), names(options.ignore or [], frame.columns)
@@ -39,9 +39,9 @@ def read(
             ignore=left_out,
             kinds=kinds,
             smiles=options.smiles,
-            reserved=cut.reserved,
+            reserved=split.reserved,
         )
-        return frame, schema, cut
+        return frame, schema, split
     if len(wanted) != 1 or set(kinds) - set(wanted):
         raise InputError(
             f"--domain goes with one target and its --kind, found {', '.join([*wanted, *kinds])}"
@@ -55,9 +55,9 @@ def read(
         kind=kinds.get(wanted[0]),
         ignore=left_out,
         smiles=options.smiles,
-        reserved=cut.reserved,
+        reserved=split.reserved,
     )
-    return frame, schema, cut
+    return frame, schema, split
 
 
 def read_file(data: Path, columns: str | None, least_columns: int = 2) -> pl.DataFrame:
