@@ -93,6 +93,14 @@ def test_it_is_shipped_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         load(out)
 
 
+@pytest.mark.parametrize("name", ["trees", "blend", "shipped"])
+def test_a_name_that_is_taken_is_refused(name: str, tmp_path: Path) -> None:
+    mine = type("Mine", (MeanLabel,), {"name": name})()
+    with pytest.raises(InputError, match=f"the name '{name}' of a contender is taken"):
+        plan(data(), out=tmp_path / "run", settings=SETTINGS, contenders=[mine])
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_with_another_field_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "run"
     plan(data(), out=out, settings=SETTINGS, contenders=[MeanLabel()])

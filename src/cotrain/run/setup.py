@@ -20,8 +20,11 @@ from cotrain.data.dataset import Splits
 from cotrain.engine.build import Encoder
 from cotrain.engine.recipe import recipe_for
 from cotrain.engine.tuning import SETTINGS
+from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.run.budget import Allowance, allot, measuring_cost
+from cotrain.run.evaluation import NETWORKS, SHIPPED
+from cotrain.run.selection import BLEND
 from cotrain.run.settings import Settings, identity
 from cotrain.tasks import Task
 from cotrain.transfer.encoder_file import EncoderFile
@@ -98,7 +101,18 @@ def claim(
     settings: Settings,
     contenders: Sequence[Contender],
 ) -> RunFolder:
-    """The run folder, if it is empty or holds this very run."""
+    """The run folder, if it is empty or holds this very run.
+
+    Raises:
+        InputError: If it holds something else, or two contenders have one name.
+    """
+    taken = {BLEND, SHIPPED, NETWORKS}
+    for contender in contenders:
+        if contender.name in taken:
+            raise InputError(
+                f"the name {contender.name!r} of a contender is taken: give yours another"
+            )
+        taken.add(contender.name)
     folder, asked = RunFolder(Path(out)), identity(settings)
     asked["contenders"] = [contender.label for contender in contenders]
     for contender in contenders:
