@@ -142,7 +142,7 @@ def settings_of(method: LossWeighting, tasks: int, grid: tuple[Setting, ...]) ->
 def best_of(engine: Engine, stage: str, members: list[Member]) -> Trained:
     """The member with the best mean validation score."""
     trained = engine.train(stage, members)
-    (best,) = tuned(trained, engine.development.valid, 1)
+    (best,) = tuned(trained, engine.development, 1)
     return trained.select(lambda member: member == best)
 
 

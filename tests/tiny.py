@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from cotrain.contenders import Groups, Joint, Single, Trees
 from cotrain.data import from_domains
 from cotrain.data.dataset import Development, TaskData
-from cotrain.engine.batches import Batch, take
+from cotrain.engine.batches import Batch, feed, take
 from cotrain.engine.engine import Engine
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.executors.calibrate import Calibration
@@ -89,6 +89,13 @@ def make_data(
             columns.append(latent[:, 0] / np.sqrt(inputs))
     mask = rng.random((rows, len(kinds))) >= missing
     return task_data(torch.from_numpy(x), np.stack(columns, axis=1), mask, kinds)
+
+
+def batches(train: TaskData, recipe: Recipe, epoch: int) -> list[Batch]:
+    """What members read in an epoch if all of them train on the same rows."""
+    development = Development(train=train, valid=train.rows(np.arange(1)))
+    weights = torch.ones(1, len(train.tasks))
+    return [batch for batch, _ in feed(development, recipe, epoch, weights, [0])]
 
 
 def task_data(inputs: Tensor, targets: Any, mask: Any, kinds: str) -> TaskData:

@@ -33,10 +33,10 @@ class TaskResult:
     metric: str
     train_labels: int
     test_labels: int
-    served_by: str
-    blends: str  # the network that the blend mixes with the trees
+    weights: dict[str, float]  # contender -> its share of what ships
+    served_by: str  # the same in words
     partners: tuple[str, ...]  # the group that the grouping serves this task from, itself included
-    valid: dict[str, float]  # seed-ensemble score on validation, what the choice saw
+    valid: dict[str, float]  # score on the rows that models left out, what the choice saw
     test: dict[str, float]  # seed-ensemble score on test
     seed_std: dict[str, float]  # standard deviation over seeds of single-model test scores
     shipped: float  # test score of what is shipped

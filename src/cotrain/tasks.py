@@ -24,6 +24,8 @@ class Kind(StrEnum):
     REGRESSION = "regression"
 
 
+_NAMES = 6  # named in a sentence
+
 METRIC_NAMES = {
     Kind.BINARY: "ROC AUC",
     Kind.MULTICLASS: "balanced accuracy",
@@ -69,6 +71,16 @@ class Task:
         return METRIC_NAMES[self.kind]
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names for a sentence, the first few of many.
+
+    >>> listed(["a", "b"]), listed([str(at) for at in range(9)])
+    ('a, b', '0, 1, 2, 3, 4, 5 and 3 more')
+    """
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more
+
+
 def output_slices(tasks: Sequence[Task]) -> tuple[slice, ...]:
     """The columns of the fused output that belong to each task, in task order.
 
@@ -97,7 +109,9 @@ def head_rows(tasks: Sequence[Task]) -> tuple[int, ...]:
     return tuple(rows)
 
 
-def score(task: Task, prediction: FloatArray, target: FloatArray) -> float:
+def score(
+    task: Task, prediction: FloatArray, target: FloatArray, spread: float | None = None
+) -> float:
     """The task's metric on labelled rows; NaN where it is not defined.
 
     Args:
@@ -105,19 +119,23 @@ def score(task: Task, prediction: FloatArray, target: FloatArray) -> float:
         prediction: ``[n]`` probabilities of the positive class, ``[n, classes]`` probabilities, or
             ``[n]`` values.
         target: ``[n]`` class codes or values. Missing labels have been removed by the caller.
+        spread: Variance of values that R² refers to; that of ``target`` unless given. With it, a few rows
+            of almost equal values have a score that can be compared.
 
     >>> toxic = Task(name="toxic", kind=Kind.BINARY, classes=("0", "1"))
     >>> score(toxic, np.array([0.1, 0.4, 0.35, 0.8]), np.array([0.0, 0.0, 1.0, 1.0]))
     0.75
     """
+    if task.kind is Kind.REGRESSION and spread is not None and len(target):
+        return 1 - float(np.mean((target - prediction) ** 2)) / spread if spread else float("nan")
     if len(target) == 0 or target.min() == target.max():
         return float("nan")
     if task.kind is Kind.BINARY:
         return _roc_auc(prediction, target)
     if task.kind is Kind.MULTICLASS:
         return _balanced_accuracy(prediction.argmax(axis=1), target)
-    residual, spread = target - prediction, target - target.mean()
-    return float(1 - (residual @ residual) / (spread @ spread))
+    residual, around = target - prediction, target - target.mean()
+    return float(1 - (residual @ residual) / (around @ around))
 
 
 def _roc_auc(prediction: FloatArray, target: FloatArray) -> float:

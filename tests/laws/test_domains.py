@@ -21,12 +21,13 @@ from tiny import (
 from torch import Tensor
 
 from cotrain.data.dataset import Development, TaskData
-from cotrain.engine.batches import draw_rows, feed, take
+from cotrain.engine.batches import batch_count, draw_rows, feed, take
 from cotrain.engine.executors.base import weighted_gradients
 from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.models.multitask import HEAD
+from cotrain.engine.recipe import Recipe
 from cotrain.weighting import IMTLL, ITMTL, Aggregated, Random, Uncertainty
 
 SIZES = (90, 50, 70)
@@ -106,11 +107,19 @@ def test_a_domain_of_rate_zero_has_no_influence() -> None:
     )
 
 
+def draws(data: TaskData, recipe: Recipe, epoch: int, rates: Tensor) -> Tensor:
+    """``[R, slots]`` rows of an epoch at each of R vectors of rates."""
+    rows, size = np.arange(len(data)), batch_count(len(data), recipe.batch_size)
+    slots = len(data) // size * size
+    seed = (recipe.data_seed, epoch)
+    return torch.stack([draw_rows(data, rows, seed, slots, own) for own in rates])
+
+
 def test_rows_come_at_their_rates_and_every_row_before_any_again() -> None:
     data = make_domains((400, 100, 60)).train
     rates = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 3.0], [0.0, 1.0, 0.0]])
     recipe = replace(RECIPE, batch_size=32)
-    drawn = [draw_rows(data, recipe, epoch, rates).flatten(1) for epoch in range(20)]
+    drawn = [draws(data, recipe, epoch, rates) for epoch in range(20)]
     domain = data.mask.int().argmax(dim=1)
     counts = np.mean(
         [[np.bincount(domain[row], minlength=3) for row in rows] for rows in drawn], axis=0
@@ -129,7 +138,7 @@ def test_rows_come_at_their_rates_and_every_row_before_any_again() -> None:
 def test_near_rates_read_near_rows() -> None:
     data = make_domains((400, 100, 60)).train
     rates = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 1.05]])
-    winner = data.mask.int().argmax(dim=1)[draw_rows(data, RECIPE, 0, rates).flatten(1)]
+    winner = data.mask.int().argmax(dim=1)[draws(data, RECIPE, 0, rates)]
     assert 0 < (winner[0] != winner[1]).float().mean() < 0.03
 
 
@@ -140,7 +149,7 @@ def test_loss_is_the_mean_over_rows_drawn() -> None:
     state.params[f"{HEAD}weight"].normal_(generator=torch.Generator().manual_seed(1))
     losses = TaskLosses(development.tasks)
     weights = torch.tensor([member.weights for member in MEMBERS])
-    batch, own = next(feed(development.train, RECIPE, 0, weights))
+    batch, own = next(feed(development, RECIPE, 0, weights, [0] * len(weights)))
     found = weighted_gradients(make_executor("fused", architecture), state, batch, losses, own)
     for row in range(len(MEMBERS)):
         net = architecture.build(MEMBERS[row].seed).eval()
@@ -177,7 +186,7 @@ def test_gradients_of_domains_under_one_head(name: str) -> None:
     losses = TaskLosses(development.tasks)
     weights = torch.tensor([member.weights for member in MEMBERS])
     state.set_keys(torch.zeros(5, dtype=torch.int64))
-    batch, _ = next(feed(development.train, RECIPE, 0, weights))
+    batch, _ = next(feed(development, RECIPE, 0, weights, [0] * len(weights)))
     passed = make_executor(name, architecture).forward(state, batch)
     output_gradient = losses.output_gradient(
         passed.outputs, batch.targets, batch.shares, torch.ones(5, 3)

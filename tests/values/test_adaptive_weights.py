@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import make_architecture, make_development, train
+from tiny import batches, make_architecture, make_development, train
 from torch import Tensor
 from torchjd import scalarization
 
 from cotrain.data.dataset import Development
-from cotrain.engine.batches import Batch, batches
+from cotrain.engine.batches import Batch
 from cotrain.engine.loss_weighting import Fixed, LossWeighting
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses

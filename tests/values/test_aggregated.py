@@ -11,6 +11,7 @@ import pytest
 import torch
 from tiny import (
     EXECUTORS,
+    batches,
     first_batch,
     make_architecture,
     make_development,
@@ -23,7 +24,6 @@ from torchjd import aggregation as agg
 from torchjd.autojac import jac_to_grad, mtl_backward
 
 from cotrain.data.dataset import Development
-from cotrain.engine.batches import batches
 from cotrain.engine.initial import initial_state
 from cotrain.engine.loss_weighting import Fixed, LossWeighting
 from cotrain.engine.member import Member

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import EXECUTORS, make_architecture, make_development, only_tasks, train
+from tiny import EXECUTORS, batches, make_architecture, make_development, only_tasks, train
 from torch import Tensor, nn
 from torchjd import aggregation as agg
 
 from cotrain.data.dataset import Development
-from cotrain.engine.batches import Batch, batches
+from cotrain.engine.batches import Batch
 from cotrain.engine.loss_weighting import FIXED
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import TaskLosses

@@ -38,19 +38,20 @@ def predict(given: NewRows) -> None:
         raise InputError(f"-o {output}: the name must end in .csv, .tsv or .parquet")
 
     from cotrain import load
+    from cotrain.run.mixture import in_words
     from cotrain.tasks import Kind
 
     predictor = load(given.run)
     least = min(2, len(predictor.input_columns))
     found = predictor.predict(table.read_file(given.data, given.columns, least))
     _write(found, output)
-    for task, server in zip(predictor.tasks, predictor.served_by, strict=True):
+    for task, weights in zip(predictor.tasks, predictor.weights, strict=True):
         what = {
             Kind.BINARY: f"probability of {task.classes[-1]!r}" if task.classes else "",
             Kind.MULTICLASS: "class and probabilities",
             Kind.REGRESSION: "value",
         }[task.kind]
-        typer.echo(f"{task.name}: {what} (by {server})")
+        typer.echo(f"{task.name}: {what} (by {in_words(weights)})")
     typer.echo(f"{len(found)} rows written to {output}")
 
 

@@ -182,8 +182,16 @@ class NetworkContender(Contender):
     needs_measuring: ClassVar[bool] = True  # False: it is tuned before anything is measured
 
     @abstractmethod
+    def price(self, terms: Terms) -> float:
+        """Compute of its networks at most, in joint runs."""
+
+    @abstractmethod
     def members(self, context: Context) -> Sequence[Member]:
         """The weight vectors it wants, at any setting; those of a kind that is trained anyway are free."""
+
+    def advice(self, context: Context) -> str:
+        """What somebody should do who follows it, in a few words."""
+        return f"Train networks as {self.name} does"
 
     def candidate(self, member: Member, setting: Setting) -> Member:
         """A wanted member at one setting of the tuning grid."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cotrain.contenders.base import DECIDING, Context, NetworkContender, Terms
 from cotrain.engine.member import Kind, Member
+from cotrain.tasks import listed
 
 
 class Groups(NetworkContender):
@@ -32,3 +33,12 @@ class Groups(NetworkContender):
             (share, Member(name="", weights=weights).kind)
             for share, weights in context.groups.speakers(task)
         ]
+
+    def advice(self, context: Context) -> str:
+        """The groups of more than one task."""
+        names = [
+            "{" + listed([context.tasks[t].name for t in group]) + "}"
+            for group in context.groups.groups
+            if len(group) > 1
+        ]
+        return f"Train together {' and '.join(names)}" if names else "Train each task alone"

@@ -28,3 +28,7 @@ class Joint(NetworkContender):
     def speakers(self, task: int, context: Context) -> Sequence[tuple[float, Kind]]:
         """The one network."""
         return [(1.0, self.members(context)[0].kind)]
+
+    def advice(self, context: Context) -> str:
+        """All in one network."""
+        return f"Train all {len(context.tasks)} tasks together"

@@ -20,12 +20,17 @@ class Single(NetworkContender):
         return terms.tasks * terms.trainings if terms.tasks > 1 else 0.0
 
     def members(self, context: Context) -> Sequence[Member]:
-        """The unit vectors."""
-        return [self._member(t, context) for t in range(len(context.tasks))]
+        """The unit vectors; of a single task none, which the joint network serves."""
+        tasks = len(context.tasks)
+        return [self._member(t, context) for t in range(tasks)] if tasks > 1 else []
 
     def speakers(self, task: int, context: Context) -> Sequence[tuple[float, Kind]]:
         """The task's own network."""
         return [(1.0, self._member(task, context).kind)]
+
+    def advice(self, context: Context) -> str:
+        """One network each."""
+        return "Train each task alone"
 
     def _member(self, task: int, context: Context) -> Member:
         return Member(name=f"{self.name}/{task}", weights=one_hot(task, len(context.tasks)))

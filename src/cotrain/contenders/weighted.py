@@ -24,7 +24,7 @@ from cotrain.weighting import PBT, WeightSchedule, WeightSearch, optimize_weight
 
 SEARCH, SCHEDULE = "weights.safetensors", "weights.json"
 INTERVALS = 12  # proposals of a search
-FRESH = 1000  # seed that no search has seen
+FRESH = 2520  # seed that no search has seen, of fold 0 whatever their number
 
 Weights = LossWeighting | PBT | WeightSchedule
 """That adapt, are searched, or are given."""
@@ -47,6 +47,11 @@ class Weighted(NetworkContender):
     compared_with = ("joint",)
 
     weights: Weights
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The weights."""
+        return {"weights": repr(self.weights)}
 
     def price(self, terms: Terms) -> float:
         """Tuned as others are, or searched and trained."""
@@ -95,6 +100,10 @@ class Weighted(NetworkContender):
         """The one network."""
         (member,) = context.best[self.name]
         return [(1.0, member.kind)]
+
+    def advice(self, context: Context) -> str:
+        """All in one network."""
+        return f"Train all {len(context.tasks)} tasks together with changing weights"
 
     def examine(self, exam: Exam) -> tuple[str, ...]:
         """Whether finding the weights was worth it on the test split."""

@@ -9,6 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 from cotrain import __version__
 from cotrain.data.identity import row_keys
 from cotrain.errors import InputError
-from cotrain.tasks import Task
+from cotrain.tasks import Kind, Task
 
 if TYPE_CHECKING:
     from cotrain.data.features.prepare import Preparation
@@ -126,6 +127,32 @@ class TaskData:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fold:
+    """What a cross-fitted model trains on, and the rows that it leaves out, to predict them.
+
+    Args:
+        train: Rows of the development data that it trains on.
+        held: Rows that it leaves out.
+    """
+
+    train: NDArray[np.intp]
+    held: NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """Where a fold's models have their zero and their one: ``labels = mean + scale · outputs``.
+
+    Args:
+        mean: ``[T]`` mean labels of its training rows; 0 for classes.
+        scale: ``[T]`` their standard deviation; 1 for classes.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
 class Development:
     """What measuring, tuning and deciding may see: the training and the validation split.
 
@@ -134,16 +161,97 @@ class Development:
         valid: Validation rows.
         train_rows: ``[N]`` places of the training rows in the user's table, from 0; their own order if
             None.
+        units: ``[N]`` for the training rows followed by the validation rows: rows of one unit never come
+            into different folds; None if only rows of equal inputs stay together.
+        times: ``[N]`` likewise: folds train on the past of what they leave out; None if time is no matter.
+        folds: The model of seed s leaves out fold s; without any, all train on the training rows and leave
+            out the validation rows. See :mod:`cotrain.data.folds`.
     """
 
     train: TaskData
     valid: TaskData
     train_rows: NDArray[np.int64] | None = None
+    units: NDArray[np.int64] | None = None
+    times: NDArray[np.float64] | None = None
+    folds: tuple[Fold, ...] = ()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
         """The ordered task list."""
         return self.train.tasks
+
+    @cached_property
+    def rows(self) -> TaskData:
+        """All N rows: the training rows, and after them the validation rows."""
+        train, valid = self.train, self.valid
+        return replace(
+            train,
+            inputs=torch.cat([train.inputs, valid.inputs]),
+            targets=torch.cat([train.targets, valid.targets]),
+            mask=torch.cat([train.mask, valid.mask]),
+            columns=np.concatenate([train.columns, valid.columns]),
+        )
+
+    @cached_property
+    def holdout(self) -> Fold:
+        """The training rows and the validation rows as a fold."""
+        return Fold(
+            train=np.arange(len(self.train)),
+            held=np.arange(len(self.train), len(self.train) + len(self.valid)),
+        )
+
+    def fold(self, seed: int) -> Fold:
+        """What the model of a seed trains on and leaves out."""
+        return self.folds[seed % len(self.folds)] if self.folds else self.holdout
+
+    @cached_property
+    def training_size(self) -> int:
+        """Rows that every model can train on: those of the smallest fold."""
+        return min((len(fold.train) for fold in self.folds), default=len(self.train))
+
+    @cached_property
+    def cuts(self) -> tuple[Development, ...]:
+        """Each fold as a training and a validation split of its own; itself if there are none."""
+        return tuple(
+            Development(train=self.rows.rows(fold.train), valid=self.rows.rows(fold.held))
+            for fold in self.folds
+        ) or (self,)
+
+    def cut(self, seed: int) -> Development:
+        """The cut of a seed's model."""
+        return self.cuts[seed % len(self.cuts)]
+
+    @cached_property
+    def spreads(self) -> tuple[float, ...]:
+        """``[T]`` variance of each task's labels over all rows."""
+        return tuple(float(np.var(labels)) for _, labels in self.rows.all_labels())
+
+    @cached_property
+    def _units(self) -> tuple[Units, ...]:
+        return tuple(_units_of(self.rows, fold.train) for fold in self.folds)
+
+    def units_of(self, seed: int) -> Units | None:
+        """Zero and one of a seed's model; None where the labels have them already."""
+        return self._units[seed % len(self.folds)] if self.folds else None
+
+
+def _units_of(data: TaskData, rows: NDArray[np.intp]) -> Units:
+    """From the labels of some rows; tasks of the same head have them in common."""
+    mean, scale = torch.zeros(len(data.tasks)), torch.ones(len(data.tasks))
+    targets, mask = data.targets[rows], data.mask[rows]
+    for t, task in enumerate(data.tasks):
+        if task.kind is Kind.REGRESSION:
+            alike = [
+                k
+                for k, other in enumerate(data.tasks)
+                if k == t or (task.head and other.head == task.head)
+            ]
+            labels = targets[:, alike][mask[:, alike]].double()
+            if len(labels):
+                mean[t] = labels.mean()
+                spread = labels.std(correction=0)
+                scale[t] = spread if spread > 0 else 1.0
+    return Units(mean=mean, scale=scale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +302,16 @@ class SealedTest:
         return int(np.isin(row_keys(self.__data.inputs), keys).sum())
 
     def open_for(self, decision: FinishedDecision) -> TaskData:
-        """The test rows, in exchange for the decision that was made without them."""
-        decision.check(self.__data.tasks)
+        """The test rows, in exchange for the decision that was made without them.
+
+        Raises:
+            TypeError: If it is none.
+        """
+        if not isinstance(decision, FinishedDecision):
+            raise TypeError(
+                f"the test split opens for a finished decision only, not for {decision!r}"
+            )
+        FinishedDecision.check(decision, self.__data.tasks)  # whatever a subclass makes of it
         return self.__data
 
 

@@ -9,14 +9,15 @@ Letters: P members, T tasks, N training rows, B rows of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.data.dataset import TaskData
+from cotrain.data.dataset import Development, TaskData, Units
 from cotrain.engine.models.losses import label_shares
 from cotrain.engine.recipe import Recipe
 
@@ -84,64 +85,97 @@ def batch_count(rows: int, batch_size: int) -> int:
     return max(1, -(-rows // batch_size))
 
 
+def batches_in_epoch(development: Development, recipe: Recipe) -> int:
+    """Optimizer steps in an epoch, the same for every fold."""
+    return batch_count(development.training_size, recipe.batch_size)
+
+
 def feed(
-    data: TaskData, recipe: Recipe, epoch: int, weights: Tensor
+    development: Development, recipe: Recipe, epoch: int, weights: Tensor, seeds: Sequence[int]
 ) -> Iterator[tuple[Batch, Tensor]]:
     """The batches of an epoch and the members' ``[P, T]`` loss weights in each.
 
+    All batches have the same size; fewer rows than there are batches are left out of an epoch. Members
+    that leave out different folds read different rows.
+
     Args:
-        data: The training rows.
+        development: All rows, and the folds.
         recipe: Batch size and seed.
         epoch: Number of the epoch.
         weights: ``[P, T]`` the members' own weights.
+        seeds: ``[P]`` their seeds.
     """
-    if not data.domains:
-        for batch in batches(data, recipe, epoch):
-            yield batch, weights
-        return
-    shares = weights / weights.sum(dim=1, keepdim=True)
-    rates, member = torch.unique(shares, dim=0, return_inverse=True)
-    drawn = draw_rows(data, recipe, epoch, rates)
+    data, domains = development.rows, bool(development.rows.domains)
+    shares = weights / weights.sum(dim=1, keepdim=True) if domains else weights[:, :0]
+    folds = torch.tensor([[seed % max(1, len(development.folds))] for seed in seeds])
+    streams, member = torch.unique(torch.cat([folds, shares], 1), dim=0, return_inverse=True)
+    drawn = torch.stack(
+        [_rows(development, int(stream[0]), recipe, epoch, stream[1:]) for stream in streams]
+    )
+    units = [development.units_of(seed) for seed in seeds]
     for rows in drawn.unbind(dim=1):
-        batch = take(data, rows[0] if len(rates) == 1 else rows[member])
+        batch = take(data, rows[0] if len(streams) == 1 else rows[member])
         counts = (batch.shares > 0).sum(dim=-1)
-        yield batch, (counts / batch.size).expand(len(weights), -1)
+        own = (counts / batch.size).expand(len(weights), -1) if domains else weights
+        yield _in_units(batch, units), own
 
 
-def batches(data: TaskData, recipe: Recipe, epoch: int) -> Iterator[Batch]:
-    """All batches have the same size; fewer rows than there are batches are left out of an epoch."""
-    count = batch_count(len(data), recipe.batch_size)
-    size = len(data) // count
-    order = np.random.default_rng((recipe.data_seed, epoch)).permutation(len(data))
-    for rows in torch.from_numpy(order[: count * size]).view(count, size):
-        yield take(data, rows)
+def _rows(development: Development, seed: int, recipe: Recipe, epoch: int, rates: Tensor) -> Tensor:
+    """``[batches, B]`` rows of an epoch, of one fold and at one vector of sampling rates."""
+    rows, count = development.fold(seed).train, batches_in_epoch(development, recipe)
+    slots = development.training_size // count * count
+    if development.rows.domains:
+        found = draw_rows(development.rows, rows, (recipe.data_seed, epoch), slots, rates)
+    else:
+        order = np.random.default_rng((recipe.data_seed, epoch)).permutation(rows)
+        found = torch.from_numpy(order[:slots])
+    return found.view(count, -1)
 
 
-def draw_rows(data: TaskData, recipe: Recipe, epoch: int, rates: Tensor) -> Tensor:
-    """``[R, batches, B]`` rows of an epoch, each slot's domain drawn by the ``[R, T]`` rates.
+def draw_rows(
+    data: TaskData, rows: NDArray[np.intp], seed: tuple[int, int], slots: int, rates: Tensor
+) -> Tensor:
+    """``[slots]`` rows, each slot's domain drawn by the ``[T]`` rates.
 
     For every slot the domains run a race: domain d arrives after an exponential time of rate p_d, and the
     first wins, which it does with probability p_d / Σ p. The times are the same for all rates, and belong
     to the domain, whatever its place: nearly equal rates read nearly the same rows. A domain's rows come in
     random order, each once before any comes again.
+
+    Args:
+        data: Rows of all domains.
+        rows: Which of them may be drawn.
+        seed: Of an epoch.
+        slots: How many to draw.
+        rates: Of the domains, at least one above 0.
     """
-    count = batch_count(len(data), recipe.batch_size)
-    slots = len(data) // count * count
-    draws = [np.random.default_rng((recipe.data_seed, epoch, seed)) for seed in data.domains]
+    draws = [np.random.default_rng((*seed, own)) for own in data.domains]
     times = torch.from_numpy(np.stack([draw.exponential(size=slots) for draw in draws]))
-    winner = torch.stack([(times / rate.unsqueeze(1)).argmin(dim=0) for rate in rates])
+    winner = (times / rates.unsqueeze(1)).argmin(dim=0)
     found = torch.empty_like(winner)
+    labelled = data.mask.numpy()[rows]
     for domain, draw in enumerate(draws):
-        own = data.mask[:, domain].nonzero().flatten().numpy()
-        won = winner == domain
-        most = int(won.sum(dim=1).max())
-        order = np.concatenate(
-            [draw.permutation(own) for _ in range(-(-most // len(own)))] or [own]
-        )
-        line = torch.from_numpy(order)
-        for row in range(len(rates)):
-            found[row, won[row]] = line[: int(won[row].sum())]
-    return found.view(len(rates), count, -1)
+        own, won = rows[labelled[:, domain]], winner == domain
+        most = int(won.sum())
+        if most:
+            turns = [draw.permutation(own) for _ in range(-(-most // len(own)))]
+            found[won] = torch.from_numpy(np.concatenate(turns)[:most])
+    return found
+
+
+def _in_units(batch: Batch, units: Sequence[Units | None]) -> Batch:
+    """The batch with every member's labels in the units of its fold."""
+    known = [own for own in units if own is not None]
+    if not known:
+        return batch
+    if batch.common:
+        known = known[:1]
+    mean, scale = (
+        torch.stack([getattr(own, part) for own in known]).unsqueeze(-1)
+        for part in ("mean", "scale")
+    )
+    targets = (batch.targets - mean) / scale
+    return replace(batch, targets=targets[0] if batch.common else targets)
 
 
 def take(data: TaskData, rows: Tensor) -> Batch:

@@ -75,7 +75,7 @@ def build_engine(
     else:
         partition = cluster.partition()
         executors = candidates(architecture, low_precision=low_precision)
-        calibration = calibrate(executors, architecture, development.train, recipe)
+        calibration = calibrate(executors, architecture, development, recipe)
         facts = dataclasses.asdict(calibration) | {"partition": dataclasses.asdict(partition)}
         folder.write_json("engine.json", facts)
     return Engine(

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from cotrain.data.dataset import Development
-from cotrain.engine.batches import batch_count
+from cotrain.engine.batches import batches_in_epoch
 from cotrain.engine.cohorts.local import LocalCluster
 from cotrain.engine.cohorts.memory import gradients_kept, member_bytes
 from cotrain.engine.cohorts.stage import Cohort, Stage, Update, Watch
@@ -125,13 +125,13 @@ class Engine:
     @property
     def examples_in_epoch(self) -> int:
         """Training examples that one member sees in an epoch."""
-        rows, batches = len(self.development.train), self.batches_in_epoch
+        rows, batches = self.development.training_size, self.batches_in_epoch
         return batches * (rows // batches)
 
     @property
     def batches_in_epoch(self) -> int:
         """Optimizer steps in one epoch."""
-        return batch_count(len(self.development.train), self.recipe.batch_size)
+        return batches_in_epoch(self.development, self.recipe)
 
 
 def cohort_size(

@@ -76,7 +76,14 @@ class Member:
     @property
     def kind(self) -> Kind:
         """What it is trained for, and from: the same for all seeds and settings that are tried."""
-        return self.weights, self.weighting, self.changes, self.start
+        return (
+            self.weights,
+            self.weighting,
+            self.changes,
+            self.start,
+            self.optimizer,
+            self.weight_decay,
+        )
 
     def at(self, epoch: int) -> Member:
         """The member as it trains after so many completed epochs.
@@ -98,8 +105,8 @@ class Member:
         )
 
 
-Kind = tuple[tuple[float, ...], LossWeighting, tuple[Change, ...], str]
-"""What a member is trained for, and from: weights, weighting, later changes, start."""
+Kind = tuple[tuple[float, ...], LossWeighting, tuple[Change, ...], str, Optimizer, float]
+"""What a member is trained for, from and how, as of :attr:`Member.kind`."""
 
 
 def one_hot(task: int, tasks: int) -> tuple[float, ...]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
-from cotrain.engine.tuning import Setting, member_scores
+from cotrain.engine.tuning import Setting, held_scores
 from cotrain.errors import InputError
 
 Scores = NDArray[np.float64]
@@ -103,7 +103,7 @@ class EngineObjective:
 
     def _train(self, file: str, asked: torch.Tensor, stage: str, members: Sequence[Member]) -> None:
         trained = self.engine.train(stage, members)
-        scores = member_scores(trained, self.engine.development.valid)
+        scores = held_scores(trained, self.engine.development)
         facts = {"examples": self.engine.examples(trained), "seconds": trained.seconds}
         tensors = {"asked": asked, "scores": torch.from_numpy(scores)}
         self.engine.folder.write_tensors(file, tensors, facts)

@@ -16,6 +16,8 @@ class Recipe:
             epochs.
         one_model: A member's tasks all speak from the epoch with the best unweighted mean of their
             validation losses, and ``patience`` waits for that mean; else each from its own best epoch.
+        to_end: Members train all epochs, and speak from the last one: no row that a member leaves out
+            chooses an epoch of it.
         weight_decay: Decoupled from the gradient or L2 within it, as the optimizer has it.
         warmup: Share of the steps over which the learning rate rises linearly; it then falls to zero
             along a cosine.
@@ -26,6 +28,7 @@ class Recipe:
     batch_size: int = 256
     patience: int = 12
     one_model: bool = False
+    to_end: bool = False
     weight_decay: float = 0.01
     warmup: float = 0.05
     data_seed: int = 0

@@ -66,6 +66,16 @@ class State:
         chosen.keys = self.keys[at.to(self.keys.device)] if len(self.keys) else self.keys
         return chosen
 
+    def only(self, rows: Sequence[int]) -> State:
+        """The given members as they predict: parameters and buffers."""
+        at = torch.tensor(rows, dtype=torch.long)
+        return State(
+            params={k: v[at] for k, v in self.params.items()},
+            buffers={k: v[at] for k, v in self.buffers.items()},
+            momentum={},
+            variance={},
+        )
+
     def set_keys(self, seeds: Tensor) -> None:
         """Derive this step's keys from the members' ``[P]`` seeds and give them to the dropout layers."""
         self.keys = step_keys(seeds, self.step)

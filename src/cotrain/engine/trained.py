@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cotrain.data.dataset import TaskData
+from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
@@ -109,21 +109,48 @@ def predict(
     return outputs
 
 
-def task_scores(outputs: Tensor, data: TaskData, *, known: Tensor) -> NDArray[np.float64]:
+def task_scores(
+    outputs: Tensor, data: TaskData, *, known: Tensor, spreads: Sequence[float] | None = None
+) -> NDArray[np.float64]:
     """``[P, T]`` score of each member's outputs on each task.
 
     Args:
         outputs: ``[P, O, N]``.
         data: N rows with labels.
         known: ``[P, T]`` bool: the outputs to score; the others' scores are NaN.
+        spreads: ``[T]`` variance of the labels that R² refers to; the rows' own unless given.
     """
     found = predictions(data.tasks, outputs)
     scores = np.full(tuple(known.shape), np.nan)
     for t, task in enumerate(data.tasks):
         rows, target = data.labels(t)
         for p in known[:, t].nonzero().flatten().tolist():
-            scores[p, t] = score(task, found[t][p][rows], target)
+            spread = None if spreads is None else spreads[t]
+            scores[p, t] = score(task, found[t][p][rows], target, spread)
     return scores
+
+
+def scores_held(
+    outputs: Tensor, development: Development, seeds: Sequence[int], known: Tensor | None = None
+) -> NDArray[np.float64]:
+    """``[P, T]`` scores of each member on the rows that it leaves out; NaN where not defined.
+
+    Of regressions in a fold the score is 1 − mean squared error / variance of all development labels: few
+    rows left out have no spread of their own to speak of.
+
+    Args:
+        outputs: ``[P, O, N]`` for these rows.
+        development: The folds.
+        seeds: ``[P]``.
+        known: ``[P, T]`` bool: what to score; all unless given.
+    """
+    found = []
+    for at, seed in enumerate(seeds):
+        valid = development.cut(seed).valid
+        own = torch.ones(1, len(valid.tasks), dtype=torch.bool) if known is None else known[[at]]
+        spreads = development.spreads if development.folds else None
+        found.append(task_scores(outputs[[at], :, : len(valid)], valid, known=own, spreads=spreads))
+    return np.concatenate(found)
 
 
 def mixed(outputs: Tensor, share: Tensor, seeds: Sequence[int]) -> Tensor:

@@ -12,14 +12,15 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from cotrain.data.dataset import Development
-from cotrain.engine.batches import batch_count, feed
+from cotrain.data.dataset import Development, Units
+from cotrain.engine.batches import batches_in_epoch, feed
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.initial import initial_state
 from cotrain.engine.member import Member
-from cotrain.engine.models.losses import TaskLosses, label_shares
-from cotrain.engine.models.multitask import Architecture
+from cotrain.engine.models.losses import TaskLosses, label_shares, task_of_output
+from cotrain.engine.models.multitask import HEAD, Architecture
 from cotrain.engine.optimizers import learning_rate_share
 from cotrain.engine.recipe import Recipe
 from cotrain.engine.state import State, Tensors
@@ -39,7 +40,8 @@ class Progress:
         epoch: Epochs completed.
         loss: ``[P, T]`` best validation loss of each task so far; infinity where never measured.
         best_epoch: ``[P, T]`` the epoch (from 1) with that loss; 0 where none.
-        outputs: ``[P, O, N]`` validation outputs, each task's from its best epoch.
+        outputs: ``[P, O, N]`` outputs for the rows that each member leaves out, each task's from its best
+            epoch; N is the most that one leaves out, and outputs beyond its own rows are 0.
         epochs_run: ``[P]`` epochs each member has trained.
         diverged: Members stopped because a validation loss was not finite.
         models: (member, epoch) → parameters and buffers, for every best epoch of some task.
@@ -62,12 +64,12 @@ def start(
     """A cohort before its first step."""
     members, tasks = len(cohort), len(development.tasks)
     return Progress(
-        state=initial_state(architecture, cohort),
+        state=initial_state(architecture, cohort, development),
         active=list(range(members)),
         epoch=0,
         loss=torch.full((members, tasks), math.inf),
         best_epoch=torch.zeros((members, tasks), dtype=torch.int64),
-        outputs=torch.zeros((members, architecture.outputs, len(development.valid))),
+        outputs=torch.zeros((members, architecture.outputs, most_held(development))),
         epochs_run=torch.zeros(members, dtype=torch.int64),
     )
 
@@ -85,10 +87,10 @@ def train_cohort(
 ) -> Progress:
     """Train a cohort to its end, from wherever ``progress`` stands.
 
-    Each epoch: all batches, one fused pass forward and back and one optimizer step each; then validation,
-    where every task of every member keeps its own best epoch (or a member one for all its tasks, see
-    :class:`Recipe`); members without recent improvement stop and
-    leave the stacked tensors.
+    Each epoch: all batches, one fused pass forward and back and one optimizer step each; then validation
+    on the rows that each member leaves out, where every task of every member keeps its own best epoch (or
+    a member one for all its tasks, or the last one, see :class:`Recipe`); members without recent
+    improvement stop and leave the stacked tensors.
 
     Args:
         cohort: The members, in the order of ``progress``; all with the same weighting and
@@ -104,14 +106,14 @@ def train_cohort(
     """
     losses, method = TaskLosses(development.tasks), cohort[0].weighting
     optimizer = cohort[0].optimizer
-    steps = recipe.epochs * batch_count(len(development.train), recipe.batch_size)
+    steps = recipe.epochs * batches_in_epoch(development, recipe)
     while progress.active and progress.epoch < (recipe.epochs if until is None else until):
         members = [cohort[row].at(progress.epoch) for row in progress.active]
         weights = torch.tensor([member.weights for member in members])
-        seeds = torch.tensor([member.seed for member in members])
-        for batch, own in feed(development.train, recipe, progress.epoch, weights):
+        seeds = [member.seed for member in members]
+        for batch, own in feed(development, recipe, progress.epoch, weights, seeds):
             state = progress.state
-            state.set_keys(seeds)
+            state.set_keys(torch.tensor(seeds))
             passed = executor.forward(state, batch)
             share = learning_rate_share(state.step, steps, recipe.warmup)
             step = TrainingStep(
@@ -140,7 +142,7 @@ def train_cohort(
             method.learn(step, partial(_losses_after, step, executor))
         method.end_epoch(progress.state)
         progress.epoch += 1
-        _validate(progress, weights, executor, development, losses, recipe)
+        _validate(progress, weights, seeds, executor, development, losses, recipe)
         _stop_members(progress, recipe)
         after_epoch(progress)
     return progress
@@ -156,23 +158,26 @@ def _losses_after(step: TrainingStep, executor: Executor) -> Tensor:
 def _validate(
     progress: Progress,
     weights: Tensor,
+    seeds: Sequence[int],
     executor: Executor,
     development: Development,
     losses: TaskLosses,
     recipe: Recipe,
 ) -> None:
     """Measure the active members and keep what is each task's best so far."""
-    valid, rows = development.valid, torch.tensor(progress.active)
-    outputs = predict_outputs(executor, progress.state, valid.inputs)
-    measured = losses.means(outputs, valid.targets.T, label_shares(valid.mask.T))
+    rows = torch.tensor(progress.active)
+    outputs = held_outputs(executor, progress.state, development, seeds)
+    measured, known = _losses_held(outputs, development, seeds, losses)
     progress.diverged |= {
         row
         for row, loss in zip(progress.active, measured, strict=True)
         if not loss.isfinite().all()
     }
-    counted = (weights > 0) & valid.mask.any(dim=0)
+    counted = (weights > 0) & known
     best = progress.loss[rows]
-    if recipe.one_model:
+    if recipe.to_end:
+        better = counted & measured.isfinite()
+    elif recipe.one_model:
         better = (_mean(measured, counted) < _mean(best, counted)).unsqueeze(1) & counted
     else:
         better = (measured < best) & counted  # NaN is never better
@@ -182,9 +187,40 @@ def _validate(
     progress.outputs[rows] = torch.where(at_outputs, outputs, progress.outputs[rows])
     progress.epochs_run[rows] = progress.epoch
     for at in better.any(dim=1).nonzero().flatten().tolist():
-        row = progress.active[at]
-        progress.models[row, progress.epoch] = progress.state.model(at)
+        row, units = progress.active[at], development.units_of(seeds[at])
+        model = progress.state.model(at)
+        progress.models[row, progress.epoch] = _in_common_units(model, units, losses)
         _forget_models(progress, row)
+
+
+def _losses_held(
+    outputs: Tensor, development: Development, seeds: Sequence[int], losses: TaskLosses
+) -> tuple[Tensor, Tensor]:
+    """``[P, T]`` losses on the rows that the members leave out, and whether any is labelled."""
+    found, known = [], []
+    for own, seed in zip(outputs, seeds, strict=True):
+        valid = development.cut(seed).valid
+        shares = label_shares(valid.mask.T)
+        found.append(losses.means(own[:, : len(valid)], valid.targets.T, shares))
+        known.append(valid.mask.any(dim=0))
+    return torch.stack(found), torch.stack(known)
+
+
+def _in_common_units(model: Tensors, units: Units | None, losses: TaskLosses) -> Tensors:
+    """A model of a fold whose head answers in the units of the tasks."""
+    if units is None:
+        return model
+    mean, scale = (_by_head_row(values, losses) for values in (units.mean, units.scale))
+    model[f"{HEAD}weight"] = model[f"{HEAD}weight"] * scale.unsqueeze(1)
+    model[f"{HEAD}bias"] = model[f"{HEAD}bias"] * scale + mean
+    return model
+
+
+def _by_head_row(values: Tensor, losses: TaskLosses) -> Tensor:
+    """``[R]`` of the head's rows from ``[T]`` of the tasks."""
+    found = torch.zeros(int(losses.head_rows.max()) + 1)
+    found[losses.head_rows] = values[losses.task_of_output]
+    return found
 
 
 def _mean(losses: Tensor, counted: Tensor) -> Tensor:
@@ -209,6 +245,38 @@ def _stop_members(progress: Progress, recipe: Recipe) -> None:
     if len(staying) < len(progress.active):
         progress.active = [progress.active[at] for at in staying]
         progress.state = progress.state.select(staying)
+
+
+def most_held(development: Development) -> int:
+    """The most rows that a member leaves out."""
+    return max(len(cut.valid) for cut in development.cuts)
+
+
+def held_outputs(
+    executor: Executor, state: State, development: Development, seeds: Sequence[int]
+) -> Tensor:
+    """``[P, O, N]`` outputs for the rows that each of P members leaves out, in the units of the tasks.
+
+    Args:
+        executor: Computes them.
+        state: Of the members.
+        development: The folds.
+        seeds: ``[P]``.
+    """
+    if not development.folds:
+        return predict_outputs(executor, state, development.valid.inputs)
+    columns = task_of_output(development.tasks)
+    found: list[Tensor] = [torch.empty(0)] * len(seeds)
+    for fold in sorted({seed % len(development.folds) for seed in seeds}):
+        rows = [at for at, seed in enumerate(seeds) if seed % len(development.folds) == fold]
+        outputs = predict_outputs(executor, state.only(rows), development.cuts[fold].valid.inputs)
+        units = development.units_of(fold)
+        assert units is not None
+        outputs = outputs * units.scale[columns].unsqueeze(1) + units.mean[columns].unsqueeze(1)
+        outputs = F.pad(outputs, (0, most_held(development) - outputs.shape[-1]))
+        for row, own in zip(rows, outputs, strict=True):
+            found[row] = own
+    return torch.stack(found)
 
 
 def predict_outputs(executor: Executor, state: State, inputs: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cotrain.arrays import Array
-from cotrain.data.dataset import TaskData
+from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.member import Member
-from cotrain.engine.trained import Trained, task_scores
+from cotrain.engine.trained import Trained, scores_held, task_scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +49,17 @@ def candidates(
     return [at(member, setting) for setting in settings for member in members]
 
 
-def tuned(trained: Trained, valid: TaskData, members: int) -> tuple[Member, ...]:
+def tuned(trained: Trained, development: Development, members: int) -> tuple[Member, ...]:
     """``[V]`` the candidate of each member with the best mean validation score, weighted as its tasks are.
 
     Args:
         trained: The P candidates in the order of :func:`candidates`.
-        valid: Validation rows.
+        development: What each of them left out.
         members: V.
     """
     scores = [
-        _mean(m, own) for m, own in zip(trained.members, member_scores(trained, valid), strict=True)
+        _mean(m, own)
+        for m, own in zip(trained.members, held_scores(trained, development), strict=True)
     ]
     best = np.reshape(scores, (-1, members)).argmax(axis=0)
     return tuple(trained.members[int(setting) * members + v] for v, setting in enumerate(best))
@@ -73,9 +74,15 @@ def replicas(best: Sequence[Member], seeds: int) -> list[Member]:
     ]
 
 
-def member_scores(trained: Trained, valid: TaskData) -> Array:
-    """``[P, T]`` validation scores; NaN for tasks of weight 0 or never measured."""
-    return task_scores(trained.outputs, valid, known=trained.best_epoch > 0)
+def member_scores(trained: Trained, data: TaskData) -> Array:
+    """``[P, T]`` scores on other rows; NaN for tasks of weight 0 or never measured."""
+    return task_scores(trained.outputs, data, known=trained.best_epoch > 0)
+
+
+def held_scores(trained: Trained, development: Development) -> Array:
+    """``[P, T]`` scores on the rows that each member left out; NaN as of :func:`member_scores`."""
+    seeds = [member.seed for member in trained.members]
+    return scores_held(trained.outputs, development, seeds, known=trained.best_epoch > 0)
 
 
 def _mean(member: Member, scores: Array) -> float:

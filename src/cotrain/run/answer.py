@@ -2,53 +2,69 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from cotrain.grouping import Membership
+from cotrain.contenders.base import Contender, Context, NetworkContender
 from cotrain.measure.transference.affinity import Affinity
 from cotrain.results import Interval, TaskResult
-from cotrain.run.evaluation import SHIPPED, Evaluation
-from cotrain.run.selection import BLEND
+from cotrain.run.bootstrap import SHIPPED
+from cotrain.run.evaluation import Evaluation
+from cotrain.run.mixture import Mixture
+from cotrain.stats import finite_mean
+from cotrain.tasks import listed
 
-NAMES_SHOWN = 6
 STRONGEST = 3
 
 
-def answer(evaluation: Evaluation, membership: Membership) -> str:
-    """One sentence: what to train together, and what that is worth on the test split."""
-    names = [task.name for task in evaluation.tasks]
-    shipped, together = (
-        evaluation.overall["shipped - single"],
-        evaluation.overall["networks - single"],
+def answer(
+    evaluation: Evaluation, mixture: Mixture, field: Sequence[Contender], context: Context
+) -> str:
+    """The first lines: what to do, what it brings, and how sure that is.
+
+    Args:
+        evaluation: Test scores with paired intervals.
+        mixture: What ships, and the scores that decided.
+        field: The contenders, simple ones first.
+        context: The tasks and their groups.
+    """
+    networks = [own for own in field if isinstance(own, NetworkContender)]
+    best = max(networks, key=lambda own: _decided_score(mixture, own.name))
+    rival = max((own.name for own in field), key=lambda name: _decided_score(mixture, name))
+    said = [_advised(best, evaluation, context)] if len(context.tasks) > 1 else []
+    shipped = evaluation.overall[f"{SHIPPED} - {rival}"]
+    said.append(
+        f"Shipped: {mixture.decided}; {evaluation.mean_test[SHIPPED]:.3f}, {_judged(shipped)} over {rival}."
     )
-    worth = (
-        f"shipped mean test score {evaluation.mean_test[SHIPPED]:.3f}, {_judged(shipped)} "
-        "over one network a task"
-    )
-    if len(names) == 1:
-        return f"One task, nothing to train together: {names[0]} is served by {_by(evaluation)}; {worth}."
-    advice = _together(evaluation, membership, names)
-    if not advice:
-        said = f"Train no tasks together: on validation the choice was {_by(evaluation)}; {worth}."
-        return said + _missed(evaluation)
-    if together.low > 0:
-        return f"{advice}: {_judged(together)} over one network a task; with trees, {worth}."
-    verdict = (
-        "Training together lost" if together.high < 0 else "No gain from training together proven"
-    )
-    said = f"{verdict}: {_judged(together)} over one network a task; {worth}, by {_by(evaluation)}."
-    return said + _missed(evaluation)
+    return " ".join(said)
 
 
-def _missed(evaluation: Evaluation) -> str:
-    """A joint network that the choice on validation should have taken, as the test split shows."""
-    joint = evaluation.overall["joint - single"]
-    if joint.low <= 0:
-        return ""
-    return f" On test one joint network was better, {_judged(joint)}: validation did not show it."
+def _decided_score(mixture: Mixture, name: str) -> float:
+    """Mean score on the rows that models left out."""
+    return round(float(finite_mean(np.array([own[name] for own in mixture.scores]))), 9)
+
+
+def _advised(best: NetworkContender, evaluation: Evaluation, context: Context) -> str:
+    """What the best networks say about training together."""
+    gain = evaluation.overall.get(f"{best.name} - single")
+    if gain is None:
+        return f"{best.advice(context)}."
+    unit = _unit(evaluation)
+    if gain.low > 0:
+        return f"{best.advice(context)}: {signed(gain)} {unit} over one network each."
+    if gain.high < 0:
+        return f"Train each task alone: {best.name} lost, {signed(gain)} {unit} against one network each."
+    return (
+        f"No gain from training together is proven: {signed(gain)} {unit} for {best.name} over one "
+        "network each."
+    )
+
+
+def _unit(evaluation: Evaluation) -> str:
+    """The metric, if all tasks have the same."""
+    metrics = {task.metric for task in evaluation.tasks}
+    return metrics.pop() if len(metrics) == 1 else "mean score"
 
 
 def _judged(gain: Interval) -> str:
@@ -56,15 +72,11 @@ def _judged(gain: Interval) -> str:
 
 
 def details(evaluation: Evaluation, affinity: Affinity) -> tuple[str, ...]:
-    """What a careful reader asks next: who helps whom, who serves, what is not significant."""
-    lines = [
-        *_helpers(affinity),
-        f"Who serves how many tasks: {_by(evaluation)} (chosen on validation, per task).",
-    ]
+    """What a careful reader asks next: who helps whom, what is not significant."""
+    lines = list(_helpers(affinity))
     for pair, gain in evaluation.overall.items():
-        if pair not in ("shipped - single", "networks - single"):
-            verdict = "" if gain.significant else ", not significant"
-            lines.append(f"{pair}: {signed(gain)} in mean test score{verdict}.")
+        verdict = "" if gain.significant else ", not significant"
+        lines.append(f"{pair}: {signed(gain)} in mean test score{verdict}.")
     unsure = [task.name for task in evaluation.tasks if not task.gain_over_single.significant]
     lines.append(
         f"Gain over single-task not significant for {len(unsure)} of {len(evaluation.tasks)} tasks."
@@ -72,7 +84,7 @@ def details(evaluation: Evaluation, affinity: Affinity) -> tuple[str, ...]:
     for rival in ("single", "joint", "trees"):
         lost = [task.name for task in evaluation.tasks if _loses(task, rival)]
         if lost:
-            lines.append(f"Shipped is significantly worse than {rival} on: {_list(lost)}.")
+            lines.append(f"Shipped is significantly worse than {rival} on: {listed(lost)}.")
     return tuple(lines)
 
 
@@ -101,41 +113,9 @@ def _helpers(affinity: Affinity) -> list[str]:
     idle = np.flatnonzero(measured & (np.nansum(affinity.mean, axis=0) <= 0))
     lines = [f"Largest transference a step: {'; '.join(shown)}."] if shown else []
     if len(idle):
-        names = _list([affinity.tasks[source] for source in idle])
+        names = listed([affinity.tasks[source] for source in idle])
         lines.append(f"On average over the other tasks, helps nobody: {names}.")
     return lines
-
-
-def _together(evaluation: Evaluation, membership: Membership, names: Sequence[str]) -> str:
-    """The sets of tasks whose joint training serves somebody, in words; empty if there are none."""
-    phrases = []
-    for group in membership.groups:
-        served = [
-            t
-            for t in membership.serves(membership.groups.index(group))
-            if _uses_group(evaluation, t)
-        ]
-        if len(group) > 1 and served:
-            phrases.append(f"{{{_list([names[t] for t in group])}}}")
-    if any(_uses(task, "joint") for task in evaluation.tasks):
-        phrases.append(f"all {len(names)} tasks in one network")
-    if any(_uses(task, "weighted") for task in evaluation.tasks):
-        phrases.append(f"all {len(names)} tasks in one network with changing weights")
-    return f"Train together {' and '.join(phrases)}" if phrases else ""
-
-
-def _uses_group(evaluation: Evaluation, t: int) -> bool:
-    return _uses(evaluation.tasks[t], "groups")
-
-
-def _uses(task: TaskResult, contender: str) -> bool:
-    """Whether what serves the task contains the contender, alone or in a blend."""
-    return contender in (task.served_by, task.blends if task.served_by == BLEND else None)
-
-
-def _by(evaluation: Evaluation) -> str:
-    counts = Counter(task.served_by for task in evaluation.tasks)
-    return ", ".join(f"{contender} {n}" for contender, n in counts.most_common())
 
 
 def _loses(task: TaskResult, rival: str) -> bool:
@@ -145,8 +125,3 @@ def _loses(task: TaskResult, rival: str) -> bool:
         "trees": task.gain_over_trees,
     }
     return gains[rival].high < 0
-
-
-def _list(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + more

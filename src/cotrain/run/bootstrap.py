@@ -7,39 +7,45 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cotrain.arrays import Array
-from cotrain.run.selection import BLEND, TREES, Selection, blend
+from cotrain.run.mixture import mixed_by
 from cotrain.stats import Labels, draw_rows, redraw
 from cotrain.tasks import Task, score
 
-REPLICATES = 1000
+SHIPPED, EQUAL = "shipped", "equal parts"
+MOST_REPLICATES, FEWEST_REPLICATES, SCORES = (
+    1000,
+    200,
+    20_000,
+)  # of replicates, and of scores of tasks
 
 
 def contender_scores(
-    task: Task, predictions: Mapping[str, Array], network: str, labels: Labels
+    task: Task, predictions: Mapping[str, Array], weights: Mapping[str, float], labels: Labels
 ) -> dict[str, float]:
-    """Score of every contender's seed-averaged prediction on the labelled rows, the blend included.
+    """Score of every contender's mean prediction on the labelled rows, of their mixture and of their mean.
 
     Args:
         task: The task.
         predictions: Contender → ``[S, N, ...]`` predictions of S seeds.
-        network: The network that the blend mixes with the trees.
+        weights: Contender → its share of what ships.
         labels: Labelled rows and their labels.
     """
     rows, target = labels
     mean = {c: p[:, rows].mean(axis=0) for c, p in predictions.items()}
-    mean[BLEND] = blend(mean[network], mean[TREES])
+    equal = {c: 1 / len(mean) for c in mean}
+    mean |= {EQUAL: mixed_by(equal, mean), SHIPPED: mixed_by(weights, mean)}
     return {c: score(task, p, target) for c, p in mean.items()}
 
 
 def bootstrap(
     tasks: Sequence[Task],
     predictions: Sequence[Mapping[str, Array]],
-    selection: Selection,
+    weights: Sequence[Mapping[str, float]],
     labels: Sequence[Labels],
     rows: int,
     seed: int,
 ) -> dict[str, Array]:
-    """``[R, T]`` scores of every contender in R replicates.
+    """``[R, T]`` scores of every contender in R replicates; fewer for hundreds of tasks.
 
     A replicate draws the N test rows and the S seeds with replacement. Rows are drawn once for all
     tasks, so the correlation between tasks that share rows is kept in averages over tasks.
@@ -47,7 +53,7 @@ def bootstrap(
     draw = np.random.default_rng(seed)
     seeds = len(next(iter(predictions[0].values())))
     replicates: list[list[dict[str, float]]] = []
-    for _ in range(REPLICATES):
+    for _ in range(int(np.clip(SCORES // len(tasks), FEWEST_REPLICATES, MOST_REPLICATES))):
         count = draw_rows(draw, rows)
         seed_draw = draw.integers(0, seeds, seeds)
         replicates.append(
@@ -55,7 +61,7 @@ def bootstrap(
                 contender_scores(
                     task,
                     {c: p[seed_draw] for c, p in predictions[t].items()},
-                    selection.network[t],
+                    weights[t],
                     redraw(labels[t], count),
                 )
                 for t, task in enumerate(tasks)

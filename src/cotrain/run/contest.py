@@ -6,11 +6,12 @@ Members that several contenders want are trained once. Letters: T tasks, P membe
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cotrain.arrays import Array
 from cotrain.contenders.base import (
@@ -31,10 +32,8 @@ from cotrain.engine.tuning import SETTINGS, replicas, tuned
 from cotrain.grouping import Membership
 from cotrain.results import Interval
 from cotrain.run.ledger import Ledger
+from cotrain.stats import Labels
 from cotrain.tasks import output_slices
-
-Predictions = list[dict[str, Array]]
-"""For each task: contender → ``[S, N, ...]`` predictions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +129,7 @@ class Contest:
         grid = SETTINGS[: self.terms.tried]
         asked = [own.candidate(member, setting) for setting in grid for own, member in wanted]
         trained = self.engine.train(stage, asked)
-        best = tuned(trained, self.engine.development.valid, len(wanted))
+        best = tuned(trained, self.engine.development, len(wanted))
         rows = dict(zip(map(id, trained.members), range(len(asked)), strict=True))
         for contender in {own.name: own for own, _ in wanted}.values():
             places = [at for at, (own, _) in enumerate(wanted) if own is contender]
@@ -199,7 +198,11 @@ class Contest:
         return found
 
     def examine(
-        self, test: TaskData, found: Predictions, overall: Mapping[str, Interval], seed: int
+        self,
+        test: TaskData,
+        found: list[dict[str, Array]],
+        overall: Mapping[str, Interval],
+        seed: int,
     ) -> list[str]:
         """What the contenders have to say besides their scores, now that the test rows are open.
 
@@ -228,26 +231,57 @@ class Contest:
             share[kind] = share.get(kind, 0.0) + own  # two models with the same weights are one
         return torch.tensor([share.get(member.kind, 0.0) for member in self.trained.members])
 
-    def on_validation(self) -> Predictions:
-        """Predictions of the validation rows."""
-        return self._predict(self.engine.development.valid, self.trained.outputs)
+    def out_of_fold(self) -> tuple[list[dict[str, Array]], list[Labels]]:
+        """What decides: each row predicted by the models that left it out, and the labels.
 
-    def on(self, data: TaskData) -> Predictions:
-        """Predictions of other rows."""
-        return self._predict(data, self.engine.predict(self.trained, data.inputs))
+        Returns:
+            For each task, contender → ``[M, ...]`` mean predictions of the M rows that some model left out,
+            and the labels of these rows.
+        """
+        development = self.engine.development
+        held = [development.fold(seed).held for seed in range(self.terms.seeds)]
+        times = np.zeros(len(development.rows), dtype=np.int64)
+        for rows in held:
+            times[rows] += 1
+        known = np.flatnonzero(times)
+        found = [
+            {
+                contender.name: _put_together(list(self._held(contender, t)), held, times)[known]
+                for contender in self.contenders
+            }
+            for t in range(len(development.tasks))
+        ]
+        return found, development.rows.rows(known).all_labels()
 
-    def _predict(self, data: TaskData, outputs: torch.Tensor) -> Predictions:
+    def _held(self, contender: Contender, t: int) -> Iterator[Array]:
+        """``[S]`` predictions of the rows that the models of each seed left out."""
+        development = self.engine.development
+        task, columns = development.tasks[t], output_slices(development.tasks)[t]
+        if isinstance(contender, NetworkContender):
+            found = self._mixed(contender, t, self.trained.outputs[:, columns])
+            for seed, own in enumerate(predictions([task], found)[0]):
+                yield own[: len(development.fold(seed).held)]
+        elif isinstance(contender, ModelContender):
+            for seed, model in enumerate(self.models[contender.label][t]):
+                yield contender.predict(task, model, development.cut(seed).valid)
+
+    def on(self, data: TaskData) -> list[dict[str, Array]]:
+        """For each task, contender → ``[S, N, ...]`` predictions of other rows by each seed's models."""
+        outputs = self.engine.predict(self.trained, data.inputs)
         return [dict(self._of_task(t, data, outputs)) for t in range(len(data.tasks))]
+
+    def _mixed(self, contender: NetworkContender, t: int, outputs: torch.Tensor) -> torch.Tensor:
+        """``[S, outputs, N]`` of the members that speak for a task, by their shares."""
+        seeds = [member.seed for member in self.trained.members]
+        return mixed(outputs, self.shares(contender, t), seeds)
 
     def _of_task(
         self, t: int, data: TaskData, outputs: torch.Tensor
     ) -> Iterable[tuple[str, Array]]:
         task, columns = data.tasks[t], output_slices(data.tasks)[t]
-        seeds = [member.seed for member in self.trained.members]
         for contender in self.contenders:
             if isinstance(contender, NetworkContender):
-                share = self.shares(contender, t)
-                found = mixed(outputs[:, columns], share, seeds)
+                found = self._mixed(contender, t, outputs[:, columns])
                 yield contender.name, predictions([task], found)[0]
             elif isinstance(contender, ModelContender):
                 models = self.models[contender.label][t]
@@ -255,3 +289,13 @@ class Contest:
                     contender.name,
                     np.stack([contender.predict(task, model, data) for model in models]),
                 )
+
+
+def _put_together(
+    parts: Sequence[Array], held: Sequence[NDArray[np.intp]], times: NDArray[np.int64]
+) -> Array:
+    """``[N, ...]`` mean predictions of the rows, each by those that left it out; 0 where nobody did."""
+    found = np.zeros((len(times), *parts[0].shape[1:]))
+    for part, rows in zip(parts, held, strict=True):
+        found[rows] += part
+    return found / np.maximum(times, 1).reshape(-1, *[1] * (found.ndim - 1))

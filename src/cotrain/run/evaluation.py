@@ -8,17 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from cotrain.arrays import Array
-from cotrain.contenders.base import BASELINE, Contender
+from cotrain.contenders.base import Contender
 from cotrain.data.dataset import TaskData
 from cotrain.grouping import Membership
 from cotrain.results import Interval, TaskResult
-from cotrain.run.bootstrap import bootstrap, contender_scores
-from cotrain.run.selection import Selection
+from cotrain.run.bootstrap import SHIPPED, bootstrap, contender_scores
+from cotrain.run.mixture import Mixture, in_words
 from cotrain.stats import finite_mean, interval
 from cotrain.tasks import score
-
-SHIPPED = "shipped"
-NETWORKS = "networks"  # each task by the network that validation chose, without trees
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +23,7 @@ class Table:
     """Scores of the contenders and of what is shipped, for every task.
 
     Args:
-        value: Contender, ``shipped`` or ``networks`` → ``[T]`` test scores.
+        value: Contender, ``shipped`` or ``equal parts`` → ``[T]`` test scores.
         drawn: The same → ``[R, T]`` scores in R bootstrap replicates.
     """
 
@@ -60,7 +57,7 @@ class Evaluation:
 
 
 def evaluate(
-    selection: Selection,
+    mixture: Mixture,
     test: TaskData,
     predictions: Sequence[Mapping[str, Array]],
     contenders: Sequence[Contender],
@@ -71,7 +68,7 @@ def evaluate(
     """Score all contenders on the test rows, with a paired bootstrap over rows and seeds.
 
     Args:
-        selection: Who serves which task, decided without the test split.
+        mixture: What ships, decided without the test split.
         test: The opened test split, N rows.
         predictions: For each task, contender → ``[S, N, ...]`` predictions of S seeds.
         contenders: Whose gains are shown, and over whom; ``shipped`` is compared with every baseline.
@@ -79,13 +76,12 @@ def evaluate(
         train_labels: ``[T]`` training labels of each task.
         seed: Seeds the bootstrap.
     """
-    table = _score_all(selection, test, predictions, seed)
+    table = _score_all(mixture, test, predictions, seed)
     rows = tuple(
-        _row(t, table, selection, test, predictions[t], membership, train_labels[t])
+        _row(t, table, mixture, test, predictions[t], membership, train_labels[t])
         for t in range(len(test.tasks))
     )
-    pairs = [(NETWORKS, "single")]
-    pairs += [(SHIPPED, own.name) for own in contenders if own.purpose == BASELINE]
+    pairs = [(SHIPPED, own.name) for own in contenders]
     pairs += [(own.name, other) for own in contenders for other in own.compared_with]
     return Evaluation(
         tasks=rows,
@@ -95,28 +91,24 @@ def evaluate(
 
 
 def _score_all(
-    selection: Selection, test: TaskData, predictions: Sequence[Mapping[str, Array]], seed: int
+    mixture: Mixture, test: TaskData, predictions: Sequence[Mapping[str, Array]], seed: int
 ) -> Table:
     labels = [test.labels(t) for t in range(len(test.tasks))]
     scores = [
-        contender_scores(task, predictions[t], selection.network[t], labels[t])
+        contender_scores(task, predictions[t], mixture.weights[t], labels[t])
         for t, task in enumerate(test.tasks)
     ]
     value: dict[str, Array] = {c: np.array([own[c] for own in scores]) for c in scores[0]}
     drawn: dict[str, Array] = dict(
-        bootstrap(test.tasks, predictions, selection, labels, len(test), seed).items()
+        bootstrap(test.tasks, predictions, mixture.weights, labels, len(test), seed).items()
     )
-    for columns in (value, drawn):
-        for name, chosen in ((SHIPPED, selection.served_by), (NETWORKS, selection.network)):
-            picked = [columns[server][..., t] for t, server in enumerate(chosen)]
-            columns[name] = np.stack(picked, axis=-1)
     return Table(value=value, drawn=drawn)
 
 
 def _row(
     t: int,
     table: Table,
-    selection: Selection,
+    mixture: Mixture,
     test: TaskData,
     predictions: Mapping[str, Array],
     membership: Membership,
@@ -130,13 +122,11 @@ def _row(
         metric=task.metric_name,
         train_labels=train_labels,
         test_labels=len(rows),
-        served_by=selection.served_by[t],
-        blends=selection.network[t],
+        weights=mixture.weights[t],
+        served_by=in_words(mixture.weights[t]),
         partners=tuple(test.tasks[b].name for b in membership.group_of(t)),
-        valid=selection.valid[t],
-        test={
-            name: float(v[t]) for name, v in table.value.items() if name not in (SHIPPED, NETWORKS)
-        },
+        valid=mixture.scores[t],
+        test={name: float(v[t]) for name, v in table.value.items() if name != SHIPPED},
         seed_std={
             c: float(np.std([score(task, one[rows], target) for one in p], ddof=1))
             for c, p in predictions.items()

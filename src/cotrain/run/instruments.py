@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
+from dataclasses import replace
 
+from cotrain.data.dataset import Development
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
 from cotrain.engine.objective import EngineObjective
@@ -21,17 +22,19 @@ from cotrain.run.settings import SAMPLED_SEEDS, Instrument, Settings
 SEEDS = range(SAMPLED_SEEDS)
 
 
-def measure(engine: Engine, joint: Member, settings: Settings) -> Measured:
+def measure(engine: Engine, holdout: Development, joint: Member, settings: Settings) -> Measured:
     """Let the instruments work, or read back what they found.
 
     Args:
-        engine: Trains.
+        engine: Trains task sets.
+        holdout: Training and validation rows of the joint run that is looked at.
         joint: The member whose training is looked at; sampled task sets share its learning rate and
             dropout.
         settings: Which instruments, and theirs.
     """
     if not engine.folder.has("joint_run.json"):
-        _look_on(engine, joint, settings)
+        recipe = replace(engine.recipe, to_end=False)
+        _look_on(replace(engine, development=holdout, recipe=recipe), joint, settings)
     if settings.measures(Instrument.SAMPLED) and not engine.folder.has("sampling.json"):
         _sample(engine, joint, settings)
     return read_measured(engine.folder)
@@ -45,7 +48,7 @@ def _look_on(engine: Engine, joint: Member, settings: Settings) -> None:
         watchers.gradients.similarity().save(folder.path(GRADIENTS))
     if watchers.maps is not None:
         found, rows = watchers.maps.result(), engine.development.train_rows
-        found = found if rows is None else dataclasses.replace(found, numbers=rows)
+        found = found if rows is None else replace(found, numbers=rows)
         found.save(folder.path(DATAMAP))
     cost = {"trainings": 1, "examples": examples, "seconds": seconds}
     folder.write_json("joint_run.json", cost)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cotrain.contenders.base import Contender
 from cotrain.data.dataset import Splits
+from cotrain.data.folds import crossfitted
 from cotrain.engine.build import Encoder, build_engine
 from cotrain.engine.cohorts.local import LOCAL
 from cotrain.engine.cohorts.workers import Cluster
@@ -21,11 +22,11 @@ from cotrain.run.contest import Contest
 from cotrain.run.decision import decide, demands
 from cotrain.run.evaluation import evaluate
 from cotrain.run.instruments import measure
+from cotrain.run.mixture import mix
 from cotrain.run.predictor import Predictor, load, ship
 from cotrain.run.result_file import is_finished, read_result, write_result
-from cotrain.run.selection import select
 from cotrain.run.settings import Settings
-from cotrain.run.setup import allowance_of, claim, standard_contenders, terms_of
+from cotrain.run.setup import allowance_of, check_field, claim, standard_contenders, terms_of
 from cotrain.run.summary import summarize
 from cotrain.transfer.encoder_file import EncoderFile
 
@@ -74,6 +75,7 @@ def plan(
         settings = replace(settings, widths=pretrained.facts.widths or settings.widths)
     standard = standard_contenders(splits.tasks, settings, pretrained, allow_overlap, encoder)
     everyone = (*standard, *contenders)
+    check_field(everyone)
     notes = [note for contender in everyone for note in contender.check(splits)]
     terms = terms_of(splits, settings)
     allowance = allowance_of(everyone, settings, terms)
@@ -82,10 +84,11 @@ def plan(
     if is_finished(folder):
         folder.drop_working_files()
         return read_result(folder), load(out, encoder=encoder, contenders=contenders)
+    development = crossfitted(splits.development, seeds=settings.seeds, seed=settings.seed)
     engine = build_engine(
         folder,
-        splits.development,
-        allowance.recipe,
+        development,
+        replace(allowance.recipe, to_end=True),
         encoder=encoder,
         widths=settings.widths,
         low_precision=settings.low_precision,
@@ -96,21 +99,20 @@ def plan(
 
     # Measure on one joint run, decide the groups, train every contender.
     contest.tune_baselines()
-    measured = measure(contest.engine, contest.context.joint, settings)
+    measured = measure(contest.engine, splits.development, contest.context.joint, settings)
     contest.ledger.measured("measure: joint run", measured.joint_run)
     contest.ledger.measured("measure: task sets", measured.sampling)
     decision = decide(folder, measured, settings.group_by, limits)
     contest.tune_others(decision.membership)
     contest.train_all()
 
-    # Select on validation; then open the test split, once.
-    development, networks = splits.development, [own.name for own in contest.networks]
-    labels = development.valid.all_labels()
-    selection = select(splits.tasks, contest.on_validation(), networks, labels, settings.seed)
-    test = splits.test.open_for(selection)
-    found, counts = contest.on(test), development.train.mask.sum(dim=0).tolist()
+    # Mix what was trained, by rows that models left out; then open the test split, once.
+    predictions, labels = contest.out_of_fold()
+    mixture = mix(splits.tasks, predictions, labels, settings.seed)
+    test = splits.test.open_for(mixture)
+    found, counts = contest.on(test), development.rows.mask.sum(dim=0).tolist()
     evaluation = evaluate(
-        selection, test, found, everyone, decision.membership, counts, settings.seed
+        mixture, test, found, everyone, decision.membership, counts, settings.seed
     )
     remarks = contest.examine(test, found, evaluation.overall, settings.seed)
 
@@ -123,9 +125,10 @@ def plan(
         contest=contest,
         measured=measured,
         decision=decision,
+        mixture=mixture,
         evaluation=evaluation,
         remarks=(*remarks, *notes),
     )
-    ship(contest, selection, splits.preparation, widths=None if encoder else settings.widths)
+    ship(contest, mixture, splits.preparation, widths=None if encoder else settings.widths)
     write_result(folder, result)
     return read_result(folder), load(out, encoder=encoder, contenders=contenders)

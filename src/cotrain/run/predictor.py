@@ -19,7 +19,7 @@ from cotrain.contenders.base import Contender, Model, ModelContender
 from cotrain.contenders.trees import Trees
 from cotrain.data.dataset import NewRows, Rows
 from cotrain.engine.build import Encoder
-from cotrain.engine.cohorts.checkpoint import split_models
+from cotrain.engine.cohorts.checkpoint import split_models, under
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.executors.sequential import SequentialExecutor
 from cotrain.engine.models.losses import predictions
@@ -29,8 +29,8 @@ from cotrain.engine.trained import Models, mixed, predict
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.run.contest import Contest
+from cotrain.run.mixture import Mixture, mixed_by
 from cotrain.run.result_file import is_finished
-from cotrain.run.selection import Selection, blend
 from cotrain.tasks import Kind, Task, head_rows, output_slices
 
 if TYPE_CHECKING:
@@ -41,30 +41,30 @@ STANDARD: tuple[ModelContender, ...] = (Trees(), Trees(learner=LightGBMTrees()))
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """Predicts every task by the contender that was chosen for it.
+    """Predicts every task by the mixture that was decided for it.
 
     Args:
         tasks: The T tasks.
-        served_by: ``[T]`` who serves each task.
+        weights: ``[T]`` contender → its weight in the prediction of a task.
         models: Networks by (member row, epoch).
         best_epoch: ``[P, T]`` which network of each member speaks for a task; 0 = not used.
-        shares: ``[P, T]`` of each member in a task's prediction by its seed's members.
+        shares: Contender of networks → ``[P, T]`` share of each member in its prediction of a task.
         seeds: ``[P]`` seed of each member.
         input_shape: Shape of one row of inputs.
         executor: Runs the networks.
-        models_of: Task → who fitted its models that are no networks, and the models.
+        models_of: Contender of models → who fitted them, and for each task the models that serve it.
         preparation: Turns a table into inputs; None if the run was given arrays.
     """
 
     tasks: tuple[Task, ...]
-    served_by: tuple[str, ...]
+    weights: tuple[dict[str, float], ...]
     models: Models
     best_epoch: Tensor
-    shares: Tensor
+    shares: dict[str, Tensor]
     seeds: tuple[int, ...]
     input_shape: tuple[int, ...]
     executor: Executor
-    models_of: dict[int, tuple[ModelContender, list[Model]]]
+    models_of: dict[str, tuple[ModelContender, dict[int, list[Model]]]]
     preparation: Preparation | None
 
     @property
@@ -105,17 +105,19 @@ class Predictor:
         return [self._task(t, outputs[:, slices[t]], read) for t in range(len(self.tasks))]
 
     def _task(self, t: int, outputs: Tensor, rows: Rows) -> Array:
-        task, share = self.tasks[t], self.shares[:, t] * (self.best_epoch[:, t] > 0)
-        parts = []
-        if share.any():
-            network = predictions([task], mixed(outputs, share, self.seeds))[0]
-            parts.append(network.mean(axis=0))
-        if t in self.models_of:
-            fitted_by, models = self.models_of[t]
-            found = [fitted_by.predict(task, model, rows) for model in models]
-            parts.append(np.mean(found, axis=0))
-        value = parts[0] if len(parts) == 1 else blend(*parts)
+        task = self.tasks[t]
+        found = {name: self._by(name, t, outputs, rows) for name in self.weights[t]}
+        value = mixed_by(self.weights[t], found)
         return np.asarray(value * task.scale + task.mean) if task.kind is Kind.REGRESSION else value
+
+    def _by(self, name: str, t: int, outputs: Tensor, rows: Rows) -> Array:
+        """Mean prediction of a task by the models of one contender."""
+        if name in self.shares:
+            by_seed = mixed(outputs, self.shares[name][:, t], self.seeds)
+            return np.asarray(predictions([self.tasks[t]], by_seed)[0].mean(axis=0))
+        fitted_by, models = self.models_of[name]
+        found = [fitted_by.predict(self.tasks[t], model, rows) for model in models[t]]
+        return np.asarray(np.mean(found, axis=0))
 
     def _read(self, rows: pl.DataFrame | Array | Tensor) -> Rows:
         if self.preparation is None:
@@ -135,7 +137,7 @@ class Predictor:
 
 def ship(
     contest: Contest,
-    selection: Selection,
+    mixture: Mixture,
     preparation: Preparation | None,
     *,
     widths: Sequence[int] | None,
@@ -144,35 +146,40 @@ def ship(
 
     Args:
         contest: With all trained models.
-        selection: Who serves which task.
+        mixture: What serves which task.
         preparation: Turns a table into inputs; None if the run was given arrays.
         widths: Of the built-in encoder; None for the user's own.
     """
     folder, trained = contest.engine.folder, contest.trained
     tasks = contest.context.tasks
-    shares = torch.zeros(len(trained.members), len(tasks))
-    fitted_by: list[str | None] = []
-    for t in range(len(tasks)):
-        parts = selection.parts(t)
-        for network in contest.networks:
-            if network.name in parts:
-                shares[:, t] = contest.shares(network, t)
-        others = [own for own in contest.modelled if own.name in parts]
-        fitted_by.append(others[0].label if others else None)
-        for own in others:
+    shares = {
+        own.name: torch.stack(
+            [contest.shares(own, t) * (own.name in mixture.weights[t]) for t in range(len(tasks))],
+            dim=1,
+        )
+        for own in contest.networks
+        if any(own.name in weights for weights in mixture.weights)
+    }
+    fitted = {}
+    for at, own in enumerate(contest.modelled):
+        served = [t for t in range(len(tasks)) if own.name in mixture.weights[t]]
+        if served:
+            fitted[own.name] = {"label": own.label, "at": at, "tasks": served}
+        for t in served:
             models = contest.models[own.label][t]
             folder.write(
-                f"model/task-{t}.model",
+                _file(at, t),
                 lambda path, own=own, models=models: own.save(models, path),  # type: ignore[misc]
             )
-    best_epoch, networks = trained.serving(shares > 0)
-    tensors = {"best_epoch": best_epoch, "shares": shares}
+    used = torch.zeros(len(trained.members), len(tasks), dtype=torch.bool)
+    best_epoch, networks = trained.serving(sum((share > 0 for share in shares.values()), used) > 0)
+    tensors = {"best_epoch": best_epoch, **{f"shares/{name}": own for name, own in shares.items()}}
     for (row, epoch), model in networks.items():
-        tensors |= {f"{row}/{epoch}/{name}": tensor for name, tensor in model.items()}
+        tensors |= {f"model/{row}/{epoch}/{name}": tensor for name, tensor in model.items()}
     description = {
         "tasks": [dataclasses.asdict(task) for task in tasks],
-        "served_by": list(selection.served_by),
-        "fitted_by": fitted_by,
+        "weights": list(mixture.weights),
+        "fitted": fitted,
         "seeds": [member.seed for member in trained.members],
         "input_shape": list(contest.engine.architecture.sample.shape[1:]),
         "widths": None if widths is None else list(widths),
@@ -206,33 +213,46 @@ def load(
     if facts["widths"] is None and encoder is None:
         raise InputError(f"the run in {path} was trained with your own encoder: pass encoder=...")
     tasks = tuple(_task(fields) for fields in facts["tasks"])
-    best_epoch, shares = tensors.pop("best_epoch"), tensors.pop("shares")
     known = {own.label: own for own in (*STANDARD, *contenders) if isinstance(own, ModelContender)}
     return Predictor(
         tasks=tasks,
-        served_by=tuple(facts["served_by"]),
-        models=split_models(tensors),
-        best_epoch=best_epoch,
-        shares=shares,
+        weights=tuple(facts["weights"]),
+        models=split_models(under(tensors, "model/")),
+        best_epoch=tensors["best_epoch"],
+        shares=under(tensors, "shares/"),
         seeds=tuple(facts["seeds"]),
         input_shape=tuple(facts["input_shape"]),
         executor=_executor(facts, tasks, encoder),
         models_of={
-            t: _load_models(known, label, folder.path(f"model/task-{t}.model"))
-            for t, label in enumerate(facts["fitted_by"])
-            if label is not None
+            name: (
+                _known(known, own["label"], folder),
+                {
+                    t: _load_models(known[own["label"]], folder.path(_file(own["at"], t)))
+                    for t in own["tasks"]
+                },
+            )
+            for name, own in facts["fitted"].items()
         },
         preparation=_preparation(folder),
     )
 
 
-def _load_models(
-    known: Mapping[str, ModelContender], label: str, path: Path
-) -> tuple[ModelContender, list[Model]]:
+def _file(at: int, task: int) -> str:
+    """Of a task's models by the contender of models with a number."""
+    return f"model/{at}-{task}.model"
+
+
+def _known(known: Mapping[str, ModelContender], label: str, folder: RunFolder) -> ModelContender:
     if label not in known:
-        raise InputError(f"{path} was fitted by the contender {label!r}: pass contenders=[...]")
+        raise InputError(
+            f"models in {folder.root} were fitted by the contender {label!r}: pass contenders=[...]"
+        )
+    return known[label]
+
+
+def _load_models(contender: ModelContender, path: Path) -> list[Model]:
     try:
-        return known[label], known[label].load(path)
+        return contender.load(path)
     except ImportError as error:
         raise InputError(f"{path} needs {error.name}: pip install 'cotrain[gbm]'") from error
     except Exception as error:  # whatever a damaged or foreign file makes the library raise

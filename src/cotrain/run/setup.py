@@ -10,6 +10,8 @@ from cotrain.contenders import (
     Contender,
     Groups,
     Joint,
+    ModelContender,
+    NetworkContender,
     Pretrained,
     Single,
     Terms,
@@ -22,9 +24,8 @@ from cotrain.engine.recipe import recipe_for
 from cotrain.engine.tuning import SETTINGS
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
+from cotrain.run.bootstrap import EQUAL, SHIPPED
 from cotrain.run.budget import Allowance, allot, measuring_cost
-from cotrain.run.evaluation import NETWORKS, SHIPPED
-from cotrain.run.selection import BLEND
 from cotrain.run.settings import Settings, identity
 from cotrain.tasks import Task
 from cotrain.transfer.encoder_file import EncoderFile
@@ -94,6 +95,32 @@ def allowance_of(contenders: Sequence[Contender], settings: Settings, terms: Ter
     )
 
 
+def check_field(contenders: Sequence[Contender]) -> None:
+    """Refuse contenders that cannot stand beside each other.
+
+    Raises:
+        InputError: If two have one name, one is neither a network nor a model, or one is compared with
+            somebody who does not take part.
+    """
+    taken = {SHIPPED, EQUAL}
+    for contender in contenders:
+        if not isinstance(contender, NetworkContender | ModelContender):
+            raise InputError(
+                f"{type(contender).__name__} must be a NetworkContender or a ModelContender"
+            )
+        if contender.name in taken:
+            raise InputError(
+                f"the name {contender.name!r} of a contender is taken: give yours another"
+            )
+        taken.add(contender.name)
+    for contender in contenders:
+        absent = [name for name in contender.compared_with if name not in taken]
+        if absent:
+            raise InputError(
+                f"{contender.name!r} is compared with {absent[0]!r}, which does not take part"
+            )
+
+
 def claim(
     out: str | Path,
     splits: Splits,
@@ -104,18 +131,9 @@ def claim(
     """The run folder, if it is empty or holds this very run.
 
     Raises:
-        InputError: If it holds something else, or two contenders have one name.
+        InputError: If it holds something else.
     """
-    taken = {BLEND, SHIPPED, NETWORKS}
-    for contender in contenders:
-        if contender.name in taken:
-            raise InputError(
-                f"the name {contender.name!r} of a contender is taken: give yours another"
-            )
-        taken.add(contender.name)
     folder, asked = RunFolder(Path(out)), identity(settings)
-    asked["contenders"] = [contender.label for contender in contenders]
-    for contender in contenders:
-        asked |= contender.identity
+    asked["contenders"] = [{"label": own.label, **own.identity} for own in contenders]
     folder.claim(splits.identity(verb="run", title=title, settings=asked))
     return folder

@@ -15,6 +15,7 @@ from cotrain.run.contest import Contest
 from cotrain.run.decision import Decision
 from cotrain.run.evaluation import Evaluation
 from cotrain.run.measured import Measured
+from cotrain.run.mixture import Mixture
 from cotrain.run.settings import Instrument, Settings
 
 WORDS = {
@@ -34,13 +35,14 @@ def summarize(
     contest: Contest,
     measured: Measured,
     decision: Decision,
+    mixture: Mixture,
     evaluation: Evaluation,
     remarks: Sequence[str],
 ) -> Result:
     """The result of a run, from what its stages found; ``remarks`` are the contenders'."""
     return Result(
         title=title,
-        answer=answer(evaluation, decision.membership),
+        answer=answer(evaluation, mixture, contest.contenders, contest.context),
         details=(
             *budget_notes(allowance),
             *details(evaluation, measured.affinity),

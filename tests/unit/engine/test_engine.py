@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import (
     RECIPE,
+    batches,
     distance,
     joint,
     make_architecture,
@@ -25,7 +26,7 @@ from tiny import (
 )
 from torch import nn
 
-from cotrain.engine.batches import batch_count, batches, take
+from cotrain.engine.batches import batch_count, take
 from cotrain.engine.engine import Engine, Update, cohort_size, flops_per_example
 from cotrain.engine.executors.calibrate import Calibration, Trial, calibrate, candidates
 from cotrain.engine.executors.fused import FusedMLPExecutor
@@ -112,7 +113,7 @@ def calibrated(encoder: object = None, **options: bool) -> Calibration:
     development = make_development("brm")
     architecture = make_architecture(development, encoder=encoder)  # type: ignore[arg-type]
     executors = candidates(architecture, **({"low_precision": False} | options))
-    return calibrate(executors, architecture, development.train, RECIPE)
+    return calibrate(executors, architecture, development, RECIPE)
 
 
 def batch_norm() -> nn.Module:
@@ -172,7 +173,7 @@ def test_an_executor_that_computes_something_else_is_out() -> None:
     other = make_architecture(development, dropout=0.0, input_dropout=0.0).build(seed=0)
     wrong = FusedMLPExecutor(other)  # believes that nothing is dropped
     sequential = candidates(architecture, low_precision=False)[1]
-    found = calibrate([wrong, sequential], architecture, development.train, RECIPE)
+    found = calibrate([wrong, sequential], architecture, development, RECIPE)
     assert found.chosen == sequential.name
     assert found.trials[0].problem.startswith("gradients disagree (cosine 0.")
 

@@ -58,7 +58,7 @@ def test_member_scores_are_scores(trained: Trained) -> None:
 
 
 def test_tuning_takes_the_member_that_learned(trained: Trained) -> None:
-    best = tuned(trained, make_development("brm", missing=0.2).valid, 2)
+    best = tuned(trained, make_development("brm", missing=0.2), 2)
     assert [(m.name, m.learning_rate) for m in best] == [("joint", 3e-2), ("single/1", 3e-2)]
 
 
@@ -67,7 +67,7 @@ def test_tuning_names_a_member_even_if_all_diverged() -> None:
     development = make_development("brm")
     lost = from_progress(members, train(development, members), 1.0)
     assert lost.loss.isinf().all()
-    assert tuned(lost, development.valid, 1) == tuple(members)
+    assert tuned(lost, development, 1) == tuple(members)
 
 
 def test_tuning_weighs_scores_as_the_member_weighs_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +79,6 @@ def test_tuning_weighs_scores_as_the_member_weighs_tasks(monkeypatch: pytest.Mon
     monkeypatch.setattr("cotrain.engine.tuning.member_scores", lambda trained, valid: scores)
     trained = population([(1.0, 0.25)] * 2, [0, 0])
     trained = replace(trained, members=tuple(members))
-    assert tuned(trained, make_development("bb").valid, 1) == (members[1],)
+    assert tuned(trained, make_development("bb"), 1) == (members[1],)
     scores[0, 1] = 1.0  # .6
-    assert tuned(trained, make_development("bb").valid, 1) == (members[0],)
+    assert tuned(trained, make_development("bb"), 1) == (members[0],)

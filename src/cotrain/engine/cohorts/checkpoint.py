@@ -46,14 +46,14 @@ def load(folder: RunFolder, name: str) -> tuple[Progress, dict[str, Any], Tensor
     """The progress, the facts and the tensors beside it, as written by :func:`save`."""
     tensors, description = folder.read_tensors(name)
     progress = Progress(
-        state=State.from_flat(_under(tensors, "state/"), description.pop("step")),
+        state=State.from_flat(under(tensors, "state/"), description.pop("step")),
         active=description.pop("active"),
         epoch=description.pop("epoch"),
         diverged=set(description.pop("diverged")),
-        models=split_models(_under(tensors, "model/")),
-        **_under(tensors, "measured/"),
+        models=split_models(under(tensors, "model/")),
+        **under(tensors, "measured/"),
     )
-    return progress, description, _under(tensors, "beside/")
+    return progress, description, under(tensors, "beside/")
 
 
 def split_models(tensors: Mapping[str, Tensor]) -> dict[tuple[int, int], Tensors]:
@@ -65,7 +65,8 @@ def split_models(tensors: Mapping[str, Tensor]) -> dict[tuple[int, int], Tensors
     return models
 
 
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
+def under(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
+    """The tensors whose names begin so, without the beginning."""
     return {
         key.removeprefix(prefix): tensor
         for key, tensor in tensors.items()

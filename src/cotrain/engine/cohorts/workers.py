@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cotrain.data.dataset import Development, TaskData
+from cotrain.data.dataset import Development
 from cotrain.engine.cohorts.checkpoint import without_training_state
 from cotrain.engine.executors.base import Executor
 from cotrain.engine.member import Member
 from cotrain.engine.models.multitask import Architecture
 from cotrain.engine.recipe import Recipe
-from cotrain.engine.trained import task_scores
-from cotrain.engine.training import Progress, predict_outputs, start, train_cohort
+from cotrain.engine.trained import scores_held
+from cotrain.engine.training import Progress, held_outputs, start, train_cohort
 from cotrain.errors import InputError
 
 Shard = Any  # what workers make of the progress of one or more members
@@ -230,8 +230,8 @@ def run_work_item(
         over = _is_over(progress, work_item)
         if time.monotonic() - began >= pause:
             break
-    active, valid = len(progress.active), context.development.valid
-    scores = _scores(progress, context.executor, valid) if over and work_item.per_member else None
+    active = len(progress.active)
+    scores = _scores(progress, context, work_item) if over and work_item.per_member else None
     if over and not work_item.per_member:
         progress = without_training_state(progress)
     return progress, Report(
@@ -254,10 +254,10 @@ def _loss(members: Sequence[Member], progress: Progress) -> float:
     return float(((weights * losses).sum(dim=1) / weights.sum(dim=1)).mean())
 
 
-def _scores(progress: Progress, executor: Executor, valid: TaskData) -> NDArray[np.float64]:
+def _scores(progress: Progress, context: WorkerContext, work_item: WorkItem) -> NDArray[np.float64]:
     found = np.full(tuple(progress.loss.shape), np.nan)
     if progress.active:
-        outputs = predict_outputs(executor, progress.state, valid.inputs)
-        known = valid.mask.any(dim=0).expand(len(outputs), -1)
-        found[progress.active] = task_scores(outputs, valid, known=known)
+        seeds = [work_item.members[row].seed for row in progress.active]
+        outputs = held_outputs(context.executor, progress.state, context.development, seeds)
+        found[progress.active] = scores_held(outputs, context.development, seeds)
     return found

@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from cotrain.data.dataset import TaskData
+from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.batches import feed
 from cotrain.engine.executors.base import Executor, weighted_gradients
 from cotrain.engine.executors.fused import FusedMLPExecutor
@@ -77,11 +77,15 @@ def executor_by_name(architecture: Architecture, name: str) -> Executor:
 
 
 def calibrate(
-    executors: Sequence[Executor], architecture: Architecture, data: TaskData, recipe: Recipe
+    executors: Sequence[Executor],
+    architecture: Architecture,
+    development: Development,
+    recipe: Recipe,
 ) -> Calibration:
     """Try each executor on one batch; its gradients must agree with the sequential executor's."""
-    losses, weights = TaskLosses(data.tasks), _trial_weights(data)
-    batch, weights = next(feed(data, recipe, 0, weights))
+    losses, weights = TaskLosses(development.tasks), _trial_weights(development.rows)
+    seeds = list(range(MEMBERS))
+    batch, weights = next(feed(development, recipe, 0, weights, seeds))
     state = _trial_state(architecture)
     sequential = next(e for e in executors if isinstance(e, SequentialExecutor))
     gradients = partial(weighted_gradients, batch=batch, losses=losses, weights=weights)

@@ -41,9 +41,7 @@ class TaskLosses:
         self._regression = self._simple(Kind.REGRESSION)
         self._multiclass = [t for t, task in enumerate(tasks) if task.kind is Kind.MULTICLASS]
         # The task that each output belongs to, and the head's row that it comes from.
-        self.task_of_output = torch.tensor(
-            [t for t, task in enumerate(tasks) for _ in range(task.outputs)]
-        )
+        self.task_of_output = task_of_output(tasks)
         self.head_rows = torch.tensor(head_rows(tasks))
 
     def _simple(self, kind: Kind) -> tuple[Tensor, Tensor]:
@@ -109,6 +107,11 @@ class TaskLosses:
         labels = present[..., self.task_of_output].to(torch.int32)
         rows = labels.new_zeros(*labels.shape[:-1], int(self.head_rows.max()) + 1)
         return rows.index_add_(-1, self.head_rows, labels) == 0
+
+
+def task_of_output(tasks: Sequence[Task]) -> Tensor:
+    """``[O]`` the task that each output belongs to."""
+    return torch.tensor([t for t, task in enumerate(tasks) for _ in range(task.outputs)])
 
 
 def _binary(logits: Tensor, targets: Tensor) -> Tensor:

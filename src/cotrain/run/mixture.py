@@ -1,0 +1,205 @@
+"""The mixture: how much of every contender ships for a task, decided on rows that its models left out.
+
+The prediction of a task is a weighted mean of the contenders' (weights ≥ 0 with sum 1: stacking, Wolpert
+1992, with Breiman's 1996 non-negative weights, here with sum 1). With the residual matrix R ``[n, C]`` of a
+task's out-of-fold predictions and the variance v of its labels,
+
+    w = argmin  wᵀ(RᵀR / nv) w + (L / nτ²) ‖w − w̄‖²      over the simplex,
+
+where w̄ are the weights that are best for all tasks together, drawn in the same way towards equal parts,
+and L is the loss of equal parts: so τ is how far weights may stray from what they are drawn to, in units of
+weight, and fewer labels draw more. τ is the one of :data:`REACH` with the least loss on rows that the
+weights were not fitted to.
+Letters: T tasks, C contenders, N rows, n labels of a task, K parts of the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+from cotrain.arrays import Array
+from cotrain.data.dataset import FinishedDecision
+from cotrain.stats import Labels
+from cotrain.tasks import Kind, Task, score
+
+SMALLEST = 0.05  # a weight below is dropped: a model that says so little is not worth its price
+REACH = (0.0, 0.03, 0.1, 0.3, 1.0)  # τ
+PARTS = 5  # of the rows, each once left out to choose τ
+_TOGETHER = 1e3  # how much heavier than anything else it weighs that weights sum to 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture(FinishedDecision):
+    """What ships for each task.
+
+    Args:
+        weights: ``[T]`` contender → its weight; only those above 0.
+        scores: ``[T]`` contender → its score on the rows that its models left out.
+        expected: ``[T]`` score of the mixture on the same rows, which its weights were fitted to.
+        reach: τ, see the module's text.
+    """
+
+    weights: tuple[dict[str, float], ...]
+    scores: tuple[dict[str, float], ...]
+    expected: tuple[float, ...]
+    reach: float = float("nan")
+
+    @property
+    def decided(self) -> str:
+        """Mean weights over the tasks."""
+        return in_words(self.mean_weights())
+
+    def mean_weights(self) -> dict[str, float]:
+        """Contender → mean weight over the tasks, the largest first."""
+        names = dict.fromkeys(name for own in self.weights for name in own)
+        mean = {
+            name: float(np.mean([own.get(name, 0.0) for own in self.weights])) for name in names
+        }
+        return dict(sorted(mean.items(), key=lambda item: -round(item[1], 9)))
+
+
+def in_words(weights: Mapping[str, float]) -> str:
+    """Weights as people read them.
+
+    >>> in_words({"joint": 2 / 3, "trees": 1 / 3}), in_words({"trees": 1.0})
+    ('joint 67 %, trees 33 %', 'trees')
+    """
+    if len(weights) == 1:
+        return next(iter(weights))
+    return ", ".join(f"{name} {100 * own:.0f} %" for name, own in weights.items())
+
+
+def mix(
+    tasks: Sequence[Task],
+    predictions: Sequence[Mapping[str, Array]],
+    labels: Sequence[Labels],
+    seed: int,
+    among: Sequence[str] | None = None,
+) -> Mixture:
+    """The best weights, by predictions of rows that the models left out.
+
+    Args:
+        tasks: The T tasks.
+        predictions: For each task, contender → ``[N, ...]`` predictions.
+        labels: T pairs of labelled rows and their labels.
+        seed: Parts the rows.
+        among: Contenders that may ship; all unless given.
+    """
+    names = tuple(predictions[0] if among is None else among)
+    residuals = [
+        np.stack([_residuals(task, own[name], known) for name in names])
+        for task, own, known in zip(tasks, predictions, labels, strict=True)
+    ]
+    found, reach = _fit(residuals, labels, seed)
+    weights = [_kept(dict(zip(names, map(float, own), strict=True))) for own in found]
+    return Mixture(
+        tasks=tuple(tasks),
+        weights=tuple(weights),
+        scores=tuple(
+            {name: _score(task, own[name], known) for name in own}
+            for task, own, known in zip(tasks, predictions, labels, strict=True)
+        ),
+        expected=tuple(
+            _score(task, mixed_by(shares, own), known)
+            for task, shares, own, known in zip(tasks, weights, predictions, labels, strict=True)
+        ),
+        reach=reach,
+    )
+
+
+def mixed_by(weights: Mapping[str, float], predictions: Mapping[str, Array]) -> Array:
+    """The weighted mean of some contenders' predictions of one task."""
+    parts = [share * predictions[name] for name, share in weights.items()]
+    return np.asarray(sum(parts[1:], parts[0]))
+
+
+def _kept(weights: Mapping[str, float]) -> dict[str, float]:
+    """Without the smallest ones; the others sum to 1 again."""
+    kept = {name: own for name, own in weights.items() if own >= SMALLEST}
+    total = sum(kept.values())
+    return {name: own / total for name, own in sorted(kept.items(), key=lambda item: -item[1])}
+
+
+def _score(task: Task, prediction: Array, labels: Labels) -> float:
+    rows, target = labels
+    return score(task, prediction[rows], target)
+
+
+def _residuals(task: Task, prediction: Array, labels: Labels) -> Array:
+    """``[n, ...]`` label minus prediction, in standard deviations of the labels; classes one-hot."""
+    rows, target = labels
+    truth = (
+        np.eye(len(task.classes))[target.astype(int)] if task.kind is Kind.MULTICLASS else target
+    )
+    spread = np.sqrt(np.sum(np.var(truth, axis=0)))
+    return np.asarray((truth - prediction[rows]) / (spread or 1.0))
+
+
+def _fit(residuals: Sequence[Array], labels: Sequence[Labels], seed: int) -> tuple[Array, float]:
+    """``[T, C]`` weights, and τ."""
+    rows = 1 + max((int(known[0].max()) for known in labels if len(known[0])), default=0)
+    part = np.random.default_rng(seed).permutation(rows) % PARTS
+    products = np.stack(
+        [
+            [_products(own[:, part[known[0]] == k]) for k in range(PARTS)]
+            for own, known in zip(residuals, labels, strict=True)
+        ]
+    )  # [T, K, C, C]
+    counts = np.array([np.bincount(part[known[0]], minlength=PARTS) for known in labels])
+    losses = [_left_out(products, counts, reach) for reach in REACH]
+    reach = REACH[int(np.argmin(np.round(losses, 9)))]
+    return _weights(products.sum(axis=1), counts.sum(axis=1), reach), reach
+
+
+def _products(residuals: Array) -> Array:
+    flat = residuals.reshape(len(residuals), -1)
+    return np.asarray(flat @ flat.T)
+
+
+def _left_out(products: Array, counts: Array, reach: float) -> float:
+    """Mean loss over tasks on each part of the rows, with weights from the others."""
+    total = np.zeros(len(products))
+    for k in range(PARTS):
+        others = np.arange(PARTS) != k
+        weights = _weights(products[:, others].sum(axis=1), counts[:, others].sum(axis=1), reach)
+        total += np.einsum("tc,tcd,td->t", weights, products[:, k], weights)
+    labelled = counts.sum(axis=1)
+    return float(np.mean(total[labelled > 0] / labelled[labelled > 0]))
+
+
+def _weights(products: Array, counts: Array, reach: float) -> Array:
+    """``[T, C]`` weights of the tasks.
+
+    Args:
+        products: ``[T, C, C]`` RᵀR.
+        counts: ``[T]`` labels.
+        reach: τ.
+    """
+    known, contenders = counts > 0, products.shape[-1]
+    equal = np.full(contenders, 1 / contenders)
+    if reach == 0 or contenders == 1 or not known.any():
+        return np.tile(equal, (len(products), 1))
+    mean = products / np.maximum(counts, 1)[:, None, None]
+    common = _nearest_best(mean[known].mean(axis=0), float(counts[known].sum()), reach, equal)
+    return np.stack(
+        [
+            _nearest_best(own, float(n), reach, common) if n else common
+            for own, n in zip(mean, counts, strict=True)
+        ]
+    )
+
+
+def _nearest_best(loss: Array, labels: float, reach: float, centre: Array) -> Array:
+    """``[C]`` the weights on the simplex with the least loss, drawn towards ``centre``."""
+    equal = np.full(len(loss), 1 / len(loss))
+    pull = max(float(equal @ loss @ equal), 1e-12) / (labels * reach**2)
+    root = np.linalg.cholesky(loss + (pull + 1e-9 * np.trace(loss)) * np.eye(len(loss)))
+    heavy = _TOGETHER * np.sqrt(np.trace(loss) + pull)
+    rows = np.concatenate([root.T, np.full((1, len(loss)), heavy)])
+    wanted = np.concatenate([np.linalg.solve(root, pull * centre), [heavy]])
+    found = nnls(rows, wanted)[0]
+    return np.asarray(found / found.sum())
