@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,9 @@ class MeanLabel(ModelContender):
     name = "mean label"
     compared_with = ("single",)
 
-    def fit(self, development: Development, task: int, *, tried: int, seeds: int) -> list[Model]:
-        """The same for every seed."""
-        _, labels = development.train.labels(task)
-        return [float(labels.mean())] * seeds
+    def fit(self, cuts: Sequence[Development], task: int, *, tried: int) -> list[Model]:
+        """The mean of each cut's training labels; nothing is tuned."""
+        return [float(cut.train.labels(task)[1].mean()) for cut in cuts]
 
     def predict(self, task: Task, model: Model, rows: Rows) -> Array:
         """A constant."""

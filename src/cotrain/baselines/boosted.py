@@ -1,7 +1,8 @@
 """Independent gradient-boosted trees, one model a task: the honest alternative to every network.
 
 Each task is tuned over as many candidates as a network is, on the same validation rows (which also stop
-the boosting early), and then trained from as many seeds; the seeds' predictions are averaged.
+the boosting early), and then trained from as many seeds; the seeds' predictions are averaged. Where there
+are folds instead of one validation split, :mod:`cotrain.baselines.folds` trains them.
 """
 
 from __future__ import annotations
@@ -40,8 +41,14 @@ class TreeLearner(Protocol):
         """Settings to tune over."""
         ...
 
-    def fit(self, data: TreeData, candidate: dict[str, Any], seed: int) -> Model:
-        """Train one model with early stopping on the validation rows."""
+    def fit(
+        self, data: TreeData, candidate: dict[str, Any], seed: int, rounds: int | None = None
+    ) -> Model:
+        """Train one model, stopped early on the validation rows; with ``rounds``, that long without them."""
+        ...
+
+    def rounds(self, model: Model) -> int:
+        """The boosting round at which the validation rows were predicted best."""
         ...
 
     def predict(self, task: Task, model: Model, columns: Array) -> Array:
@@ -103,15 +110,21 @@ def fit_task(
         candidates: Settings tried.
         seeds: Models returned.
     """
-    first = data(0)
+    best, setting = tune(learner, data(0), candidates=candidates, seed=0)
+    return [best, *(learner.fit(data(seed), setting, seed) for seed in range(1, seeds))]
+
+
+def tune(
+    learner: TreeLearner, data: TreeData, *, candidates: int, seed: int
+) -> tuple[Model, dict[str, Any]]:
+    """The model of the first so many settings that scores best on the validation rows, and its setting."""
 
     def quality(model: Model) -> float:
-        predicted = learner.predict(first.task, model, first.valid_columns)
-        return score(first.task, predicted, first.valid_labels)
+        predicted = learner.predict(data.task, model, data.valid_columns)
+        return score(data.task, predicted, data.valid_labels)
 
-    tried = [(learner.fit(first, own, 0), own) for own in learner.candidates[:candidates]]
-    best, setting = max(tried, key=lambda pair: quality(pair[0]))
-    return [best, *(learner.fit(data(seed), setting, seed) for seed in range(1, seeds))]
+    tried = [(learner.fit(data, own, seed), own) for own in learner.candidates[:candidates]]
+    return max(tried, key=lambda pair: quality(pair[0]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +138,9 @@ class HistTrees:
         {"learning_rate": 0.1, "max_leaf_nodes": 8, "max_features": 0.5, "min_samples_leaf": 5},
     )
 
-    def fit(self, data: TreeData, candidate: dict[str, Any], seed: int) -> Model:
+    def fit(
+        self, data: TreeData, candidate: dict[str, Any], seed: int, rounds: int | None = None
+    ) -> Model:
         """Fit ``HistGradientBoosting`` with as many bins as the columns need."""
         from sklearn import ensemble
 
@@ -138,27 +153,27 @@ class HistTrees:
         )
         model = kind(
             **candidate,
-            max_iter=MOST_ROUNDS,
+            max_iter=rounds or MOST_ROUNDS,
             max_bins=_bins(data),
-            early_stopping=True,
+            early_stopping=rounds is None,
             n_iter_no_change=PATIENCE,
             categorical_features=data.categorical,
             random_state=seed,
         )
-        with threadpool_limits(_threads(data.columns), "openmp"):
-            return model.fit(
-                data.columns,
-                data.labels,
-                X_val=data.valid_columns[seen],
-                y_val=data.valid_labels[seen],
-            )
+        judges = {"X_val": data.valid_columns[seen], "y_val": data.valid_labels[seen]}
+        with threadpool_limits(threads(data.columns), "openmp"):
+            return model.fit(data.columns, data.labels, **({} if rounds else judges))
+
+    def rounds(self, model: Model) -> int:
+        """Where the validation score was highest; its first entry is that of no round."""
+        return max(1, int(np.argmax(model.validation_score_)))
 
     def predict(self, task: Task, model: Model, columns: Array) -> Array:
         """Probabilities over the task's classes, or values."""
-        with threadpool_limits(_threads(columns), "openmp"):
+        with threadpool_limits(threads(columns), "openmp"):
             if task.kind is Kind.REGRESSION:
                 return np.asarray(model.predict(columns), dtype=np.float64)
-            return _all_classes(task, model.classes_, model.predict_proba(columns))
+            return all_classes(task, model.classes_, model.predict_proba(columns))
 
     def save(self, models: list[Model], path: Path) -> None:
         """Write a skops file."""
@@ -199,17 +214,25 @@ class LightGBMTrees:
         {"learning_rate": 0.05, "num_leaves": 8, "feature_fraction": 0.5, "min_data_in_leaf": 5},
     )
 
-    def fit(self, data: TreeData, candidate: dict[str, Any], seed: int) -> Model:
-        """Train a booster that stops early on the validation rows."""
+    def fit(
+        self, data: TreeData, candidate: dict[str, Any], seed: int, rounds: int | None = None
+    ) -> Model:
+        """Train a booster."""
         import lightgbm
 
         settings = candidate | _objective(data.task) | {"seed": seed, "verbose": -1}
-        settings["num_threads"] = _threads(data.columns)
+        settings["num_threads"] = threads(data.columns)
         categories = data.categorical.nonzero()[0].tolist()
         train = lightgbm.Dataset(data.columns, data.labels, categorical_feature=categories)
+        if rounds is not None:
+            return lightgbm.train(settings, train, rounds)
         valid = lightgbm.Dataset(data.valid_columns, data.valid_labels, reference=train)
         stop = lightgbm.early_stopping(PATIENCE, verbose=False)
         return lightgbm.train(settings, train, MOST_ROUNDS, valid_sets=[valid], callbacks=[stop])
+
+    def rounds(self, model: Model) -> int:
+        """As LightGBM found it."""
+        return max(1, int(model.best_iteration))
 
     def predict(self, task: Task, model: Model, columns: Array) -> Array:
         """Probabilities or values."""
@@ -236,7 +259,8 @@ def _objective(task: Task) -> dict[str, Any]:
     return {"objective": "binary" if task.kind is Kind.BINARY else "regression"}
 
 
-def _threads(columns: Array) -> int:
+def threads(columns: Array) -> int:
+    """How many threads pay for so large a table."""
     return int(np.clip(columns.size // CELLS_PER_THREAD, 1, os.cpu_count() or 1))
 
 
@@ -248,8 +272,8 @@ def _bins(data: TreeData) -> int:
     return int(np.clip(most, 2, 255))
 
 
-def _all_classes(task: Task, present: NDArray[np.float64], probabilities: Array) -> Array:
+def all_classes(task: Task, present: NDArray[np.float64], probabilities: Array) -> Array:
     """Probabilities over the task's classes, from those over the classes seen in training."""
     full = np.zeros((len(probabilities), len(task.classes)))
-    full[:, present.astype(int)] = probabilities
+    full[:, present.astype(int)] = probabilities[:, : len(present)]  # a lone class has two columns
     return full[:, 1] if task.kind is Kind.BINARY else full

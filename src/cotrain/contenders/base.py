@@ -210,8 +210,19 @@ class ModelContender(Contender):
     """A contender that fits models of its own to each task's labelled rows."""
 
     @abstractmethod
-    def fit(self, development: Development, task: int, *, tried: int, seeds: int) -> list[Model]:
-        """``[S]`` models of a task, tuned over at most so many settings on the validation rows."""
+    def fit(self, cuts: Sequence[Development], task: int, *, tried: int) -> list[Model]:
+        """``[S]`` models of a task; model s is fitted to the training rows of cut s.
+
+        Either all cuts are the same one (see :func:`one_cut`): S models from different seeds, tuned on
+        its validation rows. Or each is a fold: every row is a validation row of exactly one cut, and a
+        training row of all others. Then what model s predicts of its validation rows decides who serves
+        the task, so their labels may have no influence on model s; on the other models they may.
+
+        Args:
+            cuts: ``[S]``.
+            task: Which task.
+            tried: Settings tried at most.
+        """
 
     @abstractmethod
     def predict(self, task: Task, model: Model, rows: Rows) -> Array:
@@ -228,3 +239,8 @@ class ModelContender(Contender):
     def trainings(self, terms: Terms) -> int:
         """Models that it fits for a task."""
         return terms.trainings
+
+
+def one_cut(cuts: Sequence[Development]) -> bool:
+    """Whether all models have the same training and validation rows: one holdout, no folds."""
+    return all(cut is cuts[0] for cut in cuts)

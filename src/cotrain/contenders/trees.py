@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotrain.arrays import Array
 from cotrain.baselines.boosted import HistTrees, TreeLearner, fit_task, tree_data
-from cotrain.contenders.base import BASELINE, Model, ModelContender
+from cotrain.baselines.folds import fit_folds
+from cotrain.contenders.base import BASELINE, Model, ModelContender, one_cut
 from cotrain.data.dataset import Development, Rows
 from cotrain.tasks import Task
 
@@ -31,10 +33,13 @@ class Trees(ModelContender):
         """With the library's name."""
         return f"{self.name} ({self.learner.name})"
 
-    def fit(self, development: Development, task: int, *, tried: int, seeds: int) -> list[Model]:
-        """Tune on seed 0, then train the best candidate from the other seeds too."""
-        data = tree_data(development, task)
-        return fit_task(self.learner, lambda _: data, candidates=tried, seeds=seeds)
+    def fit(self, cuts: Sequence[Development], task: int, *, tried: int) -> list[Model]:
+        """With one cut: tune on seed 0, then train the best setting from the other seeds too."""
+        if one_cut(cuts):
+            data = tree_data(cuts[0], task)
+            return fit_task(self.learner, lambda _: data, candidates=tried, seeds=len(cuts))
+        folds = [tree_data(cut, task) for cut in cuts]
+        return fit_folds(self.learner, folds, candidates=tried)
 
     def predict(self, task: Task, model: Model, rows: Rows) -> Array:
         """Probabilities or standardised values by one model."""

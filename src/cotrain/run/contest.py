@@ -184,9 +184,8 @@ class Contest:
             name = f"models/{at}-{t}"
             if not folder.has(f"{name}.json"):
                 began = time.monotonic()
-                models = contender.fit(
-                    self.engine.development, t, tried=self.terms.tried, seeds=self.terms.seeds
-                )
+                cuts = [self.engine.development] * self.terms.seeds
+                models = contender.fit(cuts, t, tried=self.terms.tried)
                 folder.write(f"{name}.model", lambda path, own=models: contender.save(own, path))  # type: ignore[misc]
                 folder.write_json(f"{name}.json", {"seconds": time.monotonic() - began})
             found.append(contender.load(folder.path(f"{name}.model")))
