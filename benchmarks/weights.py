@@ -43,7 +43,7 @@ from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.recipe import Recipe
 from cotrain.engine.trained import Trained, merge
-from cotrain.engine.tuning import Setting, replicas, tuned
+from cotrain.engine.tuning import Setting, tuned
 from cotrain.folder import RunFolder
 from cotrain.stats import draw_rows, redraw
 from cotrain.tasks import score
@@ -278,3 +278,12 @@ def page(found: dict[str, Any]) -> str:
             rows.append([f"{name}{suffix}", *(f"{ratio:.2f}×" for ratio in own)])
     lines += table(["search", *found], rows)
     return "\n".join(lines) + "\n"
+
+
+def replicas(best: Sequence[Member], seeds: int) -> list[Member]:
+    """The chosen members from the remaining seeds; those of one rate and one weighting stand together."""
+    return [
+        replace(member, seed=seed)
+        for member in sorted(best, key=lambda m: (str(m.weighting), m.learning_rate))
+        for seed in range(1, seeds)
+    ]

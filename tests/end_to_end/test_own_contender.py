@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cotrain.run.selection import Selection, select
 
 from cotrain import InputError, Settings, from_arrays, load, plan
 from cotrain.arrays import Array
@@ -17,7 +18,6 @@ from cotrain.contenders import ModelContender, Terms
 from cotrain.contenders.base import Model
 from cotrain.data.dataset import Development, Rows, Splits
 from cotrain.reporting import render_html
-from cotrain.run.selection import Selection, select
 from cotrain.tasks import Kind, Task
 
 SETTINGS = Settings(seeds=2, budget=10.0, max_groups=1, low_precision=False)

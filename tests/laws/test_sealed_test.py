@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from cotrain.run.selection import Selection
 from mypy import api
 from tiny import make_data, make_development
 
 from cotrain.data.dataset import FinishedDecision, SealedTest, Splits
-from cotrain.run.selection import Selection
 
 PROLOGUE = """
 from collections.abc import Sequence

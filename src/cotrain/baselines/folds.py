@@ -42,7 +42,8 @@ def fit_folds(learner: TreeLearner, folds: Sequence[TreeData], *, candidates: in
 def stopping_rows(folds: Sequence[TreeData], left_out: int) -> TreeData:
     """Training rows of a model, less those of the next fold, which stop it.
 
-    With fewer than two other folds that carry labels, every fourth of its training rows stops it.
+    With fewer than two other folds that carry labels, or where it trains on other rows than theirs (on
+    their past alone), every fourth of its training rows stops it.
 
     Args:
         folds: As of :func:`fit_folds`.
@@ -51,7 +52,7 @@ def stopping_rows(folds: Sequence[TreeData], left_out: int) -> TreeData:
     turned = [*folds[left_out + 1 :], *folds[:left_out]]
     others = [fold for fold in turned if len(fold.valid_labels)]
     own = folds[left_out]
-    if len(others) < 2:
+    if len(others) < 2 or len(own.labels) != sum(len(fold.valid_labels) for fold in others):
         stops = np.arange(len(own.labels)) % EVERY == 0
         return replace(
             own,

@@ -45,7 +45,7 @@ def predict(given: NewRows) -> None:
     least = min(2, len(predictor.input_columns))
     found = predictor.predict(table.read_file(given.data, given.columns, least))
     _write(found, output)
-    for task, weights in zip(predictor.tasks, predictor.weights, strict=True):
+    for task, weights in zip(predictor.tasks, predictor.mixture.weights, strict=True):
         what = {
             Kind.BINARY: f"probability of {task.classes[-1]!r}" if task.classes else "",
             Kind.MULTICLASS: "class and probabilities",

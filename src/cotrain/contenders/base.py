@@ -27,6 +27,8 @@ from cotrain.tasks import Task
 
 Model = Any  # a fitted model of whatever library is behind a contender
 
+FRESH = 2520  # a seed that no search has seen: it leaves out fold 0, however many folds there are
+EXAMPLES = 4  # members of a contender that are tried at every setting
 BASELINE, DECIDING, SHIPPING = "baseline", "deciding", "shipping"  # what compute is for
 
 
@@ -55,8 +57,12 @@ class Terms:
 
     @property
     def trainings(self) -> int:
-        """Trainings of one weight vector; the tuning run of the best setting is seed 0."""
+        """Trainings of a vector that is tried at every setting; at the best one that is seed 0."""
         return self.tried + self.seeds - 1
+
+    def price(self, vectors: int) -> float:
+        """Trainings of so many weight vectors, the first few of which find the setting for all."""
+        return vectors * self.seeds + min(vectors, EXAMPLES) * (self.tried - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

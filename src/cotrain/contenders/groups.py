@@ -18,7 +18,7 @@ class Groups(NetworkContender):
 
     def price(self, terms: Terms) -> float:
         """As many networks as there may be groups."""
-        return terms.max_groups * terms.trainings if terms.tasks > 1 else 0.0
+        return terms.price(terms.max_groups) if terms.tasks > 1 else 0.0
 
     def members(self, context: Context) -> Sequence[Member]:
         """The groups' weight vectors."""

@@ -18,7 +18,7 @@ class Joint(NetworkContender):
 
     def price(self, terms: Terms) -> float:
         """One network."""
-        return terms.trainings
+        return terms.price(1)
 
     def members(self, context: Context) -> Sequence[Member]:
         """The vector of ones."""

@@ -17,7 +17,7 @@ class Single(NetworkContender):
 
     def price(self, terms: Terms) -> float:
         """T networks; a single task's network is the joint one."""
-        return terms.tasks * terms.trainings if terms.tasks > 1 else 0.0
+        return terms.price(terms.tasks) if terms.tasks > 1 else 0.0
 
     def members(self, context: Context) -> Sequence[Member]:
         """The unit vectors; of a single task none, which the joint network serves."""

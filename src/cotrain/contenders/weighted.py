@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cotrain.contenders.base import (
     DECIDING,
+    FRESH,
     Context,
     Exam,
     NetworkContender,
@@ -24,7 +25,6 @@ from cotrain.weighting import PBT, WeightSchedule, WeightSearch, optimize_weight
 
 SEARCH, SCHEDULE = "weights.safetensors", "weights.json"
 INTERVALS = 12  # proposals of a search
-FRESH = 2520  # seed that no search has seen, of fold 0 whatever their number
 
 Weights = LossWeighting | PBT | WeightSchedule
 """That adapt, are searched, or are given."""
@@ -56,7 +56,7 @@ class Weighted(NetworkContender):
     def price(self, terms: Terms) -> float:
         """Tuned as others are, or searched and trained."""
         searched = isinstance(self.weights, PBT)
-        return self.weights.members + terms.seeds if searched else terms.trainings  # type: ignore[union-attr]
+        return self.weights.members + terms.seeds if searched else terms.price(1)  # type: ignore[union-attr]
 
     def members(self, context: Context) -> Sequence[Member]:
         """One member, unless it has to be searched."""

@@ -29,9 +29,9 @@ class Setting:
 # start from an encoder have the same: smaller rates suit them, but on many rows fresh ones as well
 # (benchmarks/finetuning_rates.py).
 SETTINGS = (
+    Setting(learning_rate=1e-3, dropout=0.3),
+    Setting(learning_rate=1e-3, dropout=1.0),
     Setting(learning_rate=3e-3, dropout=0.3),
-    Setting(learning_rate=3e-3, dropout=1.0),
-    Setting(learning_rate=5e-3, dropout=0.0),
 )
 
 
@@ -57,21 +57,24 @@ def tuned(trained: Trained, development: Development, members: int) -> tuple[Mem
         development: What each of them left out.
         members: V.
     """
-    scores = [
-        _mean(m, own)
-        for m, own in zip(trained.members, held_scores(trained, development), strict=True)
-    ]
+    scores = np.nan_to_num(mean_scores(trained, development), nan=-np.inf)
     best = np.reshape(scores, (-1, members)).argmax(axis=0)
     return tuple(trained.members[int(setting) * members + v] for v, setting in enumerate(best))
 
 
-def replicas(best: Sequence[Member], seeds: int) -> list[Member]:
-    """The chosen members from the remaining seeds; those of one rate and one weighting stand together."""
-    return [
-        replace(member, seed=seed)
-        for member in sorted(best, key=lambda m: (str(m.weighting), m.learning_rate))
-        for seed in range(1, seeds)
-    ]
+def alike(member: Member) -> tuple[str, str, float, float]:
+    """Sorts members so that those stand together that can train in one cohort, at one setting."""
+    return str(member.weighting), str(member.optimizer), member.learning_rate, member.dropout
+
+
+def mean_scores(trained: Trained, development: Development) -> Array:
+    """``[P]`` mean score on the rows left out, tasks weighted as the member weighs them.
+
+    -inf for a member that diverged, NaN where no score is defined.
+    """
+    scores = held_scores(trained, development)
+    found = [_mean(member, own) for member, own in zip(trained.members, scores, strict=True)]
+    return np.where(trained.diverged.numpy(), -np.inf, found)
 
 
 def member_scores(trained: Trained, data: TaskData) -> Array:
@@ -86,7 +89,7 @@ def held_scores(trained: Trained, development: Development) -> Array:
 
 
 def _mean(member: Member, scores: Array) -> float:
-    """Of its known scores, weighted as it weighs the tasks; -inf where none is known."""
+    """Of its known scores, weighted as it weighs the tasks; NaN where none is known."""
     known = np.isfinite(scores)
     weights = np.mean([member.weights, *(change.weights for change in member.changes)], axis=0)
-    return float(np.average(scores[known], weights=weights[known])) if known.any() else -np.inf
+    return float(np.average(scores[known], weights=weights[known])) if known.any() else np.nan

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cotrain.arrays import Array
-from cotrain.run.mixture import mixed_by
+from cotrain.run.mixture import Mixture
 from cotrain.stats import Labels, draw_rows, redraw
-from cotrain.tasks import Task, score
+from cotrain.tasks import score
 
 SHIPPED, EQUAL = "shipped", "equal parts"
 MOST_REPLICATES, FEWEST_REPLICATES, SCORES = (
@@ -20,27 +20,26 @@ MOST_REPLICATES, FEWEST_REPLICATES, SCORES = (
 
 
 def contender_scores(
-    task: Task, predictions: Mapping[str, Array], weights: Mapping[str, float], labels: Labels
+    mixture: Mixture, t: int, predictions: Mapping[str, Array], labels: Labels
 ) -> dict[str, float]:
     """Score of every contender's mean prediction on the labelled rows, of their mixture and of their mean.
 
     Args:
-        task: The task.
+        mixture: What ships.
+        t: Number of the task.
         predictions: Contender → ``[S, N, ...]`` predictions of S seeds.
-        weights: Contender → its share of what ships.
         labels: Labelled rows and their labels.
     """
     rows, target = labels
     mean = {c: p[:, rows].mean(axis=0) for c, p in predictions.items()}
     equal = {c: 1 / len(mean) for c in mean}
-    mean |= {EQUAL: mixed_by(equal, mean), SHIPPED: mixed_by(weights, mean)}
-    return {c: score(task, p, target) for c, p in mean.items()}
+    mean |= {EQUAL: mixture.by(equal, t, mean), SHIPPED: mixture.predict(t, mean)}
+    return {c: score(mixture.tasks[t], p, target) for c, p in mean.items()}
 
 
 def bootstrap(
-    tasks: Sequence[Task],
+    mixture: Mixture,
     predictions: Sequence[Mapping[str, Array]],
-    weights: Sequence[Mapping[str, float]],
     labels: Sequence[Labels],
     rows: int,
     seed: int,
@@ -53,18 +52,18 @@ def bootstrap(
     draw = np.random.default_rng(seed)
     seeds = len(next(iter(predictions[0].values())))
     replicates: list[list[dict[str, float]]] = []
-    for _ in range(int(np.clip(SCORES // len(tasks), FEWEST_REPLICATES, MOST_REPLICATES))):
+    for _ in range(int(np.clip(SCORES // len(mixture.tasks), FEWEST_REPLICATES, MOST_REPLICATES))):
         count = draw_rows(draw, rows)
         seed_draw = draw.integers(0, seeds, seeds)
         replicates.append(
             [
                 contender_scores(
-                    task,
+                    mixture,
+                    t,
                     {c: p[seed_draw] for c, p in predictions[t].items()},
-                    weights[t],
                     redraw(labels[t], count),
                 )
-                for t, task in enumerate(tasks)
+                for t in range(len(mixture.tasks))
             ]
         )
     return {

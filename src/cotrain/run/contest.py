@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from cotrain.arrays import Array
 from cotrain.contenders.base import (
+    EXAMPLES,
+    FRESH,
     Contender,
     Context,
     Exam,
@@ -28,11 +30,11 @@ from cotrain.engine.engine import Engine, Update
 from cotrain.engine.member import Kind, Member
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.trained import Trained, merge, mixed
-from cotrain.engine.tuning import SETTINGS, replicas, tuned
+from cotrain.engine.tuning import SETTINGS, Setting, alike, mean_scores
 from cotrain.grouping import Membership
 from cotrain.results import Interval
 from cotrain.run.ledger import Ledger
-from cotrain.stats import Labels
+from cotrain.stats import Labels, finite_mean
 from cotrain.tasks import output_slices
 
 
@@ -64,6 +66,7 @@ class Contest:
     models: dict[str, list[list[Model]]] = field(default_factory=dict)
     _parts: list[Trained] = field(default_factory=list)
     _owner: dict[Kind, NetworkContender] = field(default_factory=dict)
+    _chosen: dict[Kind, Member] = field(default_factory=dict)  # what a wanted member became
 
     @classmethod
     def of(cls, contenders: Sequence[Contender], engine: Engine, terms: Terms) -> Contest:
@@ -115,38 +118,66 @@ class Contest:
                     contender=contender.name,
                 )
                 self._parts.append(found.trained)
-                self._keep(contender, [found.best])
+                self._keep(contender, [found.best], [found.best])
 
     def _tune(self, stage: str, contenders: Sequence[NetworkContender]) -> None:
-        wanted: list[tuple[NetworkContender, Member]] = []
-        for contender in contenders:
-            for member in contender.members(self.context):
-                if member.kind not in self._owner:
-                    self._owner[member.kind] = contender
-                    wanted.append((contender, member))
-        if not wanted:
-            return
+        """Find each contender's setting by some of its members, on what the models of seed 0 leave out."""
+        wanted = self._not_yet_tuned(contenders)
+        tried = {own.name: self._examples(members) for own, members in wanted}
         grid = SETTINGS[: self.terms.tried]
-        asked = [own.candidate(member, setting) for setting in grid for own, member in wanted]
-        trained = self.engine.train(stage, asked)
-        best = tuned(trained, self.engine.development, len(wanted))
-        rows = dict(zip(map(id, trained.members), range(len(asked)), strict=True))
-        for contender in {own.name: own for own, _ in wanted}.values():
-            places = [at for at, (own, _) in enumerate(wanted) if own is contender]
-            part = [s * len(wanted) + at for s in range(len(grid)) for at in places]
+        asked = [
+            (own, setting, own.candidate(member, setting))
+            for setting in grid
+            for own, _ in wanted
+            for member in tried[own.name]
+        ]
+        if not asked:
+            return
+        asked.sort(key=lambda one: alike(one[2]))
+        trained = self.engine.train(stage, [member for _, _, member in asked])
+        scores = mean_scores(trained, self.engine.development)
+        kept: list[int] = []
+        for own, members in wanted:
+            rows = [at for at, one in enumerate(asked) if one[0] is own]
+            setting = _best_setting(grid, [(asked[at][1], scores[at]) for at in rows])
             self.ledger.population(
-                f"tune {contender.name}",
-                contender.tuning_purpose,
-                trained.take(part),
+                f"tune {own.name}",
+                own.tuning_purpose,
+                trained.take(rows),
                 of=trained,
-                contender=contender.name,
+                contender=own.name,
             )
-            self._keep(contender, [best[at] for at in places])
-        self._parts.append(trained.take([rows[id(member)] for member in best]))
+            self._keep(own, members, [own.candidate(member, setting) for member in members])
+            kept += [at for at in rows if asked[at][1] == setting]
+        self._parts.append(trained.take(kept))
 
-    def _keep(self, contender: NetworkContender, best: Sequence[Member]) -> None:
-        for member in best:
-            self._owner[member.kind] = contender
+    def _not_yet_tuned(
+        self, contenders: Sequence[NetworkContender]
+    ) -> list[tuple[NetworkContender, list[Member]]]:
+        """Contenders with those of their members that nobody before them wants."""
+        seen, found = set(self._chosen), []
+        for contender in contenders:
+            members = [own for own in contender.members(self.context) if own.kind not in seen]
+            seen |= {own.kind for own in members}
+            found.append((contender, members))
+        return [(own, members) for own, members in found if members]
+
+    def _examples(self, members: Sequence[Member]) -> list[Member]:
+        """The few members that find the setting for all, whatever the order of the tasks."""
+        if len(members) <= EXAMPLES:
+            return list(members)
+        keys = [self.engine.development.train.label_key(t) for t in range(self.terms.tasks)]
+
+        def key(member: Member) -> list[bytes]:
+            return sorted(keys[t] for t, own in enumerate(member.weights) if own)
+
+        return sorted(members, key=key)[:EXAMPLES]
+
+    def _keep(
+        self, contender: NetworkContender, wanted: Sequence[Member], best: Sequence[Member]
+    ) -> None:
+        self._chosen |= {own.kind: member for own, member in zip(wanted, best, strict=True)}
+        self._owner |= {member.kind: contender for member in best}
         self.context = replace(
             self.context,
             tuned={**self.context.tuned, **{member.kind: member for member in best}},
@@ -157,7 +188,14 @@ class Contest:
         """Train every tuned member from the remaining seeds, and fit the models that are no networks."""
         for contender in self.contenders:
             self.ledger.given(contender.given())
-        final = self.engine.train("final", replicas(self.best, self.terms.seeds))
+        done = {(own.kind, own.seed % FRESH) for part in self._parts for own in part.members}
+        missing = [
+            replace(member, seed=seed)
+            for member in self.best
+            for seed in range(self.terms.seeds)
+            if (member.kind, seed) not in done
+        ]
+        final = self.engine.train("final", sorted(missing, key=alike))
         for contender in self.networks:
             rows = [
                 row
@@ -184,7 +222,7 @@ class Contest:
             name = f"models/{at}-{t}"
             if not folder.has(f"{name}.json"):
                 began = time.monotonic()
-                cuts = [self.engine.development] * self.terms.seeds
+                cuts = [self.engine.development.cut(seed) for seed in range(self.terms.seeds)]
                 models = contender.fit(cuts, t, tried=self.terms.tried)
                 folder.write(f"{name}.model", lambda path, own=models: contender.save(own, path))  # type: ignore[misc]
                 folder.write_json(f"{name}.json", {"seconds": time.monotonic() - began})
@@ -298,3 +336,13 @@ def _put_together(
     for part, rows in zip(parts, held, strict=True):
         found[rows] += part
     return found / np.maximum(times, 1).reshape(-1, *[1] * (found.ndim - 1))
+
+
+def _best_setting(grid: Sequence[Setting], scores: Sequence[tuple[Setting, float]]) -> Setting:
+    """The setting with the best mean score; the first of equals, and where nothing is known."""
+    means = []
+    for setting in grid:
+        own = np.array([score for at, score in scores if at == setting])
+        mean = float(finite_mean(own))
+        means.append(-np.inf if np.isneginf(own).any() or np.isnan(mean) else mean)
+    return grid[int(np.argmax(means))]

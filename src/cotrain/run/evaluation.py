@@ -95,13 +95,10 @@ def _score_all(
 ) -> Table:
     labels = [test.labels(t) for t in range(len(test.tasks))]
     scores = [
-        contender_scores(task, predictions[t], mixture.weights[t], labels[t])
-        for t, task in enumerate(test.tasks)
+        contender_scores(mixture, t, predictions[t], labels[t]) for t in range(len(test.tasks))
     ]
     value: dict[str, Array] = {c: np.array([own[c] for own in scores]) for c in scores[0]}
-    drawn: dict[str, Array] = dict(
-        bootstrap(test.tasks, predictions, mixture.weights, labels, len(test), seed).items()
-    )
+    drawn: dict[str, Array] = dict(bootstrap(mixture, predictions, labels, len(test), seed).items())
     return Table(value=value, drawn=drawn)
 
 

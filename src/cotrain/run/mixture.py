@@ -8,18 +8,22 @@ task's out-of-fold predictions and the variance v of its labels,
 
 where w̄ are the weights that are best for all tasks together, drawn in the same way towards equal parts,
 and L is the loss of equal parts: so τ is how far weights may stray from what they are drawn to, in units of
-weight, and fewer labels draw more. τ is the one of :data:`REACH` with the least loss on rows that the
-weights were not fitted to.
+weight, and fewer labels draw more. τ is the smallest of :data:`REACH` whose loss on rows that the weights
+were not fitted to is the least, or no more than a standard error above it.
+
+Before, every contender's probabilities are tempered (Guo et al. 2017), around the classes' shares π instead
+of around equal ones: p → pᵃ π¹⁻ᵃ / Σ, with one a for all tasks, the one with the least log loss on the same
+out-of-fold predictions. Sure networks and unsure trees can then be added up.
 Letters: T tasks, C contenders, N rows, n labels of a task, K parts of the rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy import optimize, special
 
 from cotrain.arrays import Array
 from cotrain.data.dataset import FinishedDecision
@@ -29,6 +33,7 @@ from cotrain.tasks import Kind, Task, score
 SMALLEST = 0.05  # a weight below is dropped: a model that says so little is not worth its price
 REACH = (0.0, 0.03, 0.1, 0.3, 1.0)  # τ
 PARTS = 5  # of the rows, each once left out to choose τ
+LEAST = 1e-6  # probabilities below count as this
 _TOGETHER = 1e3  # how much heavier than anything else it weighs that weights sum to 1
 
 
@@ -40,18 +45,37 @@ class Mixture(FinishedDecision):
         weights: ``[T]`` contender → its weight; only those above 0.
         scores: ``[T]`` contender → its score on the rows that its models left out.
         expected: ``[T]`` score of the mixture on the same rows, which its weights were fitted to.
+        shares: ``[T]`` shares of the classes; empty for regression.
+        sharpness: Contender → a, see the module's text.
         reach: τ, see the module's text.
     """
 
     weights: tuple[dict[str, float], ...]
     scores: tuple[dict[str, float], ...]
     expected: tuple[float, ...]
-    reach: float = float("nan")
+    shares: tuple[tuple[float, ...], ...]
+    sharpness: dict[str, float]
+    reach: float
 
     @property
     def decided(self) -> str:
         """Mean weights over the tasks."""
         return in_words(self.mean_weights())
+
+    def predict(self, task: int, predictions: Mapping[str, Array]) -> Array:
+        """What ships for a task, ``[N]`` or ``[N, classes]``, from its contenders' mean predictions."""
+        return self.by(self.weights[task], task, predictions)
+
+    def by(
+        self, weights: Mapping[str, float], task: int, predictions: Mapping[str, Array]
+    ) -> Array:
+        """The same at other weights."""
+        shares = np.asarray(self.shares[task])
+        parts = [
+            own * tempered(predictions[name], shares, self.sharpness[name])
+            for name, own in weights.items()
+        ]
+        return np.asarray(sum(parts[1:], parts[0]))
 
     def mean_weights(self) -> dict[str, float]:
         """Contender → mean weight over the tasks, the largest first."""
@@ -90,31 +114,97 @@ def mix(
         among: Contenders that may ship; all unless given.
     """
     names = tuple(predictions[0] if among is None else among)
+    shares = [_shares(task, known) for task, known in zip(tasks, labels, strict=True)]
+    sharpness = {name: _sharpness(name, tasks, predictions, labels, shares) for name in names}
     residuals = [
-        np.stack([_residuals(task, own[name], known) for name in names])
-        for task, own, known in zip(tasks, predictions, labels, strict=True)
+        np.stack(
+            [_residuals(task, tempered(own[name], prior, sharpness[name]), known) for name in names]
+        )
+        for task, own, known, prior in zip(tasks, predictions, labels, shares, strict=True)
     ]
     found, reach = _fit(residuals, labels, seed)
     weights = [_kept(dict(zip(names, map(float, own), strict=True))) for own in found]
-    return Mixture(
+    mixture = Mixture(
         tasks=tuple(tasks),
         weights=tuple(weights),
         scores=tuple(
             {name: _score(task, own[name], known) for name in own}
             for task, own, known in zip(tasks, predictions, labels, strict=True)
         ),
-        expected=tuple(
-            _score(task, mixed_by(shares, own), known)
-            for task, shares, own, known in zip(tasks, weights, predictions, labels, strict=True)
-        ),
+        expected=(),
+        shares=tuple(tuple(map(float, own)) for own in shares),
+        sharpness=sharpness,
         reach=reach,
     )
+    expected = tuple(
+        _score(task, mixture.predict(t, predictions[t]), labels[t]) for t, task in enumerate(tasks)
+    )
+    return replace(mixture, expected=expected)
 
 
-def mixed_by(weights: Mapping[str, float], predictions: Mapping[str, Array]) -> Array:
-    """The weighted mean of some contenders' predictions of one task."""
-    parts = [share * predictions[name] for name, share in weights.items()]
-    return np.asarray(sum(parts[1:], parts[0]))
+def tempered(prediction: Array, shares: Array, sharpness: float) -> Array:
+    """Probabilities made more or less sure, around the classes' shares; values as they are.
+
+    Args:
+        prediction: ``[N]`` of the positive class, ``[N, classes]``, or ``[N]`` values.
+        shares: ``[classes]``; empty for values.
+        sharpness: 1 leaves probabilities as they are, 0 makes shares of them all.
+
+    >>> tempered(np.array([0.9]), np.array([0.5, 0.5]), 0.5).round(2).tolist()
+    [0.75]
+    """
+    if not len(shares) or sharpness == 1:
+        return prediction
+    binary = prediction.ndim == 1
+    classes = np.stack([1 - prediction, prediction], axis=-1) if binary else prediction
+    found = special.softmax(_log_odds(classes, shares) * sharpness + np.log(shares), axis=-1)
+    return np.asarray(found[..., 1] if binary else found)
+
+
+def _log_odds(classes: Array, shares: Array) -> Array:
+    """``[N, classes]`` logarithms of probabilities over shares."""
+    return np.asarray(np.log(np.clip(classes, LEAST, 1.0)) - np.log(shares))
+
+
+def _shares(task: Task, labels: Labels) -> Array:
+    """``[classes]`` shares of the classes among the labels, add-one smoothed; empty for regression."""
+    if task.kind is Kind.REGRESSION:
+        return np.zeros(0)
+    counts = np.bincount(labels[1].astype(int), minlength=max(2, len(task.classes))) + 1.0
+    return np.asarray(counts / counts.sum())
+
+
+def _sharpness(
+    name: str,
+    tasks: Sequence[Task],
+    predictions: Sequence[Mapping[str, Array]],
+    labels: Sequence[Labels],
+    shares: Sequence[Array],
+) -> float:
+    """The one with the least mean log loss over the tasks with classes; 1 if there are none."""
+    known = []
+    for task, own, (rows, target), prior in zip(tasks, predictions, labels, shares, strict=True):
+        if task.kind is not Kind.REGRESSION and len(rows):
+            found = own[name][rows]
+            classes = np.stack([1 - found, found], axis=-1) if found.ndim == 1 else found
+            known.append((_log_odds(classes, prior), np.log(prior), target.astype(int)))
+    if not known:
+        return 1.0
+
+    def loss(logarithm: float) -> float:
+        return float(
+            np.mean(
+                [
+                    -special.log_softmax(odds * np.exp(logarithm) + prior, axis=-1)[
+                        np.arange(len(target)), target
+                    ].mean()
+                    for odds, prior, target in known
+                ]
+            )
+        )
+
+    found = optimize.minimize_scalar(loss, bounds=(-4.0, 1.5), method="bounded").x
+    return round(float(np.exp(found)), 4)
 
 
 def _kept(weights: Mapping[str, float]) -> dict[str, float]:
@@ -150,8 +240,10 @@ def _fit(residuals: Sequence[Array], labels: Sequence[Labels], seed: int) -> tup
         ]
     )  # [T, K, C, C]
     counts = np.array([np.bincount(part[known[0]], minlength=PARTS) for known in labels])
-    losses = [_left_out(products, counts, reach) for reach in REACH]
-    reach = REACH[int(np.argmin(np.round(losses, 9)))]
+    losses = np.array([_left_out(products, counts, reach) for reach in REACH])  # [reaches, K]
+    excess = losses - losses[losses.mean(axis=1).argmin()]
+    error = excess.std(axis=1, ddof=1) / np.sqrt(PARTS)
+    reach = REACH[int(np.argmax(excess.mean(axis=1) <= error + 1e-12))]
     return _weights(products.sum(axis=1), counts.sum(axis=1), reach), reach
 
 
@@ -160,15 +252,16 @@ def _products(residuals: Array) -> Array:
     return np.asarray(flat @ flat.T)
 
 
-def _left_out(products: Array, counts: Array, reach: float) -> float:
-    """Mean loss over tasks on each part of the rows, with weights from the others."""
-    total = np.zeros(len(products))
+def _left_out(products: Array, counts: Array, reach: float) -> Array:
+    """``[K]`` mean loss over tasks on each part of the rows, with weights from the others."""
+    found = []
     for k in range(PARTS):
         others = np.arange(PARTS) != k
         weights = _weights(products[:, others].sum(axis=1), counts[:, others].sum(axis=1), reach)
-        total += np.einsum("tc,tcd,td->t", weights, products[:, k], weights)
-    labelled = counts.sum(axis=1)
-    return float(np.mean(total[labelled > 0] / labelled[labelled > 0]))
+        lost = np.einsum("tc,tcd,td->t", weights, products[:, k], weights)
+        labelled = counts[:, k] > 0
+        found.append((lost[labelled] / counts[labelled, k]).mean() if labelled.any() else 0.0)
+    return np.array(found)
 
 
 def _weights(products: Array, counts: Array, reach: float) -> Array:
@@ -201,5 +294,5 @@ def _nearest_best(loss: Array, labels: float, reach: float, centre: Array) -> Ar
     heavy = _TOGETHER * np.sqrt(np.trace(loss) + pull)
     rows = np.concatenate([root.T, np.full((1, len(loss)), heavy)])
     wanted = np.concatenate([np.linalg.solve(root, pull * centre), [heavy]])
-    found = nnls(rows, wanted)[0]
+    found = optimize.nnls(rows, wanted)[0]
     return np.asarray(found / found.sum())

@@ -29,7 +29,7 @@ from cotrain.engine.trained import Models, mixed, predict
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.run.contest import Contest
-from cotrain.run.mixture import Mixture, mixed_by
+from cotrain.run.mixture import Mixture
 from cotrain.run.result_file import is_finished
 from cotrain.tasks import Kind, Task, head_rows, output_slices
 
@@ -45,7 +45,7 @@ class Predictor:
 
     Args:
         tasks: The T tasks.
-        weights: ``[T]`` contender → its weight in the prediction of a task.
+        mixture: How the contenders' predictions are added up.
         models: Networks by (member row, epoch).
         best_epoch: ``[P, T]`` which network of each member speaks for a task; 0 = not used.
         shares: Contender of networks → ``[P, T]`` share of each member in its prediction of a task.
@@ -57,7 +57,7 @@ class Predictor:
     """
 
     tasks: tuple[Task, ...]
-    weights: tuple[dict[str, float], ...]
+    mixture: Mixture
     models: Models
     best_epoch: Tensor
     shares: dict[str, Tensor]
@@ -106,8 +106,8 @@ class Predictor:
 
     def _task(self, t: int, outputs: Tensor, rows: Rows) -> Array:
         task = self.tasks[t]
-        found = {name: self._by(name, t, outputs, rows) for name in self.weights[t]}
-        value = mixed_by(self.weights[t], found)
+        found = {name: self._by(name, t, outputs, rows) for name in self.mixture.weights[t]}
+        value = self.mixture.predict(t, found)
         return np.asarray(value * task.scale + task.mean) if task.kind is Kind.REGRESSION else value
 
     def _by(self, name: str, t: int, outputs: Tensor, rows: Rows) -> Array:
@@ -178,7 +178,9 @@ def ship(
         tensors |= {f"model/{row}/{epoch}/{name}": tensor for name, tensor in model.items()}
     description = {
         "tasks": [dataclasses.asdict(task) for task in tasks],
-        "weights": list(mixture.weights),
+        "mixture": {
+            field: getattr(mixture, field) for field in ("weights", "shares", "sharpness", "reach")
+        },
         "fitted": fitted,
         "seeds": [member.seed for member in trained.members],
         "input_shape": list(contest.engine.architecture.sample.shape[1:]),
@@ -216,7 +218,7 @@ def load(
     known = {own.label: own for own in (*STANDARD, *contenders) if isinstance(own, ModelContender)}
     return Predictor(
         tasks=tasks,
-        weights=tuple(facts["weights"]),
+        mixture=_mixture(tasks, facts["mixture"]),
         models=split_models(under(tensors, "model/")),
         best_epoch=tensors["best_epoch"],
         shares=under(tensors, "shares/"),
@@ -234,6 +236,19 @@ def load(
             for name, own in facts["fitted"].items()
         },
         preparation=_preparation(folder),
+    )
+
+
+def _mixture(tasks: tuple[Task, ...], facts: dict[str, Any]) -> Mixture:
+    """What ships, without the scores that decided."""
+    return Mixture(
+        tasks=tasks,
+        weights=tuple(facts["weights"]),
+        scores=(),
+        expected=(),
+        shares=tuple(map(tuple, facts["shares"])),
+        sharpness=facts["sharpness"],
+        reach=facts["reach"],
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
 MOST_BINS = 24  # of a column
-MOST_OUTPUTS = 1024  # of all columns; wider tables have fewer bins
+MOST_OUTPUTS = 512  # of all columns; wider tables have fewer bins
 FEWEST_BINS = 4  # fewer than that say nothing that the number does not say
 
 
@@ -22,7 +22,7 @@ def bin_count(columns: int) -> int:
     """Bins of each of so many columns; 0 where there are too many columns for any.
 
     >>> [bin_count(columns) for columns in (1, 64, 200, 1000)]
-    [24, 16, 5, 0]
+    [24, 8, 0, 0]
     """
     bins = min(MOST_BINS, MOST_OUTPUTS // max(1, columns))
     return bins if bins >= FEWEST_BINS else 0
@@ -46,7 +46,7 @@ class PiecewiseLinearBins(TransformerMixin, BaseEstimator):  # type: ignore[misc
         shares = np.linspace(0, 1, bin_count(len(wide)) + 1)
         self.columns_, self.low_, self.high_ = [], [], []
         for at in wide if len(shares) > 1 else []:
-            own = np.unique(np.quantile(values[:, at], shares))
+            own = np.unique(np.quantile(values[:, at], shares, method="inverted_cdf"))
             self.columns_ += [at] * (len(own) - 1)
             self.low_ += own[:-1].tolist()
             self.high_ += own[1:].tolist()

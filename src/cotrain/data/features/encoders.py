@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     OneHotEncoder,
@@ -14,10 +14,16 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from cotrain.data.features.bins import PiecewiseLinearBins
+
 REACH = 4.0
 """Standardised inputs stay within this many standard deviations."""
 
-TRUSTED = ("numpy.dtype", "cotrain.data.features.encoders.squash")
+TRUSTED = (
+    "numpy.dtype",
+    "cotrain.data.features.bins.PiecewiseLinearBins",
+    "cotrain.data.features.encoders.squash",
+)
 """Types outside skops' own list that a saved preparation holds; nothing else is ever loaded."""
 
 
@@ -44,11 +50,15 @@ def network_encoder(columns: Sequence[str]) -> ColumnTransformer:
 
 
 def number_scaler() -> Pipeline:
-    """Median for missing cells and a flag that says so, standard scale, outliers drawn in."""
+    """Median for missing cells and a flag that says so; standard scale, and piecewise-linear bins."""
     return make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
-        StandardScaler(),
-        FunctionTransformer(squash),
+        FeatureUnion(
+            [
+                ("scaled", make_pipeline(StandardScaler(), FunctionTransformer(squash))),
+                ("bins", PiecewiseLinearBins()),
+            ]
+        ),
     )
 
 
