@@ -151,6 +151,8 @@ class HistTrees:
             if regression
             else ensemble.HistGradientBoostingClassifier
         )
+        if not seen.any():  # nothing to stop on
+            rounds = rounds or 1
         model = kind(
             **candidate,
             max_iter=rounds or MOST_ROUNDS,
