@@ -44,7 +44,7 @@ class TreeLearner(Protocol):
     def fit(
         self, data: TreeData, candidate: dict[str, Any], seed: int, rounds: int | None = None
     ) -> Model:
-        """Train one model, stopped early on the validation rows; with ``rounds``, that long without them."""
+        """Train one model, stopped early on the validation rows; with ``rounds`` for that long instead."""
         ...
 
     def rounds(self, model: Model) -> int:
@@ -151,6 +151,8 @@ class HistTrees:
             if regression
             else ensemble.HistGradientBoostingClassifier
         )
+        if not seen.any():  # nothing to stop on
+            rounds = rounds or 1
         model = kind(
             **candidate,
             max_iter=rounds or MOST_ROUNDS,

@@ -31,7 +31,7 @@ class Setting:
 SETTINGS = (
     Setting(learning_rate=1e-3, dropout=0.3),
     Setting(learning_rate=1e-3, dropout=1.0),
-    Setting(learning_rate=3e-3, dropout=0.3),
+    Setting(learning_rate=3e-4, dropout=0.3),
 )
 
 

@@ -203,8 +203,8 @@ def _sharpness(
             )
         )
 
-    found = optimize.minimize_scalar(loss, bounds=(-4.0, 1.5), method="bounded").x
-    return round(float(np.exp(found)), 4)
+    best = optimize.minimize_scalar(loss, bounds=(-4.0, 1.5), method="bounded").x
+    return round(float(np.exp(best)), 4)
 
 
 def _kept(weights: Mapping[str, float]) -> dict[str, float]:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from cotrain.contenders import (
     Contender,
+    ExtraTrees,
     Groups,
     Joint,
+    Linear,
     ModelContender,
     NetworkContender,
     Pretrained,
@@ -62,7 +64,7 @@ def standard_contenders(
         )
     if settings.weights is not None and len(tasks) > 1:
         found.append(Weighted(weights=settings.weights))
-    return (*found, Trees(learner=settings.trees))
+    return (*found, Linear(), Trees(learner=settings.trees), ExtraTrees())
 
 
 def terms_of(splits: Splits, settings: Settings) -> Terms:

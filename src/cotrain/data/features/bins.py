@@ -56,7 +56,7 @@ class PiecewiseLinearBins(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
     def transform(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far each number has come through each of its bins, centred."""
-        return self._passed(np.asarray(values, dtype=np.float64)) - np.asarray(self.centre_)
+        return np.asarray(self._passed(np.asarray(values, dtype=np.float64)) - self.centre_)
 
     def get_feature_names_out(self, names: Any = None) -> NDArray[np.object_]:
         """One name a bin."""
@@ -65,5 +65,29 @@ class PiecewiseLinearBins(TransformerMixin, BaseEstimator):  # type: ignore[misc
     def _passed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         low, high = np.asarray(self.low_), np.asarray(self.high_)
         picked = values[:, np.asarray(self.columns_, dtype=np.intp)]
-        passed: NDArray[np.float64] = np.clip((picked - low) / (high - low), 0.0, 1.0)
-        return passed
+        return np.asarray(np.clip((picked - low) / (high - low), 0.0, 1.0))
+
+
+class NearRange(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Numbers ``[N, F]`` held within their range in training and as much again on either side.
+
+    Heavy tails keep their length, and a cell that is a million times too large does no harm.
+
+    >>> NearRange().fit(np.array([[0.0], [10.0]])).transform(np.array([[5.0], [1e9]])).tolist()
+    [[5.0], [20.0]]
+    """
+
+    def fit(self, values: NDArray[np.float64], y: Any = None) -> NearRange:
+        """Find the range of every column."""
+        low, high = np.min(values, axis=0), np.max(values, axis=0)
+        self.low_, self.high_ = (2 * low - high).tolist(), (2 * high - low).tolist()
+        self.n_features_in_ = len(low)
+        return self
+
+    def transform(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The numbers, those far outside moved to the nearest end."""
+        return np.asarray(np.clip(values, self.low_, self.high_))
+
+    def get_feature_names_out(self, names: Any = None) -> NDArray[np.object_]:
+        """One name a column."""
+        return np.array([f"number{at}" for at in range(self.n_features_in_)], dtype=object)

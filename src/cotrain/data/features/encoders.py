@@ -8,21 +8,17 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
-    FunctionTransformer,
     OneHotEncoder,
     OrdinalEncoder,
     StandardScaler,
 )
 
-from cotrain.data.features.bins import PiecewiseLinearBins
-
-REACH = 4.0
-"""Standardised inputs stay within this many standard deviations."""
+from cotrain.data.features.bins import NearRange, PiecewiseLinearBins
 
 TRUSTED = (
     "numpy.dtype",
     "cotrain.data.features.bins.PiecewiseLinearBins",
-    "cotrain.data.features.encoders.squash",
+    "cotrain.data.features.bins.NearRange",
 )
 """Types outside skops' own list that a saved preparation holds; nothing else is ever loaded."""
 
@@ -55,21 +51,11 @@ def number_scaler() -> Pipeline:
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         FeatureUnion(
             [
-                ("scaled", make_pipeline(StandardScaler(), FunctionTransformer(squash))),
+                ("scaled", make_pipeline(StandardScaler(), NearRange())),
                 ("bins", PiecewiseLinearBins()),
             ]
         ),
     )
-
-
-def squash(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Near 0 the identity, smoothly bounded by ±4.
-
-    >>> squash(np.array([0.5, -3.0, 1000.0])).round(2).tolist()
-    [0.5, -2.54, 4.0]
-    """
-    bounded: NDArray[np.float64] = REACH * np.tanh(scores / REACH)
-    return bounded
 
 
 def tree_encoder(columns: Sequence[str]) -> ColumnTransformer:

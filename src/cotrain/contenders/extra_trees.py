@@ -1,0 +1,48 @@
+"""Extremely randomised trees, one forest a task: strong where rows are few and columns many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cotrain.arrays import Array
+from cotrain.baselines import extra_trees
+from cotrain.baselines.boosted import tree_data
+from cotrain.contenders.base import BASELINE, Model, ModelContender, one_cut
+from cotrain.data.dataset import Development, Rows
+from cotrain.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtraTrees(ModelContender):
+    """A forest of extremely randomised trees for each task, set by the rows that no tree has drawn."""
+
+    name = "extra trees"
+    purpose = tuning_purpose = BASELINE
+    compared_with = ("single",)
+
+    def fit(self, cuts: Sequence[Development], task: int, *, tried: int) -> list[Model]:
+        """Each cut chooses its setting on its own training rows; of one cut, seed 0 does for all seeds."""
+        first, setting = extra_trees.choose(tree_data(cuts[0], task), tried=tried, seed=0)
+        models = [first]
+        for seed, cut in enumerate(cuts[1:], start=1):
+            data = tree_data(cut, task)
+            models.append(
+                extra_trees.fit(data, setting, seed)
+                if one_cut(cuts)
+                else extra_trees.choose(data, tried=tried, seed=seed)[0]
+            )
+        return models
+
+    def predict(self, task: Task, model: Model, rows: Rows) -> Array:
+        """Probabilities or standardised values by one model."""
+        return extra_trees.predict(task, model, rows.columns)
+
+    def save(self, models: list[Model], path: Path) -> None:
+        """As skops."""
+        extra_trees.save(models, path)
+
+    def load(self, path: Path) -> list[Model]:
+        """From skops."""
+        return extra_trees.load(path)
