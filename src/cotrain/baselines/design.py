@@ -14,6 +14,7 @@ from cotrain.arrays import Array
 
 _LEAST = 1e-12  # standard deviation of a column that varies, in units of its largest value
 
+
 @dataclass(frozen=True, kw_only=True)
 class Encoding:
     """Numbers with medians for missing cells, flags that say where those were, and one-hot categories.

@@ -14,7 +14,9 @@ import numpy as np
 
 from cotrain.baselines.boosted import Model, TreeData, TreeLearner, tune
 
-STOPS = 2  # second folds a model, one after the other: the mean of their rounds is less noisy than one
+STOPS = (
+    2  # second folds a model, one after the other: the mean of their rounds is less noisy than one
+)
 EVERY = 4  # where no second fold can stop a training, every fourth of its own rows does
 
 

@@ -13,8 +13,10 @@ from cotrain.contenders.base import (
     Terms,
     Tuned,
 )
+from cotrain.contenders.extra_trees import ExtraTrees
 from cotrain.contenders.groups import Groups
 from cotrain.contenders.joint import Joint
+from cotrain.contenders.linear import Linear
 from cotrain.contenders.pretrained import Pretrained
 from cotrain.contenders.single import Single
 from cotrain.contenders.trees import Trees
@@ -24,8 +26,10 @@ __all__ = [
     "Contender",
     "Context",
     "Exam",
+    "ExtraTrees",
     "Groups",
     "Joint",
+    "Linear",
     "ModelContender",
     "NetworkContender",
     "Pretrained",

@@ -16,6 +16,8 @@ from torch import Tensor
 from cotrain.arrays import Array
 from cotrain.baselines.boosted import LightGBMTrees
 from cotrain.contenders.base import Contender, Model, ModelContender
+from cotrain.contenders.extra_trees import ExtraTrees
+from cotrain.contenders.linear import Linear
 from cotrain.contenders.trees import Trees
 from cotrain.data.dataset import NewRows, Rows
 from cotrain.engine.build import Encoder
@@ -36,7 +38,12 @@ from cotrain.tasks import Kind, Task, head_rows, output_slices
 if TYPE_CHECKING:
     from cotrain.data import Preparation
 
-STANDARD: tuple[ModelContender, ...] = (Trees(), Trees(learner=LightGBMTrees()))
+STANDARD: tuple[ModelContender, ...] = (
+    Trees(),
+    Trees(learner=LightGBMTrees()),
+    Linear(),
+    ExtraTrees(),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
