@@ -12,7 +12,6 @@ import numpy as np
 
 from cotrain.arrays import Array
 
-
 PENALTIES = np.logspace(-2, 6, 17)
 """Of standardised columns, beside the sum of squared residuals."""
 
