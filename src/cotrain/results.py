@@ -152,7 +152,7 @@ class Result:
     mean_test: dict[str, float]  # contender (and "shipped") -> mean test score over tasks
     overall: dict[str, Interval]  # "shipped - single", "joint - single", … -> mean gain over tasks
     grouping: GroupingSummary
-    affinity: AffinitySummary
+    affinity: AffinitySummary | None  # of the lookahead, if it looked on
     costs: tuple[CostLine, ...]
     rows: dict[str, int]  # "train", "valid", "test", "unlabelled"
     seeds: int

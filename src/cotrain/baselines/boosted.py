@@ -44,7 +44,7 @@ class TreeLearner(Protocol):
     def fit(
         self, data: TreeData, candidate: dict[str, Any], seed: int, rounds: int | None = None
     ) -> Model:
-        """Train one model, stopped early on the validation rows; with ``rounds`` for that long instead."""
+        """Train one model until the validation rows stop it, or, without these, so many rounds."""
         ...
 
     def rounds(self, model: Model) -> int:
@@ -168,7 +168,8 @@ class HistTrees:
 
     def rounds(self, model: Model) -> int:
         """Where the validation score was highest; its first entry is that of no round."""
-        return max(1, int(np.argmax(model.validation_score_)))
+        scores = model.validation_score_
+        return max(1, int(np.argmax(scores))) if len(scores) else 1
 
     def predict(self, task: Task, model: Model, columns: Array) -> Array:
         """Probabilities over the task's classes, or values."""

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
-Floats = NDArray[np.float64]
-Rows = Floats | csr_array
+from cotrain.arrays import Array
+
+Rows = Array | csr_array
 
 STRENGTHS = tuple(float(c) for c in np.logspace(-5, 2, 8))
 """From strong to weak: inverse penalties of standardised columns, beside the sum of log losses."""
@@ -23,7 +24,7 @@ INNER = 3  # folds
 STEPS = 300  # of L-BFGS at most; the weakest penalties need not be followed to their end
 
 
-def logistic(rows: Rows, labels: Floats) -> tuple[Floats, Floats]:
+def logistic(rows: Rows, labels: Array) -> tuple[Array, Array]:
     """Scores' weights ``[E, K]`` and intercepts ``[K]`` of the penalty with the least inner log loss.
 
     Penalties are tried from strong to weak until the loss rises. K is 1 for two classes: the log odds of
@@ -40,7 +41,7 @@ def logistic(rows: Rows, labels: Floats) -> tuple[Floats, Floats]:
         losses = []
         for f in range(INNER):
             train, held_out = folds != f, folds == f
-            if len(np.unique(labels[train])) > 1:
+            if held_out.any() and len(np.unique(labels[train])) > 1:
                 model = starts[f] = _fit(rows[train], labels[train], strength, starts[f])
                 losses += _losses(model, rows[held_out], labels[held_out])
         loss = float(np.mean(losses)) if losses else np.inf
@@ -51,11 +52,13 @@ def logistic(rows: Rows, labels: Floats) -> tuple[Floats, Floats]:
     return model.coef_.T.astype(np.float64), model.intercept_.astype(np.float64)
 
 
-def inner_folds(labels: Floats) -> NDArray[np.intp]:
-    """``[N]`` a fold of each row, the classes spread evenly.
+def inner_folds(labels: Array) -> NDArray[np.intp]:
+    """``[N]`` a fold of each row, drawn so that the classes are spread evenly.
 
-    >>> inner_folds(np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0])).tolist() in ([0, 1, 2] * 2, [2, 0, 1] * 2)
-    False
+    >>> labels = np.array([0, 0, 0, 1, 1, 1, 1, 1, 1])
+    >>> folds = inner_folds(labels)
+    >>> [sorted(labels[folds == f].tolist()) for f in range(INNER)]
+    [[0, 1, 1], [0, 1, 1], [0, 1, 1]]
     """
     order = np.random.default_rng(0).permutation(len(labels))
     folds = np.empty(len(labels), dtype=np.intp)
@@ -63,7 +66,7 @@ def inner_folds(labels: Floats) -> NDArray[np.intp]:
     return folds
 
 
-def _fit(rows: Rows, labels: Floats, strength: float, start: Any) -> Any:
+def _fit(rows: Rows, labels: Array, strength: float, start: Any) -> Any:
     """The model; it starts from the one before, if there is one."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -75,7 +78,7 @@ def _fit(rows: Rows, labels: Floats, strength: float, start: Any) -> Any:
         return model.fit(rows, labels)
 
 
-def _losses(model: Any, rows: Rows, labels: Floats) -> list[float]:
+def _losses(model: Any, rows: Rows, labels: Array) -> list[float]:
     """Log losses of the rows whose class the model knows."""
     scores = model.decision_function(rows)
     scores = np.stack([0 * scores, scores], axis=1) if scores.ndim == 1 else scores

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from cotrain.arrays import Array
 
 PENALTIES = np.logspace(-2, 6, 17)
 """Of standardised columns, beside the sum of squared residuals."""
@@ -28,13 +27,13 @@ class Decomposition:
         center: ``[E]`` mean row.
     """
 
-    left: Floats
-    values: Floats
-    right: Floats
-    center: Floats
+    left: Array
+    values: Array
+    right: Array
+    center: Array
 
     @classmethod
-    def of(cls, rows: Floats) -> Decomposition:
+    def of(cls, rows: Array) -> Decomposition:
         """Of ``[N, E]`` rows, by the eigenvectors of the smaller Gram matrix."""
         center = rows.mean(axis=0)
         centred = rows - center
@@ -49,14 +48,14 @@ class Decomposition:
         return cls(left=centred @ vectors / values, values=values, right=vectors, center=center)
 
     @property
-    def coordinates(self) -> Floats:
+    def coordinates(self) -> Array:
         """``[N, R]`` the centred rows, turned: all that a penalty on squared weights can see of them."""
         return self.left * self.values
 
 
 def ridge(
-    rows: Decomposition, labels: Floats, penalties: Floats = PENALTIES
-) -> tuple[Floats, float, float]:
+    rows: Decomposition, labels: Array, penalties: Array = PENALTIES
+) -> tuple[Array, float, float]:
     """Weights ``[E]``, intercept, and the penalty whose leave-one-out error is least.
 
     With H the matrix that takes labels to fitted values, the error of row i, left out, is its residual

@@ -56,7 +56,7 @@ def group(given: Measured, demands: Demands) -> None:
     folder, console = RunFolder(given.run), session.make_console()
     measured = read_measured(folder)
     title = folder.read("run.json", Titled).title
-    tasks = measured.affinity.tasks
+    tasks = measured.all()[0].tasks
     limits = Constraints.named(
         tasks,
         max_groups=demands.max_groups,
@@ -68,7 +68,8 @@ def group(given: Measured, demands: Demands) -> None:
     decision = propose(measured, asked or decided_by(folder), limits)
     found = grouping_summary(decision, tasks)
     print_grouping(found, console)
-    steady = steadiness(measured.affinity, limits) if decision.by is Instrument.LOOKAHEAD else None
+    affinity = measured.affinity if decision.by is Instrument.LOOKAHEAD else None
+    steady = None if affinity is None else steadiness(affinity, limits)
     if steady is not None:
         session.say(console, f"\n{steady.title}\n{steady}")
     folder.write_json("group.json", asdict(found))

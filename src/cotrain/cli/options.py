@@ -130,13 +130,16 @@ class Instruments:
         list[str],
         trial_option(
             "--with",
-            help="Comma-separated or repeated: lookahead (always), gradients, datamap, sampled.",
+            help="Comma-separated or repeated: lookahead, gradients, datamap, sampled.",
         ),
     ] = field(default_factory=lambda: [",".join(Settings.instruments)])
     trainings: Annotated[
-        int,
+        int | None,
         trial_option(
-            min=1, help="Task sets that `sampled` trains (2 seeds), besides each alone and all."
+            min=0,
+            help="Task sets that `sampled` trains (2 seeds), besides each alone and all; by default two "
+            "fewer than there are targets.",
+            show_default=False,
         ),
     ] = Settings.trainings
 

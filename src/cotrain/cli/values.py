@@ -17,10 +17,10 @@ Number = TypeVar("Number", int, float)
 
 
 def instruments(given: list[str]) -> tuple[Instrument, ...]:
-    """The instruments of ``--with``, each once, in their own order; the lookahead always is one."""
+    """The instruments of ``--with``, each once, in their own order."""
     texts = [name for text in given for name in text.split(",") if name.strip()]
     asked = {instrument(name, "--with") for name in sorted(texts)}
-    return tuple(i for i in Instrument if i in asked or i is Instrument.LOOKAHEAD)
+    return tuple(i for i in Instrument if i in asked)
 
 
 def instrument(name: str | None, option: str) -> Instrument | None:

@@ -16,7 +16,7 @@ from cotrain.tasks import Task
 
 @dataclass(frozen=True, kw_only=True)
 class ExtraTrees(ModelContender):
-    """A forest of extremely randomised trees for each task, set by the rows that no tree has drawn."""
+    """A forest of extremely randomised trees for each task, its setting chosen without held-out rows."""
 
     name = "extra trees"
     purpose = tuning_purpose = BASELINE

@@ -123,7 +123,7 @@ def _figures(result: Result) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     if any(not math.isnan(task.gain_over_single.value) for task in result.tasks):
         figures["gains"] = gains_figure(result.tasks)
-    if len(result.affinity.tasks) > 1:
+    if result.affinity is not None and len(result.affinity.tasks) > 1:
         figures["affinity"] = matrix_figure(
             result.affinity.tasks,
             np.array(result.affinity.mean),

@@ -71,9 +71,9 @@ def _judged(gain: Interval) -> str:
     return signed(gain) + ("" if gain.significant else " (not significant)")
 
 
-def details(evaluation: Evaluation, affinity: Affinity) -> tuple[str, ...]:
+def details(evaluation: Evaluation, affinity: Affinity | None) -> tuple[str, ...]:
     """What a careful reader asks next: who helps whom, what is not significant."""
-    lines = list(_helpers(affinity))
+    lines = [] if affinity is None else _helpers(affinity)
     for pair, gain in evaluation.overall.items():
         verdict = "" if gain.significant else ", not significant"
         lines.append(f"{pair}: {signed(gain)} in mean test score{verdict}.")

@@ -10,7 +10,7 @@ from cotrain.engine.batches import batch_count
 from cotrain.engine.recipe import Recipe, shortened
 from cotrain.errors import InputError
 from cotrain.measure.schedule import comparing_cost, looking_cost, probe_interval, probe_rows
-from cotrain.run.settings import SAMPLED_SEEDS, Instrument, Settings
+from cotrain.run.settings import LOOKING_ON, SAMPLED_SEEDS, Instrument, Settings
 
 FEWEST_EPOCHS = 5
 
@@ -45,11 +45,12 @@ def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) ->
     in_step = rows // steps
     every = probe_interval(settings.probe_every, recipe.epochs * steps)
     probing = looking_cost(tasks, min(probe_rows(tasks), in_step))
-    if settings.measures(Instrument.GRADIENTS):
+    wanted = settings.measures(tasks)
+    if Instrument.GRADIENTS in wanted:
         probing += comparing_cost()
-    cost = 1 + probing / (every * in_step)
-    if settings.measures(Instrument.SAMPLED):
-        cost += SAMPLED_SEEDS * min(tasks + 1 + settings.trainings, 2**tasks - 1)
+    cost = 1 + probing / (every * in_step) if wanted & {*LOOKING_ON} else 0.0
+    if Instrument.SAMPLED in wanted:
+        cost += SAMPLED_SEEDS * settings.task_sets(tasks)
     return math.ceil(cost)
 
 

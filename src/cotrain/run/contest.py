@@ -27,10 +27,10 @@ from cotrain.contenders.base import (
 )
 from cotrain.data.dataset import TaskData
 from cotrain.engine.engine import Engine, Update
-from cotrain.engine.member import Kind, Member
+from cotrain.engine.member import Kind, Member, indicator, one_hot
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.trained import Trained, merge, mixed
-from cotrain.engine.tuning import SETTINGS, Setting, alike, mean_scores
+from cotrain.engine.tuning import SETTINGS, Setting, alike, held_scores, mean_scores
 from cotrain.grouping import Membership
 from cotrain.results import Interval
 from cotrain.run.ledger import Ledger
@@ -184,10 +184,8 @@ class Contest:
             best={**self.context.best, contender.name: tuple(best)},
         )
 
-    def train_all(self) -> None:
-        """Train every tuned member from the remaining seeds, and fit the models that are no networks."""
-        for contender in self.contenders:
-            self.ledger.given(contender.given())
+    def train(self, stage: str) -> None:
+        """Train every tuned member from the seeds that it was not trained from."""
         done = {(own.kind, own.seed % FRESH) for part in self._parts for own in part.members}
         missing = [
             replace(member, seed=seed)
@@ -195,7 +193,7 @@ class Contest:
             for seed in range(self.terms.seeds)
             if (member.kind, seed) not in done
         ]
-        final = self.engine.train("final", sorted(missing, key=alike))
+        final = self.engine.train(stage, sorted(missing, key=alike))
         for contender in self.networks:
             rows = [
                 row
@@ -210,6 +208,11 @@ class Contest:
                 contender=contender.name,
             )
         self._parts = [merge([*self._parts, final])]
+
+    def fit_models(self) -> None:
+        """Fit the models that are no networks."""
+        for contender in self.contenders:
+            self.ledger.given(contender.given())
         for at, contender in enumerate(self.contenders):
             if isinstance(contender, ModelContender):
                 self.models[contender.label] = self._fit(at, contender)
@@ -267,6 +270,15 @@ class Contest:
         for own, kind in contender.speakers(task, self.context):
             share[kind] = share.get(kind, 0.0) + own  # two models with the same weights are one
         return torch.tensor([share.get(member.kind, 0.0) for member in self.trained.members])
+
+    def known_gains(self, seeds: Sequence[int]) -> Array:
+        """``[S, T + 1, T]`` scores of each task alone, and of all together, where seeds left rows out."""
+        tasks = len(self.context.tasks)
+        scores = held_scores(self.trained, self.engine.development)
+        sets = [one_hot(t, tasks) for t in range(tasks)] + [indicator(set(range(tasks)), tasks)]
+        row = {(own.kind, own.seed): at for at, own in enumerate(self.trained.members)}
+        kinds = [self._chosen[Member(name="", weights=weights).kind].kind for weights in sets]
+        return np.stack([scores[[row[kind, seed] for kind in kinds]] for seed in seeds])
 
     def out_of_fold(self) -> tuple[list[dict[str, Array]], list[Labels]]:
         """What decides: each row predicted by the models that left it out, and the labels.

@@ -83,7 +83,7 @@ def demands(tasks: Sequence[str], settings: Settings) -> Constraints:
 
 
 def decide(
-    folder: RunFolder, measured: Measured, by: Instrument | None, limits: Constraints
+    folder: RunFolder, measured: Measured, by: Instrument, limits: Constraints
 ) -> Decision:
     """The decision of a run, kept in its folder.
 
@@ -92,7 +92,9 @@ def decide(
     if not folder.has(PLAN):
         decision = propose(measured, by, limits)
         steady = (
-            steadiness(measured.affinity, limits) if decision.by is Instrument.LOOKAHEAD else None
+            steadiness(_known(measured.affinity, Instrument.LOOKAHEAD), limits)
+            if decision.by is Instrument.LOOKAHEAD
+            else None
         )
         if steady is not None:
             steady.save(folder.path(STABILITY))
@@ -128,7 +130,9 @@ def propose(measured: Measured, by: Instrument | None, limits: Constraints) -> D
         gains = _known(measured.gains, by)
         return _by_objective(by, limits, len(gains.tasks), *[partial(_by_gains, gains)] * 2)
     lookahead = by is Instrument.LOOKAHEAD
-    matrix = measured.affinity.mean if lookahead else _known(measured.gradients, by).cosine
+    matrix = (
+        _known(measured.affinity, by).mean if lookahead else _known(measured.gradients, by).cosine
+    )
 
     def best(own: Constraints) -> Grouping:
         return group_tasks(matrix, constraints=own)

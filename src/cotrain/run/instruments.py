@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from cotrain.arrays import Array
 from cotrain.data.dataset import Development
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
@@ -17,12 +18,19 @@ from cotrain.measure.joint_run import Watchers, measure_joint_run
 from cotrain.measure.transference.lookahead import Lookahead
 from cotrain.measure.transference.steps import PlainStep
 from cotrain.run.measured import AFFINITY, DATAMAP, GAINS, GRADIENTS, Measured, read_measured
-from cotrain.run.settings import SAMPLED_SEEDS, Instrument, Settings
+from cotrain.run.settings import LOOKING_ON, SAMPLED_SEEDS, Instrument, Settings
 
 SEEDS = range(SAMPLED_SEEDS)
 
 
-def measure(engine: Engine, holdout: Development, joint: Member, settings: Settings) -> Measured:
+def measure(
+    engine: Engine,
+    holdout: Development,
+    joint: Member,
+    wanted: frozenset[Instrument],
+    settings: Settings,
+    known: Array | None = None,
+) -> Measured:
     """Let the instruments work, or read back what they found.
 
     Args:
@@ -30,18 +38,24 @@ def measure(engine: Engine, holdout: Development, joint: Member, settings: Setti
         holdout: Training and validation rows of the joint run that is looked at.
         joint: The member whose training is looked at; sampled task sets share its learning rate and
             dropout.
-        settings: Which instruments, and theirs.
+        wanted: Which instruments.
+        settings: Theirs.
+        known: ``[S, T + 1, T]`` scores of each task alone and of all together, of the seeds of sampled sets,
+            if they were trained anyway.
     """
-    if not engine.folder.has("joint_run.json"):
+    if wanted & {*LOOKING_ON} and not engine.folder.has("joint_run.json"):
         recipe = replace(engine.recipe, to_end=False)
-        _look_on(replace(engine, development=holdout, recipe=recipe), joint, settings)
-    if settings.measures(Instrument.SAMPLED) and not engine.folder.has("sampling.json"):
-        _sample(engine, joint, settings)
+        looking = replace(engine, development=holdout, recipe=recipe)
+        _look_on(looking, joint, wanted, settings)
+    if Instrument.SAMPLED in wanted and not engine.folder.has("sampling.json"):
+        _sample(engine, joint, settings, known)
     return read_measured(engine.folder)
 
 
-def _look_on(engine: Engine, joint: Member, settings: Settings) -> None:
-    folder, watchers = engine.folder, _watchers(engine, settings)
+def _look_on(
+    engine: Engine, joint: Member, wanted: frozenset[Instrument], settings: Settings
+) -> None:
+    folder, watchers = engine.folder, _watchers(engine, wanted, settings)
     examples, seconds = measure_joint_run(engine, joint, watchers)
     watchers.lookahead.affinity().save(folder.path(AFFINITY))
     if watchers.gradients is not None:
@@ -54,7 +68,7 @@ def _look_on(engine: Engine, joint: Member, settings: Settings) -> None:
     folder.write_json("joint_run.json", cost)
 
 
-def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
+def _sample(engine: Engine, joint: Member, settings: Settings, known: Array | None) -> None:
     began = time.monotonic()
     names = [task.name for task in engine.development.tasks]
     setting = Setting(learning_rate=joint.learning_rate, dropout=joint.dropout)
@@ -62,7 +76,9 @@ def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
     gains = sample_gains(
         objective,
         names,
-        trainings=len(SEEDS) * (len(names) + 1 + settings.trainings),
+        trainings=len(SEEDS)
+        * (settings.task_sets(len(names)) + (len(names) + 1 if known is None else 0)),
+        known=known,
         max_groups=settings.max_groups,
         seeds=SEEDS,
     )
@@ -77,12 +93,14 @@ def _sample(engine: Engine, joint: Member, settings: Settings) -> None:
     engine.folder.write_json("sampling.json", cost)
 
 
-def _watchers(engine: Engine, settings: Settings) -> Watchers:
+def _watchers(
+    engine: Engine, wanted: frozenset[Instrument], settings: Settings
+) -> Watchers:
     names = [task.name for task in engine.development.tasks]
     rows = len(engine.development.train)
     return Watchers(
         lookahead=Lookahead(tasks=names, step=PlainStep(size=settings.probe_step)),
-        gradients=Gradients(tasks=names) if settings.measures(Instrument.GRADIENTS) else None,
-        maps=DataMaps(names, rows=rows) if settings.measures(Instrument.DATAMAP) else None,
+        gradients=Gradients(tasks=names) if Instrument.GRADIENTS in wanted else None,
+        maps=DataMaps(names, rows=rows) if Instrument.DATAMAP in wanted else None,
         every=settings.probe_every,
     )

@@ -71,7 +71,7 @@ def measure_tasks(
         learning_rate=SETTINGS[0].learning_rate,
         dropout=SETTINGS[0].dropout,
     )
-    measured = measure(engine, development, joint, settings)
+    measured = measure(engine, development, joint, settings.asked, settings)
     folder.drop_working_files()
     folder.write_json(FINISHED, {})
     return measured.all()

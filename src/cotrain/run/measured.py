@@ -23,24 +23,24 @@ class Measured:
     """What the instruments found; None for those not asked for.
 
     Args:
-        affinity: Lookahead transference.
+        affinity: Lookahead transference; None if no joint run was looked at.
         gradients: Gradient similarity.
         datamap: The data map.
         gains: Gains of trained task sets.
-        joint_run: What the joint run took that the first three looked on.
+        joint_run: What the joint run took that the first three looked on; None likewise.
         sampling: What the task sets took.
     """
 
-    affinity: Affinity
+    affinity: Affinity | None
     gradients: GradientSimilarity | None
     datamap: DataMap | None
     gains: Gains | None
-    joint_run: Cost
+    joint_run: Cost | None
     sampling: Cost | None
 
     def all(self) -> tuple[Measurement, ...]:
         """What was measured, in the order of a report."""
-        return (self.affinity, *self.further())
+        return (*(() if self.affinity is None else (self.affinity,)), *self.further())
 
     def further(self) -> tuple[Measurement, ...]:
         """What was measured beside the transference."""
@@ -54,17 +54,17 @@ def read_measured(folder: RunFolder) -> Measured:
     Raises:
         InputError: If they left nothing.
     """
-    if not folder.has("joint_run.json"):
+    if not (folder.has("joint_run.json") or folder.has("sampling.json")):
         raise InputError(
             f"{folder.root} holds no measurements: give the --out folder of cotrain run or measure"
         )
     return Measured(
-        affinity=Affinity.load(folder.path(AFFINITY)),
+        affinity=Affinity.load(folder.path(AFFINITY)) if folder.has(AFFINITY) else None,
         gradients=GradientSimilarity.load(folder.path(GRADIENTS))
         if folder.has(GRADIENTS)
         else None,
         datamap=DataMap.load(folder.path(DATAMAP)) if folder.has(DATAMAP) else None,
         gains=Gains.load(folder.path(GAINS)) if folder.has(GAINS) else None,
-        joint_run=folder.read("joint_run.json", Cost),
+        joint_run=folder.read("joint_run.json", Cost) if folder.has("joint_run.json") else None,
         sampling=folder.read("sampling.json", Cost) if folder.has("sampling.json") else None,
     )

@@ -21,7 +21,7 @@ from cotrain.results import Result
 from cotrain.run.contest import Contest
 from cotrain.run.decision import decide, demands
 from cotrain.run.evaluation import evaluate
-from cotrain.run.instruments import measure
+from cotrain.run.instruments import SEEDS, measure
 from cotrain.run.mixture import mix
 from cotrain.run.predictor import Predictor, load, ship
 from cotrain.run.result_file import is_finished, read_result, write_result
@@ -99,12 +99,22 @@ def plan(
 
     # Measure on one joint run, decide the groups, train every contender.
     contest.tune_baselines()
-    measured = measure(contest.engine, splits.development, contest.context.joint, settings)
+    contest.train("baselines")
+    tasks = len(splits.tasks)
+    measured = measure(
+        contest.engine,
+        splits.development,
+        contest.context.joint,
+        settings.measures(tasks),
+        settings,
+        contest.known_gains(SEEDS),
+    )
     contest.ledger.measured("measure: joint run", measured.joint_run)
     contest.ledger.measured("measure: task sets", measured.sampling)
-    decision = decide(folder, measured, settings.group_by, limits)
+    decision = decide(folder, measured, settings.decides(tasks), limits)
     contest.tune_others(decision.membership)
-    contest.train_all()
+    contest.train("others")
+    contest.fit_models()
 
     # Mix what was trained, by rows that models left out; then open the test split, once.
     predictions, labels = contest.out_of_fold()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # a command's help shows the defaults without loading torch
     from cotrain.engine.loss_weighting import LossWeighting
     from cotrain.weighting import PBT, WeightSchedule
 
+MOST_SAMPLED = 40  # tasks whose groups trained task sets can decide at a bearable price
 SAMPLED_SEEDS = 2  # of every sampled task set: two, for standard errors
 
 
@@ -53,11 +54,12 @@ class Settings:
         widths: Hidden widths of the built-in encoder.
         probe_every: Steps between lookahead probes.
         probe_step: Step size of a lookahead probe.
-        instruments: What to measure; the lookahead always is.
+        instruments: What to measure besides what decides the groups; one that looks on a joint run brings
+            the lookahead along.
         trainings: Task sets that ``sampled`` trains (from two seeds each), besides each task alone and
-            all together.
-        group_by: The instrument that decides the groups; unless given, trained task sets where there are
-            some, else transference. It is measured, whatever ``instruments`` says.
+            all together; by default two fewer than there are tasks.
+        group_by: The instrument that decides the groups; unless given, gains of trained task sets, and
+            transference for more than 40 tasks. It is measured, whatever ``instruments`` says.
         together: Pairs of task names: a group has both or neither.
         apart: Pairs that no group may have both of.
         few_rows: Training rows on which networks from a pre-finetuned encoder, fresh ones and trees
@@ -74,31 +76,53 @@ class Settings:
     widths: tuple[int, ...] = (256, 256)
     probe_every: int = PROBE_EVERY
     probe_step: float = 0.1
-    instruments: tuple[Instrument, ...] = (Instrument.LOOKAHEAD,)
-    trainings: int = 10
+    instruments: tuple[Instrument, ...] = ()
+    trainings: int | None = None
     group_by: Instrument | None = None
     together: tuple[tuple[str, str], ...] = ()
     apart: tuple[tuple[str, str], ...] = ()
     few_rows: tuple[int, ...] = (16, 64, 256)
     weights: LossWeighting | PBT | WeightSchedule | None = None
 
-    def measures(self, instrument: Instrument) -> bool:
-        """Whether an instrument is asked for, or needed to decide."""
-        return instrument in (Instrument.LOOKAHEAD, *self.instruments, self.group_by)
+    def decides(self, tasks: int) -> Instrument:
+        """The instrument that decides the groups of so many tasks."""
+        known = Instrument.SAMPLED if tasks <= MOST_SAMPLED else Instrument.LOOKAHEAD
+        return self.group_by or known
+
+    def measures(self, tasks: int) -> frozenset[Instrument]:
+        """The instruments that are asked for, or needed to decide."""
+        return with_lookahead({*self.instruments, self.decides(tasks)})
+
+    @property
+    def asked(self) -> frozenset[Instrument]:
+        """The instruments that are asked for."""
+        return with_lookahead({*self.instruments})
+
+    def task_sets(self, tasks: int) -> int:
+        """Task sets that are sampled, besides each task alone and all together."""
+        wanted = tasks - 2 if self.trainings is None else self.trainings
+        return max(0, min(wanted, 2 ** min(tasks, 60) - tasks - 2))
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after hours of training."""
         from cotrain.baselines.boosted import LightGBMTrees
 
-        for name, least in (("max_groups", 1), ("seeds", 2), ("probe_every", 1), ("trainings", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        least = {"max_groups": 1, "seeds": 2, "probe_every": 1, "trainings": 0}
+        for name, fewest in least.items():
+            given = getattr(self, name)
+            if given is not None and given < fewest:
+                raise InputError(f"{name} must be at least {fewest}, got {given}")
         if any(rows < 2 for rows in self.few_rows):
             raise InputError(f"few_rows must be at least 2 each, got {self.few_rows}")
         if not 0 < self.probe_step < float("inf"):
             raise InputError(f"probe_step must be above 0, got {self.probe_step}")
         if isinstance(self.trees, LightGBMTrees) and find_spec("lightgbm") is None:
             raise InputError("LightGBM is not installed: pip install 'cotrain[gbm]'")
+
+
+def with_lookahead(wanted: set[Instrument]) -> frozenset[Instrument]:
+    """With the lookahead where another instrument looks on a joint run: there it costs little."""
+    return frozenset(wanted | {Instrument.LOOKAHEAD} if wanted & {*LOOKING_ON} else wanted)
 
 
 def identity(settings: Settings) -> dict[str, Any]:

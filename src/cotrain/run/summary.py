@@ -52,8 +52,8 @@ def summarize(
         tasks=evaluation.tasks,
         mean_test=evaluation.mean_test,
         overall=evaluation.overall,
-        grouping=grouping_summary(decision, measured.affinity.tasks),
-        affinity=affinity_summary(measured.affinity),
+        grouping=grouping_summary(decision, [task.name for task in splits.tasks]),
+        affinity=None if measured.affinity is None else affinity_summary(measured.affinity),
         costs=contest.ledger.lines(),
         rows=row_counts(splits),
         seeds=settings.seeds,
@@ -131,6 +131,7 @@ def settings_summary(settings: Settings, allowance: Allowance, contest: Contest)
     """What a reader needs to repeat the run, and what tuning picked."""
     recipe, engine, joint = allowance.recipe, contest.engine, contest.context.joint
     domains = engine.development.train.domains
+    wanted = settings.measures(len(engine.development.tasks))
     return {
         **({"weights": "the rates at which batches sample the domains"} if domains else {}),
         "max groups": str(settings.max_groups),
@@ -139,11 +140,10 @@ def settings_summary(settings: Settings, allowance: Allowance, contest: Contest)
         "seeds": str(settings.seeds),
         "seed": str(settings.seed),
         "trees": settings.trees.name,
-        "instruments": ", ".join(i for i in Instrument if settings.measures(i)),
-        "lookahead": f"a step of {settings.probe_step:g} every {settings.probe_every} steps",
+        "instruments": ", ".join(i for i in Instrument if i in wanted),
         "epochs at most": f"{recipe.epochs} of {allowance.full_epochs}",
         "batch size": str(recipe.batch_size),
-        "patience (epochs)": str(recipe.patience),
+        "folds": str(len(engine.development.folds) or "one holdout"),
         "weight decay": f"{recipe.weight_decay:g}",
         "engine": str(engine.calibration).removeprefix("engine: "),
         "joint: learning rate / dropout share": f"{joint.learning_rate:g} / {joint.dropout:g}",
