@@ -16,7 +16,7 @@ from cotrain.grouping.exact import table_grouping
 from cotrain.grouping.groups import Grouping
 from cotrain.grouping.table import ScoreTable
 from cotrain.measure.gains.gains import Table
-from cotrain.measure.gains.sets import Numbers, Sets, neighbours, numbers_of
+from cotrain.measure.gains.sets import Numbers, Sets, among, distinct, neighbours, numbers_of
 
 MOST_EXACT = 10  # tasks
 _STARTS = 8
@@ -88,20 +88,20 @@ def _exchange(sets: Sets, scores: Table, max_groups: int) -> Numbers:
 
 
 def _exchanged(scores: Table, rows: list[int], max_groups: int) -> list[int]:
-    while len(rows) < max_groups:
-        rows = [*rows, int(np.maximum(scores, scores[rows].max(axis=0)).sum(axis=1).argmax())]
-    best = float(scores[rows].max(axis=0).sum())
-    at, tried = 0, 0
-    while tried < len(rows):
-        others = rows[:at] + rows[at + 1 :]
-        rest = scores[others].max(axis=0, initial=-np.inf)
-        totals = np.maximum(scores, rest).sum(axis=1)
+    """Add rows while there is room and one helps, then exchange one at a time; until neither helps."""
+    ones, buffer = np.ones(scores.shape[1]), np.empty_like(scores)
+    best, tried = float(scores[rows].max(axis=0).sum()), 0
+    at = len(rows) % (slots := min(len(rows) + 1, max_groups))
+    while tried < slots:
+        kept = rows[:at] + rows[at + 1 :]
+        rest = scores[kept].max(axis=0, initial=-np.inf)
+        totals = np.maximum(scores, rest, out=buffer) @ ones
         row = int(totals.argmax())
-        better = totals[row] > best + _LEAST * max(1.0, abs(best))
-        if better:
-            rows, best = [*rows[:at], row, *rows[at + 1 :]], float(totals[row])
-        tried = 0 if better else tried + 1
-        at = (at + 1) % len(rows)
+        tried += 1
+        if totals[row] > best + _LEAST * max(1.0, abs(best)):
+            rows, best, tried = [*rows[:at], row, *rows[at + 1 :]], float(totals[row]), 0
+            slots = min(len(rows) + 1, max_groups)
+        at = (at + 1) % slots
     return rows
 
 
@@ -111,32 +111,40 @@ Groups = tuple[Sets, Table]  # [k, T] groups, each of which serves a task, and [
 def refined(chosen: Groups, gain: Callable[[Sets], Table], max_groups: int) -> Groups:
     """Groups after adding or removing one task of one group, or splitting off one task, again and again.
 
-    The step that raises the mean score most is taken as long as there is one.
+    The step that raises the mean score most is taken as long as there is one; what earlier steps could
+    have led to stays on offer.
 
     Args:
         chosen: Where to start.
         gain: ``[M, T]`` sets to their ``[M, T]`` gains, NaN outside.
         max_groups: k ≥ 1.
     """
+    groups = chosen[0]
+    sets = np.concatenate([groups, np.eye(groups.shape[1], dtype=bool)])
+    sets = distinct(np.concatenate([neighbours(groups), sets]))
+    scores = scores_of(gain(sets))
     while True:
-        groups, value = chosen[0], _value(chosen)
-        sets = np.concatenate([neighbours(groups), groups, np.eye(groups.shape[1], dtype=bool)])
-        sets = np.unique(sets, axis=0)
-        own, scores = scores_of(gain(groups)), scores_of(gain(sets))
-        better = max(_one_step(groups, own, sets, scores, max_groups), key=_value)
+        value = _value(chosen)
+        better = max(_one_step(*chosen, sets, scores, max_groups), key=_value)
         if _value(better) <= value + _LEAST * max(1.0, abs(value)):
             return chosen
         chosen = better
+        more = neighbours(chosen[0])
+        more = more[~among(more, sets)]
+        if len(more):
+            sets = np.concatenate([sets, more])
+            scores = np.concatenate([scores, scores_of(gain(more))])
 
 
 def _one_step(
     groups: Sets, own: Table, sets: Sets, scores: Table, max_groups: int
 ) -> Iterator[Groups]:
     """With one group replaced by the best of the sets, or one added if there is room."""
+    ones = np.ones(scores.shape[1])
     for at in range(len(groups) + (len(groups) < max_groups)):
         kept = np.arange(len(groups)) != at
         rest = own[kept].max(axis=0, initial=-np.inf)
-        row = int(np.maximum(scores, rest).mean(axis=1).argmax())
+        row = int((np.maximum(scores, rest) @ ones).argmax())
         served = np.concatenate([own[kept], scores[[row]]])
         used = serving(served)
         yield np.concatenate([groups[kept], sets[[row]]])[used], served[used]

@@ -62,14 +62,21 @@ def neighbours(sets: Sets) -> Sets:
 
 def distinct(sets: Sets) -> Sets:
     """The sets without repetition, in the order in which they first appear."""
-    _, first = np.unique(sets, axis=0, return_index=True)
-    return sets[np.sort(first)]
+    rows = range(len(sets))
+    first = dict(zip(reversed(_keys(sets)), reversed(rows), strict=True))
+    return sets[sorted(first.values())]
 
 
 def among(sets: Sets, others: Sets) -> Sets:
     """``[M]`` whether each set is one of the others."""
-    known = {one.tobytes() for one in others}
-    return np.array([one.tobytes() in known for one in sets], dtype=bool)
+    known = set(_keys(others))
+    return np.array([key in known for key in _keys(sets)], dtype=bool)
+
+
+def _keys(sets: Sets) -> list[bytes]:
+    """``[M]`` equal if and only if the sets are: much faster to compare than rows are to sort."""
+    packed = np.packbits(sets, axis=1)
+    return [bytes(key) for key in packed.view(f"V{packed.shape[1]}")[:, 0].tolist()]
 
 
 def hamming_distance(sets: Sets, others: Sets) -> Numbers:
