@@ -27,11 +27,12 @@ from cotrain.contenders.base import (
 )
 from cotrain.data.dataset import TaskData
 from cotrain.engine.engine import Engine, Update
-from cotrain.engine.member import Kind, Member, indicator, one_hot
+from cotrain.engine.member import Kind, Member
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.trained import Trained, merge, mixed
 from cotrain.engine.tuning import SETTINGS, Setting, alike, held_scores, mean_scores
 from cotrain.grouping import Membership
+from cotrain.measure.gains.sets import fixed_sets
 from cotrain.results import Interval
 from cotrain.run.ledger import Ledger
 from cotrain.stats import Labels, finite_mean
@@ -193,6 +194,8 @@ class Contest:
             for seed in range(self.terms.seeds)
             if (member.kind, seed) not in done
         ]
+        if not missing:
+            return
         final = self.engine.train(stage, sorted(missing, key=alike))
         for contender in self.networks:
             rows = [
@@ -273,9 +276,8 @@ class Contest:
 
     def known_gains(self, seeds: Sequence[int]) -> Array:
         """``[S, T + 1, T]`` scores of each task alone, and of all together, where seeds left rows out."""
-        tasks = len(self.context.tasks)
         scores = held_scores(self.trained, self.engine.development)
-        sets = [one_hot(t, tasks) for t in range(tasks)] + [indicator(set(range(tasks)), tasks)]
+        sets = [tuple(map(float, own)) for own in fixed_sets(len(self.context.tasks))]
         row = {(own.kind, own.seed): at for at, own in enumerate(self.trained.members)}
         kinds = [self._chosen[Member(name="", weights=weights).kind].kind for weights in sets]
         return np.stack([scores[[row[kind, seed] for kind in kinds]] for seed in seeds])

@@ -82,9 +82,7 @@ def demands(tasks: Sequence[str], settings: Settings) -> Constraints:
     return limits
 
 
-def decide(
-    folder: RunFolder, measured: Measured, by: Instrument, limits: Constraints
-) -> Decision:
+def decide(folder: RunFolder, measured: Measured, by: Instrument, limits: Constraints) -> Decision:
     """The decision of a run, kept in its folder.
 
     A resumed run reads it back: solvers with a time limit need not find the same groups twice.

@@ -40,8 +40,8 @@ def measure(
             dropout.
         wanted: Which instruments.
         settings: Theirs.
-        known: ``[S, T + 1, T]`` scores of each task alone and of all together, of the seeds of sampled sets,
-            if they were trained anyway.
+        known: ``[S, T + 1, T]`` scores of each task alone and of all together by :data:`SEEDS`, if they
+            were trained anyway.
     """
     if wanted & {*LOOKING_ON} and not engine.folder.has("joint_run.json"):
         recipe = replace(engine.recipe, to_end=False)
@@ -93,9 +93,7 @@ def _sample(engine: Engine, joint: Member, settings: Settings, known: Array | No
     engine.folder.write_json("sampling.json", cost)
 
 
-def _watchers(
-    engine: Engine, wanted: frozenset[Instrument], settings: Settings
-) -> Watchers:
+def _watchers(engine: Engine, wanted: frozenset[Instrument], settings: Settings) -> Watchers:
     names = [task.name for task in engine.development.tasks]
     rows = len(engine.development.train)
     return Watchers(

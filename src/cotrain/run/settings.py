@@ -101,7 +101,7 @@ class Settings:
     def task_sets(self, tasks: int) -> int:
         """Task sets that are sampled, besides each task alone and all together."""
         wanted = tasks - 2 if self.trainings is None else self.trainings
-        return max(0, min(wanted, 2 ** min(tasks, 60) - tasks - 2))
+        return int(max(0, min(wanted, 2 ** min(tasks, 60) - tasks - 2)))
 
     def __post_init__(self) -> None:
         """Refuse what would fail only after hours of training."""

@@ -136,6 +136,7 @@ def sample_gains(
     max_groups: int,
     batch: int = 5,
     seeds: Sequence[int] = (0,),
+    known: Table | None = None,
     watch: Callable[[Gains], None] | None = None,
 ) -> Gains:
     """Train sets that a :class:`SubsetSearch` asks for.
@@ -146,10 +147,13 @@ def sample_gains(
     Args:
         objective: Trains and scores.
         tasks: T names.
-        trainings: At most this many members are trained, one a set and seed; at least T + 1 sets.
+        trainings: At most this many members are trained, one a set and seed; at least T + 1 sets, unless
+            these are known.
         max_groups: k of the plan that the sets are chosen for.
         batch: Sets trained at once, after the singles and the set of all tasks.
         seeds: Every set is trained with each.
+        known: ``[S, T + 1, T]`` scores of each task alone and of all together (for one task ``[S, 1, 1]``),
+            by seed, if they were trained anyway.
         watch: Called with all gains after every batch.
 
     Raises:
@@ -165,19 +169,19 @@ def sample_gains(
     search = SubsetSearch(tasks=tuple(tasks), max_groups=max_groups)
     sets = search.ask(len(pool.fixed_sets(len(tasks))))
     left = trainings // len(seeds)
-    if left < len(sets):
+    if known is None and left < len(sets):
         least = len(sets) * len(seeds)
         raise InputError(f"{len(tasks)} tasks need at least {least} trainings, found {trainings}")
     alone: Table | None = None
     while len(sets):
-        scores = _scores(objective, sets, seeds)
+        scores = known if known is not None else _scores(objective, sets, seeds)
+        left -= 0 if known is not None else len(sets)
         _refuse_infinite(scores, search.tasks)
         alone = scores[:, range(len(tasks)), range(len(tasks))] if alone is None else alone
         search.tell(sets, *_paired(scores - alone[:, None]))
         if watch is not None:
             watch(search.gains)
-        left -= len(sets)
-        sets = search.ask(min(batch, left))
+        known, sets = None, search.ask(min(batch, left))
     return search.gains
 
 
