@@ -151,7 +151,7 @@ def by_chance(view: View, k: int) -> Iterator[Named]:
 
 
 def ours_sampled(view: View, k: int) -> Iterator[Named]:
-    """What `cotrain run --with sampled` decides: further sets, two fewer than there are tasks, two seeds where the table has them."""
+    """What `cotrain run` decides by: two sets fewer than tasks, two seeds where the table has them."""
     tasks = view.sets.shape[1]
     further = min(Settings().task_sets(tasks), len(view.sets) - len(fixed_sets(tasks)))
     if len(view.valid) < SAMPLED_SEEDS:
