@@ -165,7 +165,10 @@ def contenders(engine: Engine, plan: Plan) -> dict[str, Trained]:
 def searched(engine: Engine, searcher: PBT, start: Member) -> Trained:
     """Seed 0 of searched weights, from the setting of the joint network."""
     joint = Member(name="joint", weights=start.weights)
-    context = Context(tasks=engine.development.tasks, tuned={joint.kind: start})
+    tasks = engine.development.tasks
+    context = Context(
+        tasks=tasks, drawn=tuple(range(len(tasks))), alone=len(tasks), tuned={joint.kind: start}
+    )
     found = Weighted(weights=searcher).search(engine, context)
     assert found is not None
     return found.trained

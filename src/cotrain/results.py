@@ -140,11 +140,20 @@ class CostLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Price:
+    """What predicting with something takes."""
+
+    networks: int
+    parameters: int  # of the networks together
+    milliseconds: float  # for 1,000 rows, on the machine of the run
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """The answer with everything a reader needs to check it."""
 
     title: str  # the data set's name
-    answer: str  # one sentence
+    answer: str  # what to do, what it brings and how sure, what ships, what is cheapest
     details: tuple[
         str, ...
     ]  # a few further sentences: what is not significant, what lost, notes on data
@@ -154,6 +163,7 @@ class Result:
     grouping: GroupingSummary
     affinity: AffinitySummary | None  # of the lookahead, if it looked on
     costs: tuple[CostLine, ...]
+    prices: dict[str, Price]  # contender or "shipped" -> what predicting with it takes
     rows: dict[str, int]  # "train", "valid", "test", "unlabelled"
     seeds: int
     budget: float  # granted compute, in joint runs

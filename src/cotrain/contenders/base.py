@@ -28,6 +28,7 @@ from cotrain.tasks import Task
 Model = Any  # a fitted model of whatever library is behind a contender
 
 FRESH = 2520  # a seed that no search has seen: it leaves out fold 0, however many folds there are
+MOST_MODELLED = 40  # tasks that models are fitted for
 EXAMPLES = 4  # members of a contender that are tried at every setting
 BASELINE, DECIDING, SHIPPING = "baseline", "deciding", "shipping"  # what compute is for
 
@@ -42,6 +43,7 @@ class Terms:
         max_groups: Groups at most.
         tried: Settings tried for every weight vector.
         seeds: S.
+        alone: Tasks that are trained alone at most.
     """
 
     train: TaskData
@@ -49,6 +51,7 @@ class Terms:
     max_groups: int
     tried: int
     seeds: int
+    alone: int
 
     @property
     def tasks(self) -> int:
@@ -71,12 +74,17 @@ class Context:
 
     Args:
         tasks: The T tasks.
+        drawn: The T tasks in random order, which depends on their labels only: where there are too many to
+            train all of them alone, the first ones are.
+        alone: How many of them.
         membership: The decided groups; None until they are.
         tuned: The best member of everything that was tuned so far, by its kind.
         best: The tuned members of the contenders, by their name.
     """
 
     tasks: tuple[Task, ...]
+    drawn: tuple[int, ...]
+    alone: int
     membership: Membership | None = None
     tuned: Mapping[Kind, Member] = field(default_factory=dict)
     best: Mapping[str, tuple[Member, ...]] = field(default_factory=dict)
@@ -209,7 +217,7 @@ class NetworkContender(Contender):
 
     @abstractmethod
     def speakers(self, task: int, context: Context) -> Sequence[tuple[float, Kind]]:
-        """Shares of the members, by their kind, in the prediction of a task."""
+        """Shares of the members, by their kind, in the prediction of a task; none if it has no answer."""
 
 
 class ModelContender(Contender):
@@ -241,6 +249,10 @@ class ModelContender(Contender):
     @abstractmethod
     def load(self, path: Path) -> list[Model]:
         """Read what :meth:`save` wrote, refusing anything else."""
+
+    def tasks(self, context: Context) -> Sequence[int]:
+        """The tasks that it fits models for: of very many, some."""
+        return sorted(context.drawn[:MOST_MODELLED])
 
     def trainings(self, terms: Terms) -> int:
         """Models that it fits for a task."""

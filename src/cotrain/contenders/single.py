@@ -17,16 +17,17 @@ class Single(NetworkContender):
 
     def price(self, terms: Terms) -> float:
         """T networks; a single task's network is the joint one."""
-        return terms.price(terms.tasks) if terms.tasks > 1 else 0.0
+        return terms.price(terms.alone) if terms.tasks > 1 else 0.0
 
     def members(self, context: Context) -> Sequence[Member]:
         """The unit vectors; of a single task none, which the joint network serves."""
-        tasks = len(context.tasks)
-        return [self._member(t, context) for t in range(tasks)] if tasks > 1 else []
+        alone = sorted(context.drawn[: context.alone])
+        return [self._member(t, context) for t in alone] if len(context.tasks) > 1 else []
 
     def speakers(self, task: int, context: Context) -> Sequence[tuple[float, Kind]]:
-        """The task's own network."""
-        return [(1.0, self._member(task, context).kind)]
+        """The task's own network, if it has one."""
+        known = task in context.drawn[: context.alone]
+        return [(1.0, self._member(task, context).kind)] if known else []
 
     def advice(self, context: Context) -> str:
         """One network each."""

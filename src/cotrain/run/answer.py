@@ -2,54 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from cotrain.contenders.base import Contender, Context, NetworkContender
 from cotrain.measure.transference.affinity import Affinity
-from cotrain.results import Interval, TaskResult
-from cotrain.run.bootstrap import SHIPPED
+from cotrain.results import Interval, Price, TaskResult
+from cotrain.run.bootstrap import EQUAL, SHIPPED
 from cotrain.run.evaluation import Evaluation
 from cotrain.run.mixture import Mixture
 from cotrain.stats import finite_mean
 from cotrain.tasks import listed
 
 STRONGEST = 3
+SURE = 1.96 + 0.84  # standard errors that a gain must measure to be found in four of five trials
 
 
 def answer(
-    evaluation: Evaluation, mixture: Mixture, field: Sequence[Contender], context: Context
+    evaluation: Evaluation,
+    mixture: Mixture,
+    field: Sequence[Contender],
+    context: Context,
+    prices: Mapping[str, Price],
 ) -> str:
-    """The first lines: what to do, what it brings, and how sure that is.
+    """The first lines: what to do, what it brings, how sure that is, what ships, and what is cheapest.
+
+    Who is spoken of was decided on rows that models left out; the test split says what it is worth.
 
     Args:
         evaluation: Test scores with paired intervals.
         mixture: What ships, and the scores that decided.
         field: The contenders, simple ones first.
         context: The tasks and their groups.
+        prices: What predicting with each takes.
     """
     networks = [own for own in field if isinstance(own, NetworkContender)]
-    best = max(networks, key=lambda own: _decided_score(mixture, own.name))
-    rival = max((own.name for own in field), key=lambda name: _decided_score(mixture, name))
+    best = max(networks, key=lambda own: _decided(mixture, own.name))
+    rival = max((own.name for own in field), key=lambda name: _decided(mixture, name))
     said = [_advised(best, evaluation, context)] if len(context.tasks) > 1 else []
-    shipped = evaluation.overall[f"{SHIPPED} - {rival}"]
-    said.append(
-        f"Shipped: {mixture.decided}; {evaluation.mean_test[SHIPPED]:.3f}, {_judged(shipped)} over {rival}."
-    )
-    return " ".join(said)
+    over = evaluation.overall[f"{SHIPPED} - {rival}"]
+    score = evaluation.mean_test[SHIPPED]
+    said.append(f"Shipped: {mixture.decided}; {score:.3f}, {_judged(over)} over {rival}.")
+    return " ".join(said + _cheapest(evaluation, field, prices))
 
 
-def _decided_score(mixture: Mixture, name: str) -> float:
-    """Mean score on the rows that models left out."""
-    return round(float(finite_mean(np.array([own[name] for own in mixture.scores]))), 9)
+def _decided(mixture: Mixture, name: str) -> float:
+    """Mean advantage on the rows that models left out, over the mean of all contenders of a task."""
+    advantages = [
+        own.get(name, np.nan) - finite_mean(np.array(list(own.values()))) for own in mixture.scores
+    ]
+    mean = float(finite_mean(np.array(advantages)))
+    return -np.inf if np.isnan(mean) else round(mean, 9)
 
 
 def _advised(best: NetworkContender, evaluation: Evaluation, context: Context) -> str:
     """What the best networks say about training together."""
     gain = evaluation.overall.get(f"{best.name} - single")
     if gain is None:
-        return f"{best.advice(context)}."
+        return f"{best.advice(context)}: no networks of several tasks did better."
     unit = _unit(evaluation)
     if gain.low > 0:
         return f"{best.advice(context)}: {signed(gain)} {unit} over one network each."
@@ -59,6 +70,21 @@ def _advised(best: NetworkContender, evaluation: Evaluation, context: Context) -
         f"No gain from training together is proven: {signed(gain)} {unit} for {best.name} over one "
         "network each."
     )
+
+
+def _cheapest(
+    evaluation: Evaluation, field: Sequence[Contender], prices: Mapping[str, Price]
+) -> list[str]:
+    """The contender that predicts fastest of those that are within the noise of what ships."""
+    gains = {own.name: evaluation.overall[f"{SHIPPED} - {own.name}"] for own in field}
+    near = [name for name, gain in gains.items() if gain.low <= 0 <= gain.high]
+    near = [name for name in near if prices[name].milliseconds < prices[SHIPPED].milliseconds]
+    near = [name for name in near if np.isfinite(evaluation.mean_test[name])]
+    if not near:
+        return []
+    name = min(near, key=lambda own: prices[own].milliseconds)
+    score = evaluation.mean_test[name]
+    return [f"Nearly as good and the cheapest: {name} ({score:.3f})."]
 
 
 def _unit(evaluation: Evaluation) -> str:
@@ -71,21 +97,67 @@ def _judged(gain: Interval) -> str:
     return signed(gain) + ("" if gain.significant else " (not significant)")
 
 
-def details(evaluation: Evaluation, affinity: Affinity | None) -> tuple[str, ...]:
-    """What a careful reader asks next: who helps whom, what is not significant."""
-    lines = [] if affinity is None else _helpers(affinity)
-    for pair, gain in evaluation.overall.items():
-        verdict = "" if gain.significant else ", not significant"
-        lines.append(f"{pair}: {signed(gain)} in mean test score{verdict}.")
-    unsure = [task.name for task in evaluation.tasks if not task.gain_over_single.significant]
-    lines.append(
-        f"Gain over single-task not significant for {len(unsure)} of {len(evaluation.tasks)} tasks."
-    )
+def details(
+    evaluation: Evaluation, field: Sequence[Contender], affinity: Affinity | None
+) -> tuple[str, ...]:
+    """A sentence a contender, and for which tasks more can be said.
+
+    Args:
+        evaluation: Test scores with paired intervals.
+        field: The contenders.
+        affinity: Of the lookahead, if it looked on.
+    """
+    lines = [_contender(own.name, evaluation) for own in field]
+    lines.append(f"{EQUAL} of all: {evaluation.mean_test[EQUAL]:.3f}.")
+    lines += _tasks(evaluation)
     for rival in ("single", "joint", "trees"):
         lost = [task.name for task in evaluation.tasks if _loses(task, rival)]
         if lost:
             lines.append(f"Shipped is significantly worse than {rival} on: {listed(lost)}.")
-    return tuple(lines)
+    return (*lines, *([] if affinity is None else _helpers(affinity)))
+
+
+def _contender(name: str, evaluation: Evaluation) -> str:
+    mean, gain = evaluation.mean_test[name], evaluation.overall[f"{SHIPPED} - {name}"]
+    tasks = sum(name in task.test for task in evaluation.tasks)
+    if np.isfinite(mean):
+        return f"{name}: {mean:.3f}; shipped {_judged(gain)}."
+    total = len(evaluation.tasks)
+    measured = [task.name for task in evaluation.tasks if name in task.test]
+    return (
+        f"{name}, on {tasks} of {total} tasks drawn at random ({listed(measured)}): shipped "
+        f"{_judged(gain)}."
+    )
+
+
+def _tasks(evaluation: Evaluation) -> list[str]:
+    """Which tasks gain, which lose, and how many labels would tell for the others."""
+    known = [task for task in evaluation.tasks if np.isfinite(task.gain_over_single.low)]
+    gain = [task.name for task in known if task.gain_over_single.low > 0]
+    lose = [task.name for task in known if task.gain_over_single.high < 0]
+    unsure = [task for task in known if not task.gain_over_single.significant]
+    lines = [f"Over one network each, shipped gains on: {listed(gain)}."] if gain else []
+    lines += [f"It loses on: {listed(lose)}."] if lose else []
+    if unsure:
+        lines.append(f"Too small to tell on {len(unsure)} of {len(known)} tasks{_power(unsure)}.")
+    return lines
+
+
+def _power(unsure: Sequence[TaskResult]) -> str:
+    """How many test labels would show the mean gain of some tasks, at 80 % power."""
+    size = abs(float(np.mean([task.gain_over_single.value for task in unsure])))
+    needed = [
+        task.test_labels * (SURE * _error(task.gain_over_single) / size) ** 2 if size else np.inf
+        for task in unsure
+    ]
+    middle = float(np.median(needed))
+    if not middle < 1e7:
+        return ""
+    return f": about {middle:,.0f} test labels each would tell their mean gain of {size:.3f}"
+
+
+def _error(gain: Interval) -> float:
+    return (gain.high - gain.low) / (2 * 1.96)
 
 
 def signed(gain: Interval) -> str:

@@ -66,7 +66,8 @@ def bootstrap(
                 for t in range(len(mixture.tasks))
             ]
         )
+    names = dict.fromkeys(c for scores in replicates[0] for c in scores)
     return {
-        c: np.array([[scores[c] for scores in replicate] for replicate in replicates])
-        for c in replicates[0][0]
+        c: np.array([[scores.get(c, np.nan) for scores in replicate] for replicate in replicates])
+        for c in names
     }

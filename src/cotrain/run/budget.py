@@ -10,9 +10,10 @@ from cotrain.engine.batches import batch_count
 from cotrain.engine.recipe import Recipe, shortened
 from cotrain.errors import InputError
 from cotrain.measure.schedule import comparing_cost, looking_cost, probe_interval, probe_rows
-from cotrain.run.settings import LOOKING_ON, SAMPLED_SEEDS, Instrument, Settings
+from cotrain.run.settings import LOOKING_ON, MOST_SAMPLED, SAMPLED_SEEDS, Instrument, Settings
 
 FEWEST_EPOCHS = 5
+FEWEST_ALONE = 3  # tasks trained alone, where not all are: fewer are no evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +22,15 @@ class Allowance:
 
     Args:
         budget: Total compute of the networks, in joint runs.
-        candidates: Settings tried for each weight vector (and for each task's trees).
+        candidates: Settings tried by a contender (and for each task's trees).
+        alone: Tasks that are trained alone.
         recipe: The recipe, its epochs cut if the budget demands it.
         full_epochs: Epochs of one full joint run, the unit of the budget.
     """
 
     budget: float
     candidates: int
+    alone: int
     recipe: Recipe
     full_epochs: int
 
@@ -54,63 +57,76 @@ def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) ->
     return math.ceil(cost)
 
 
-def full_cost(vectors: float, candidates: int, seeds: int, measuring: float) -> float:
-    """Joint runs at most for ``vectors`` weight vectors, each tuned and trained from all seeds.
+def default_budget(tasks: int, full: float) -> float:
+    """Joint runs that a run may take unless told: the full protocol; for more than 40 tasks fewer.
 
-    The tuning run of the best candidate is seed 0 of the final ones.
+    Networks of single tasks are evidence, and of hundreds of tasks a few are evidence enough.
 
-    >>> full_cost(16, 3, 5, 3)
-    115
+    >>> [round(default_budget(tasks, 1e9)) for tasks in (100, 617)], default_budget(12, 116.0)
+    ([100, 60], 116.0)
     """
-    return vectors * (candidates + seeds - 1) + measuring
+    return min(full, 100 * (100 / tasks) ** 0.28) if tasks > MOST_SAMPLED else full
 
 
 def allot(
     budget: float | None,
     *,
     tasks: int,
+    fewest_alone: int,
     candidates: int,
     seeds: int,
-    price: Callable[[int], float],
+    price: Callable[[int, int], float],
     measuring: Callable[[Recipe], float],
     recipe: Recipe,
 ) -> Allowance:
-    """Spend the budget evenly: fewer candidates first, then shorter trainings; never fewer seeds.
+    """Spend the budget: fewer tasks alone first, then fewer candidates, then shorter trainings.
 
     Args:
-        budget: In joint runs; None grants what all candidates and seeds need.
+        budget: In joint runs; None grants the default.
         tasks: T.
+        fewest_alone: Tasks that must be trained alone.
         candidates: Settings each contender would like to try.
         seeds: Seeds each contender is trained from.
-        price: Settings tried → joint runs at most of all contenders together.
+        price: Settings tried and tasks trained alone → joint runs at most of all contenders together.
         measuring: Runs of a recipe that measuring takes.
         recipe: The full recipe.
 
     Raises:
         InputError: If the budget is too small for one setting in the shortest training.
     """
-    costs = {tried: price(tried) + measuring(recipe) for tried in range(candidates, 0, -1)}
-    granted = costs[candidates] if budget is None else budget
+    looked = measuring(recipe)
+    full = price(candidates, tasks) + looked
+    granted = default_budget(tasks, full) if budget is None else budget
     if not granted > 0:
         raise InputError(f"--budget {granted:g}: give a number of joint runs above 0")
-    affordable = [tried for tried, cost in costs.items() if cost <= granted]
-    if affordable:
-        return Allowance(
-            budget=granted, candidates=affordable[0], recipe=recipe, full_epochs=recipe.epochs
-        )
+    choices = [(candidates, alone) for alone in range(tasks, fewest_alone, -1)]
+    choices += [(tried, fewest_alone) for tried in range(candidates, 0, -1)]
+    for tried, alone in choices:
+        if price(tried, alone) + looked <= granted:
+            return Allowance(
+                budget=granted,
+                candidates=tried,
+                alone=alone,
+                recipe=recipe,
+                full_epochs=recipe.epochs,
+            )
     shorter = {epochs: shortened(recipe, epochs) for epochs in range(FEWEST_EPOCHS, recipe.epochs)}
     shares = {
-        epochs: (price(1) + measuring(short)) * epochs / recipe.epochs
+        epochs: (price(1, fewest_alone) + measuring(short)) * epochs / recipe.epochs
         for epochs, short in shorter.items()
     }
     paid = [epochs for epochs, cost in shares.items() if cost <= granted]
     if not paid:
-        least = math.ceil(min([*shares.values(), costs[1]]))
+        least = math.ceil(min([*shares.values(), price(1, fewest_alone) + looked]))
         raise InputError(
             f"--budget {granted:g} is too small for {tasks} tasks and {seeds} seeds: "
             f"the least is {least} joint run{'s' * (least > 1)}, "
-            f"the full protocol takes {costs[candidates]:.0f}"
+            f"the full protocol takes {full:.0f}"
         )
     return Allowance(
-        budget=granted, candidates=1, recipe=shorter[paid[-1]], full_epochs=recipe.epochs
+        budget=granted,
+        candidates=1,
+        alone=fewest_alone,
+        recipe=shorter[paid[-1]],
+        full_epochs=recipe.epochs,
     )

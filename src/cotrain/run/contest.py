@@ -56,7 +56,7 @@ class Contest:
         terms: Settings tried, seeds, and what else prices depend on.
         ledger: Where every training is entered.
         context: What is known so far.
-        models: Label of a contender of models → ``[T][S]`` its models.
+        models: Label of a contender of models → task → ``[S]`` its models.
     """
 
     engine: Engine
@@ -64,7 +64,7 @@ class Contest:
     terms: Terms
     ledger: Ledger
     context: Context
-    models: dict[str, list[list[Model]]] = field(default_factory=dict)
+    models: dict[str, dict[int, list[Model]]] = field(default_factory=dict)
     _parts: list[Trained] = field(default_factory=list)
     _owner: dict[Kind, NetworkContender] = field(default_factory=dict)
     _chosen: dict[Kind, Member] = field(default_factory=dict)  # what a wanted member became
@@ -75,7 +75,11 @@ class Contest:
         for contender in contenders:
             engine = contender.equip(engine)
         ledger = Ledger.of(engine, terms.recipe.epochs)
-        context = Context(tasks=engine.development.tasks)
+        context = Context(
+            tasks=engine.development.tasks,
+            drawn=drawn_order(engine.development.train),
+            alone=terms.alone,
+        )
         return cls(
             engine=engine, contenders=contenders, terms=terms, ledger=ledger, context=context
         )
@@ -167,10 +171,10 @@ class Contest:
         """The few members that find the setting for all, whatever the order of the tasks."""
         if len(members) <= EXAMPLES:
             return list(members)
-        keys = [self.engine.development.train.label_key(t) for t in range(self.terms.tasks)]
+        place = {t: at for at, t in enumerate(self.context.drawn)}
 
-        def key(member: Member) -> list[bytes]:
-            return sorted(keys[t] for t, own in enumerate(member.weights) if own)
+        def key(member: Member) -> list[int]:
+            return sorted(place[t] for t, own in enumerate(member.weights) if own)
 
         return sorted(members, key=key)[:EXAMPLES]
 
@@ -220,11 +224,11 @@ class Contest:
             if isinstance(contender, ModelContender):
                 self.models[contender.label] = self._fit(at, contender)
 
-    def _fit(self, at: int, contender: ModelContender) -> list[list[Model]]:
-        """``[T][S]`` models; those of a task that was finished before are read back."""
-        folder, total = self.engine.folder, len(self.context.tasks)
-        found, spent = [], 0.0
-        for t in range(total):
+    def _fit(self, at: int, contender: ModelContender) -> dict[int, list[Model]]:
+        """Task → ``[S]`` models; those of a task that was finished before are read back."""
+        folder, tasks = self.engine.folder, contender.tasks(self.context)
+        found, spent = {}, 0.0
+        for done, t in enumerate(tasks, start=1):
             name = f"models/{at}-{t}"
             if not folder.has(f"{name}.json"):
                 began = time.monotonic()
@@ -232,12 +236,12 @@ class Contest:
                 models = contender.fit(cuts, t, tried=self.terms.tried)
                 folder.write(f"{name}.model", lambda path, own=models: contender.save(own, path))  # type: ignore[misc]
                 folder.write_json(f"{name}.json", {"seconds": time.monotonic() - began})
-            found.append(contender.load(folder.path(f"{name}.model")))
+            found[t] = contender.load(folder.path(f"{name}.model"))
             spent += folder.read(f"{name}.json", Fitted).seconds
             self.engine.watch(
-                Update(stage=contender.name, done=t + 1, total=total, loss=float("nan"))
+                Update(stage=contender.name, done=done, total=len(tasks), loss=float("nan"))
             )
-        self.ledger.models(contender, total * contender.trainings(self.terms), spent)
+        self.ledger.models(contender, len(tasks) * contender.trainings(self.terms), spent)
         return found
 
     def examine(
@@ -282,6 +286,12 @@ class Contest:
         kinds = [self._chosen[Member(name="", weights=weights).kind].kind for weights in sets]
         return np.stack([scores[[row[kind, seed] for kind in kinds]] for seed in seeds])
 
+    def answers(self, contender: Contender, task: int) -> bool:
+        """Whether a contender has a prediction of a task."""
+        if isinstance(contender, NetworkContender):
+            return bool(contender.speakers(task, self.context))
+        return task in self.models[contender.label]
+
     def out_of_fold(self) -> tuple[list[dict[str, Array]], list[Labels]]:
         """What decides: each row predicted by the models that left it out, and the labels.
 
@@ -299,6 +309,7 @@ class Contest:
             {
                 contender.name: _put_together(list(self._held(contender, t)), held, times)[known]
                 for contender in self.contenders
+                if self.answers(contender, t)
             }
             for t in range(len(development.tasks))
         ]
@@ -331,6 +342,8 @@ class Contest:
     ) -> Iterable[tuple[str, Array]]:
         task, columns = data.tasks[t], output_slices(data.tasks)[t]
         for contender in self.contenders:
+            if not self.answers(contender, t):
+                continue
             if isinstance(contender, NetworkContender):
                 found = self._mixed(contender, t, outputs[:, columns])
                 yield contender.name, predictions([task], found)[0]
@@ -360,3 +373,9 @@ def _best_setting(grid: Sequence[Setting], scores: Sequence[tuple[Setting, float
         mean = float(finite_mean(own))
         means.append(-np.inf if np.isneginf(own).any() or np.isnan(mean) else mean)
     return grid[int(np.argmax(means))]
+
+
+def drawn_order(train: TaskData) -> tuple[int, ...]:
+    """The tasks in an order that neither their names nor their places have to do with."""
+    keys = [train.label_key(t) for t in range(len(train.tasks))]
+    return tuple(sorted(range(len(keys)), key=lambda t: keys[t]))

@@ -12,7 +12,7 @@ from cotrain.contenders.base import Contender
 from cotrain.data.dataset import TaskData
 from cotrain.grouping import Membership
 from cotrain.results import Interval, TaskResult
-from cotrain.run.bootstrap import SHIPPED, bootstrap, contender_scores
+from cotrain.run.bootstrap import EQUAL, SHIPPED, bootstrap, contender_scores
 from cotrain.run.mixture import Mixture, in_words
 from cotrain.stats import finite_mean, interval
 from cotrain.tasks import score
@@ -34,6 +34,13 @@ class Table:
         """Difference of two columns on one task."""
         value = float(self.value[a][task] - self.value[b][task])
         return interval(value, self.drawn[a][:, task] - self.drawn[b][:, task])
+
+    def mean(self, name: str, predictions: Sequence[Mapping[str, Array]]) -> float:
+        """Mean score over the tasks; NaN of a contender that answers some of them only."""
+        partial = any(name in own for own in predictions) and not all(
+            name in own for own in predictions
+        )
+        return float("nan") if partial else float(finite_mean(self.value[name]))
 
     def mean_gain(self, a: str, b: str) -> Interval:
         """Difference of two columns averaged over the tasks on which the metric is defined."""
@@ -85,7 +92,7 @@ def evaluate(
     pairs += [(own.name, other) for own in contenders for other in own.compared_with]
     return Evaluation(
         tasks=rows,
-        mean_test={name: float(finite_mean(column)) for name, column in table.value.items()},
+        mean_test={name: table.mean(name, predictions) for name in table.value},
         overall={f"{a} - {b}": table.mean_gain(a, b) for a, b in pairs},
     )
 
@@ -97,7 +104,8 @@ def _score_all(
     scores = [
         contender_scores(mixture, t, predictions[t], labels[t]) for t in range(len(test.tasks))
     ]
-    value: dict[str, Array] = {c: np.array([own[c] for own in scores]) for c in scores[0]}
+    names = dict.fromkeys(c for own in scores for c in own)
+    value: dict[str, Array] = {c: np.array([own.get(c, np.nan) for own in scores]) for c in names}
     drawn: dict[str, Array] = dict(bootstrap(mixture, predictions, labels, len(test), seed).items())
     return Table(value=value, drawn=drawn)
 
@@ -123,7 +131,11 @@ def _row(
         served_by=in_words(mixture.weights[t]),
         partners=tuple(test.tasks[b].name for b in membership.group_of(t)),
         valid=mixture.scores[t],
-        test={name: float(v[t]) for name, v in table.value.items() if name != SHIPPED},
+        test={
+            name: float(v[t])
+            for name, v in table.value.items()
+            if name in predictions or name == EQUAL
+        },
         seed_std={
             c: float(np.std([score(task, one[rows], target) for one in p], ddof=1))
             for c, p in predictions.items()

@@ -108,22 +108,37 @@ def mix(
 
     Args:
         tasks: The T tasks.
-        predictions: For each task, contender → ``[N, ...]`` predictions.
+        predictions: For each task, contender → ``[N, ...]`` predictions of those that have any. Tasks of
+            the same contenders draw each other's weights together.
         labels: T pairs of labelled rows and their labels.
         seed: Parts the rows.
         among: Contenders that may ship; all unless given.
     """
-    names = tuple(predictions[0] if among is None else among)
-    shares = [_shares(task, known) for task, known in zip(tasks, labels, strict=True)]
-    sharpness = {name: _sharpness(name, tasks, predictions, labels, shares) for name in names}
-    residuals = [
-        np.stack(
-            [_residuals(task, tempered(own[name], prior, sharpness[name]), known) for name in names]
-        )
-        for task, own, known, prior in zip(tasks, predictions, labels, shares, strict=True)
+    allowed = [
+        {name: found for name, found in own.items() if among is None or name in among}
+        for own in predictions
     ]
-    found, reach = _fit(residuals, labels, seed)
-    weights = [_kept(dict(zip(names, map(float, own), strict=True))) for own in found]
+    names = tuple(dict.fromkeys(name for own in allowed for name in own))
+    shares = [_shares(task, known) for task, known in zip(tasks, labels, strict=True)]
+    sharpness = {name: _sharpness(name, tasks, allowed, labels, shares) for name in names}
+    weights: list[dict[str, float]] = [{}] * len(tasks)
+    reach = 0.0
+    for field in dict.fromkeys(tuple(own) for own in allowed):
+        alike = [t for t, own in enumerate(allowed) if tuple(own) == field]
+        residuals = [
+            np.stack(
+                [
+                    _residuals(
+                        tasks[t], tempered(allowed[t][name], shares[t], sharpness[name]), labels[t]
+                    )
+                    for name in field
+                ]
+            )
+            for t in alike
+        ]
+        found, reach = _fit(residuals, [labels[t] for t in alike], seed)
+        for t, own in zip(alike, found, strict=True):
+            weights[t] = _kept(dict(zip(field, map(float, own), strict=True)))
     mixture = Mixture(
         tasks=tuple(tasks),
         weights=tuple(weights),
@@ -184,7 +199,7 @@ def _sharpness(
     """The one with the least mean log loss over the tasks with classes; 1 if there are none."""
     known = []
     for task, own, (rows, target), prior in zip(tasks, predictions, labels, shares, strict=True):
-        if task.kind is not Kind.REGRESSION and len(rows):
+        if task.kind is not Kind.REGRESSION and len(rows) and name in own:
             found = own[name][rows]
             classes = np.stack([1 - found, found], axis=-1) if found.ndim == 1 else found
             known.append((_log_odds(classes, prior), np.log(prior), target.astype(int)))

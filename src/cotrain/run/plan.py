@@ -24,6 +24,7 @@ from cotrain.run.evaluation import evaluate
 from cotrain.run.instruments import SEEDS, measure
 from cotrain.run.mixture import mix
 from cotrain.run.predictor import Predictor, load, ship
+from cotrain.run.prices import prices
 from cotrain.run.result_file import is_finished, read_result, write_result
 from cotrain.run.settings import Settings
 from cotrain.run.setup import allowance_of, check_field, claim, standard_contenders, terms_of
@@ -95,7 +96,8 @@ def plan(
         watch=watch,
         cluster=cluster,
     )
-    contest = Contest.of(everyone, engine, replace(terms, tried=allowance.candidates))
+    terms = replace(terms, tried=allowance.candidates, alone=allowance.alone)
+    contest = Contest.of(everyone, engine, terms)
 
     # Measure on one joint run, decide the groups, train every contender.
     contest.tune_baselines()
@@ -107,7 +109,7 @@ def plan(
         contest.context.joint,
         settings.measures(tasks),
         settings,
-        contest.known_gains(SEEDS),
+        contest.known_gains(SEEDS) if allowance.alone == tasks else None,
     )
     contest.ledger.measured("measure: joint run", measured.joint_run)
     contest.ledger.measured("measure: task sets", measured.sampling)
@@ -137,6 +139,7 @@ def plan(
         decision=decision,
         mixture=mixture,
         evaluation=evaluation,
+        prices=prices(contest, mixture, test),
         remarks=(*remarks, *notes),
     )
     ship(contest, mixture, splits.preparation, widths=None if encoder else settings.widths)

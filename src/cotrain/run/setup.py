@@ -27,8 +27,8 @@ from cotrain.engine.tuning import SETTINGS
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.run.bootstrap import EQUAL, SHIPPED
-from cotrain.run.budget import Allowance, allot, measuring_cost
-from cotrain.run.settings import Settings, identity
+from cotrain.run.budget import FEWEST_ALONE, Allowance, allot, measuring_cost
+from cotrain.run.settings import Instrument, Settings, identity
 from cotrain.tasks import Task
 from cotrain.transfer.encoder_file import EncoderFile
 
@@ -76,6 +76,7 @@ def terms_of(splits: Splits, settings: Settings) -> Terms:
         max_groups=settings.max_groups,
         tried=len(SETTINGS),
         seeds=settings.seeds,
+        alone=len(splits.tasks),
     )
 
 
@@ -85,13 +86,17 @@ def allowance_of(contenders: Sequence[Contender], settings: Settings, terms: Ter
     Raises:
         InputError: If it is too small.
     """
-    rows = len(terms.train)
+    rows, tasks = len(terms.train), terms.tasks
+    all_alone = Instrument.SAMPLED in settings.measures(tasks)  # their scores are the zero of gains
     return allot(
         settings.budget,
-        tasks=terms.tasks,
+        tasks=tasks,
+        fewest_alone=tasks if all_alone else min(tasks, FEWEST_ALONE),
         candidates=terms.tried,
         seeds=terms.seeds,
-        price=lambda tried: sum(own.price(replace(terms, tried=tried)) for own in contenders),
+        price=lambda tried, alone: sum(
+            own.price(replace(terms, tried=tried, alone=alone)) for own in contenders
+        ),
         measuring=lambda short: measuring_cost(terms.tasks, settings, short, rows),
         recipe=terms.recipe,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from cotrain.data.dataset import Splits
 from cotrain.measure.transference.affinity import Affinity
-from cotrain.results import AffinitySummary, Group, GroupingSummary, Result
+from cotrain.results import AffinitySummary, Group, GroupingSummary, Price, Result
 from cotrain.run.answer import answer, details
 from cotrain.run.budget import Allowance
 from cotrain.run.contest import Contest
@@ -37,15 +37,16 @@ def summarize(
     decision: Decision,
     mixture: Mixture,
     evaluation: Evaluation,
+    prices: dict[str, Price],
     remarks: Sequence[str],
 ) -> Result:
     """The result of a run, from what its stages found; ``remarks`` are the contenders'."""
     return Result(
         title=title,
-        answer=answer(evaluation, mixture, contest.contenders, contest.context),
+        answer=answer(evaluation, mixture, contest.contenders, contest.context, prices),
         details=(
             *budget_notes(allowance),
-            *details(evaluation, measured.affinity),
+            *details(evaluation, contest.contenders, measured.affinity),
             *remarks,
             *splits.notes,
         ),
@@ -55,6 +56,7 @@ def summarize(
         grouping=grouping_summary(decision, [task.name for task in splits.tasks]),
         affinity=None if measured.affinity is None else affinity_summary(measured.affinity),
         costs=contest.ledger.lines(),
+        prices=prices,
         rows=row_counts(splits),
         seeds=settings.seeds,
         budget=allowance.budget,
