@@ -18,7 +18,8 @@ from cotrain.arrays import Array
 from cotrain.baselines.boosted import Model, TreeData, all_classes, threads
 from cotrain.tasks import Kind, Task, score
 
-TREES = 100  # a model; a run averages those of its seeds
+TREES = 50  # a model; a run averages those of its seeds
+MOST_CELLS = 1_000_000  # of the columns; of more, the first setting does without a contest
 LARGEST = np.finfo(np.float32).max  # the trees compare in single precision
 LEAVES = 500
 """Leaves of a tree at most are about so many: more rows make larger leaves, so that files stay small."""
@@ -40,6 +41,7 @@ def choose(data: TreeData, *, tried: int, seed: int) -> tuple[Model, dict[str, A
         tried: Settings tried.
         seed: Of the forests.
     """
+    tried = tried if data.columns.size <= MOST_CELLS else 1
     found = [(fit(data, own, seed), own) for own in SETTINGS[:tried]]
     if len(found) == 1:
         return found[0]

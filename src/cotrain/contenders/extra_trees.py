@@ -9,7 +9,7 @@ from pathlib import Path
 from cotrain.arrays import Array
 from cotrain.baselines import extra_trees
 from cotrain.baselines.boosted import tree_data
-from cotrain.contenders.base import BASELINE, Model, ModelContender, one_cut
+from cotrain.contenders.base import BASELINE, Model, ModelContender
 from cotrain.data.dataset import Development, Rows
 from cotrain.tasks import Task
 
@@ -23,17 +23,10 @@ class ExtraTrees(ModelContender):
     compared_with = ("single",)
 
     def fit(self, cuts: Sequence[Development], task: int, *, tried: int) -> list[Model]:
-        """Each cut chooses its setting on its own training rows; of one cut, seed 0 does for all seeds."""
+        """The training rows of the first cut choose the setting for all: the only thing that is shared."""
         first, setting = extra_trees.choose(tree_data(cuts[0], task), tried=tried, seed=0)
-        models = [first]
-        for seed, cut in enumerate(cuts[1:], start=1):
-            data = tree_data(cut, task)
-            models.append(
-                extra_trees.fit(data, setting, seed)
-                if one_cut(cuts)
-                else extra_trees.choose(data, tried=tried, seed=seed)[0]
-            )
-        return models
+        others = [tree_data(cut, task) for cut in cuts[1:]]
+        return [first, *(extra_trees.fit(own, setting, s) for s, own in enumerate(others, start=1))]
 
     def predict(self, task: Task, model: Model, rows: Rows) -> Array:
         """Probabilities or standardised values by one model."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import torch
 
 from cotrain.contenders.base import Contender, ModelContender, NetworkContender
 from cotrain.data.dataset import TaskData
@@ -38,20 +39,16 @@ def prices(contest: Contest, mixture: Mixture, data: TaskData) -> dict[str, Pric
 
 def price(contest: Contest, served: Mapping[int, Sequence[Contender]], rows: TaskData) -> Price:
     """The price of predicting some tasks, each by some contenders."""
-    used = np.zeros(len(contest.trained.members), dtype=bool)
-    models: list[tuple[ModelContender, int]] = []
-    for t, contenders in served.items():
-        for own in contenders:
-            if isinstance(own, NetworkContender):
-                used |= contest.shares(own, t).numpy() > 0
-            elif isinstance(own, ModelContender):
-                models.append((own, t))
-    members = contest.trained.take(np.flatnonzero(used).tolist())
+    pairs = [(t, own) for t, contenders in served.items() for own in contenders]
+    networks = [contest.shares(own, t) > 0 for t, own in pairs if isinstance(own, NetworkContender)]
+    models = [(t, own) for t, own in pairs if isinstance(own, ModelContender)]
+    used = sum(networks, torch.zeros(len(contest.trained.members), dtype=torch.bool))
+    members = contest.trained.take(used.nonzero().flatten().tolist())
 
     def predict() -> None:
         if members.members:
             contest.engine.predict(members, rows.inputs)
-        for own, t in models:
+        for t, own in models:
             for model in contest.models[own.label][t]:
                 own.predict(rows.tasks[t], model, rows)
 
