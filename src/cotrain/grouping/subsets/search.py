@@ -23,6 +23,7 @@ from cotrain.measure.gains import sets as pool
 from cotrain.measure.gains.gains import Gains, Table
 from cotrain.measure.gains.sets import Sets
 from cotrain.measure.gains.surrogate import Surrogate
+from cotrain.measure.gains.threads import one_thread
 
 
 @dataclass(kw_only=True)
@@ -68,6 +69,7 @@ class SubsetSearch:
         self.gains = Gains.empty(self.tasks)
         self._waiting = self.gains.sets
 
+    @one_thread()
     def ask(self, count: int) -> Sets:
         """``[n, T]`` distinct sets, never asked for nor told before; n < ``count`` if few are left."""
         view = self._view()
@@ -93,6 +95,7 @@ class SubsetSearch:
         self.gains = self.gains.extended(sets, gain, standard_error)
         self._waiting = self._waiting[~pool.among(self._waiting, self.gains.sets)]
 
+    @one_thread()
     def plan(self) -> Grouping:
         """The best groups, given what was told.
 
