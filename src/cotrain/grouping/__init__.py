@@ -16,7 +16,8 @@ from cotrain.grouping.milp import group_table
 from cotrain.grouping.solve import group_tasks
 from cotrain.grouping.stability import Stability, robust, stability
 from cotrain.grouping.subsets.covers import best_cover
-from cotrain.grouping.subsets.search import SubsetSearch, best_groups, sample_gains
+from cotrain.grouping.subsets.sampling import TrainedSets, sample_gains
+from cotrain.grouping.subsets.search import SubsetSearch, best_groups
 from cotrain.grouping.table import ScoreTable
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ScoreTable",
     "Stability",
     "SubsetSearch",
+    "TrainedSets",
     "best_cover",
     "best_groups",
     "cluster_points",

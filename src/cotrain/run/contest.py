@@ -31,7 +31,7 @@ from cotrain.engine.member import Kind, Member
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.trained import Trained, merge, mixed
 from cotrain.engine.tuning import SETTINGS, Setting, alike, held_scores, mean_scores
-from cotrain.grouping import Membership
+from cotrain.grouping import Membership, TrainedSets
 from cotrain.measure.gains.sets import fixed_sets
 from cotrain.results import Interval
 from cotrain.run.ledger import Ledger
@@ -278,13 +278,15 @@ class Contest:
             share[kind] = share.get(kind, 0.0) + own  # two models with the same weights are one
         return torch.tensor([share.get(member.kind, 0.0) for member in self.trained.members])
 
-    def known_gains(self, seeds: Sequence[int]) -> Array:
-        """``[S, T + 1, T]`` scores of each task alone, and of all together, where seeds left rows out."""
+    def trained_sets(self, seeds: Sequence[int]) -> TrainedSets:
+        """Each task alone, and all together, scored on the rows that these seeds left out."""
         scores = held_scores(self.trained, self.engine.development)
-        sets = [tuple(map(float, own)) for own in fixed_sets(len(self.context.tasks))]
+        sets = fixed_sets(len(self.context.tasks))
+        weights = [tuple(map(float, own)) for own in sets]
         row = {(own.kind, own.seed): at for at, own in enumerate(self.trained.members)}
-        kinds = [self._chosen[Member(name="", weights=weights).kind].kind for weights in sets]
-        return np.stack([scores[[row[kind, seed] for kind in kinds]] for seed in seeds])
+        kinds = [self._chosen[Member(name="", weights=own).kind].kind for own in weights]
+        by_seed = [scores[[row[kind, seed] for kind in kinds]] for seed in seeds]
+        return TrainedSets(sets=sets, scores=np.stack(by_seed))
 
     def answers(self, contender: Contender, task: int) -> bool:
         """Whether a contender has a prediction of a task."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from cotrain.arrays import Array
 from cotrain.data.dataset import Development
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
 from cotrain.engine.objective import EngineObjective
 from cotrain.engine.tuning import Setting
-from cotrain.grouping import sample_gains
+from cotrain.grouping import TrainedSets, sample_gains
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gradients.comparison import Gradients
 from cotrain.measure.joint_run import Watchers, measure_joint_run
@@ -29,7 +28,7 @@ def measure(
     joint: Member,
     wanted: frozenset[Instrument],
     settings: Settings,
-    known: Array | None = None,
+    known: TrainedSets | None = None,
 ) -> Measured:
     """Let the instruments work, or read back what they found.
 
@@ -40,8 +39,7 @@ def measure(
             dropout.
         wanted: Which instruments.
         settings: Theirs.
-        known: ``[S, T + 1, T]`` scores of each task alone and of all together by :data:`SEEDS`, if they
-            were trained anyway.
+        known: Task sets that were trained anyway, with :data:`SEEDS`.
     """
     if wanted & {*LOOKING_ON} and not engine.folder.has("joint_run.json"):
         recipe = replace(engine.recipe, to_end=False)
@@ -68,7 +66,7 @@ def _look_on(
     folder.write_json("joint_run.json", cost)
 
 
-def _sample(engine: Engine, joint: Member, settings: Settings, known: Array | None) -> None:
+def _sample(engine: Engine, joint: Member, settings: Settings, known: TrainedSets | None) -> None:
     began = time.monotonic()
     names = [task.name for task in engine.development.tasks]
     setting = Setting(learning_rate=joint.learning_rate, dropout=joint.dropout)

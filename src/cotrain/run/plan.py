@@ -109,7 +109,7 @@ def plan(
         contest.context.joint,
         settings.measures(tasks),
         settings,
-        contest.known_gains(SEEDS) if allowance.alone == tasks else None,
+        contest.trained_sets(SEEDS) if allowance.alone == tasks else None,
     )
     contest.ledger.measured("measure: joint run", measured.joint_run)
     contest.ledger.measured("measure: task sets", measured.sampling)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from cotrain.arrays import Array
 from cotrain.errors import InputError
-from cotrain.grouping import Grouping, SubsetSearch, best_cover, best_groups, sample_gains
+from cotrain.grouping import Grouping, SubsetSearch, best_cover, best_groups
 from cotrain.grouping.subsets.covers import refined
 from cotrain.measure.gains.gains import Gains
 from cotrain.measure.gains.sets import every_set, neighbours, random_sets, spread_out
@@ -95,6 +96,32 @@ def test_refining_reaches_the_planted_groups() -> None:
         (0,) * 6 + (1,) * 6,
         (1,) * 6 + (0,) * 6,
     ]
+
+
+def test_refining_predicts_no_set_twice() -> None:
+    home, asked = [t % 3 for t in range(14)], list[bytes]()
+    start = np.ones((1, 14), dtype=bool)
+
+    def gain(sets: Sets) -> Array:
+        asked.extend(one.tobytes() for one in sets)
+        return truth(sets, home)
+
+    groups, scores = refined((start, truth(start, home)), gain, 3)
+    assert len(asked) == len(set(asked)) > 14
+    np.testing.assert_array_equal(groups.sum(axis=0), 1)
+    together = np.stack([np.array(home) == kind for kind in range(3)])
+    best = np.nansum(truth(together, home)) / 14
+    assert scores.max(axis=0).mean() == pytest.approx(best)
+
+
+def test_thirty_tasks_in_two_seconds_a_proposal() -> None:
+    search, _ = searched([t % 5 for t in range(30)], [31, 10], groups=6)
+    began = time.process_time()
+    assert search.ask(5).shape == (5, 30)
+    asked = time.process_time()
+    check(search.plan(), 30, 6)
+    assert asked - began < 2
+    assert time.process_time() - asked < 2
 
 
 def test_neighbours_by_hand() -> None:
@@ -269,69 +296,6 @@ def test_active_sets_beat_random_ones(kind: int) -> None:
             lost[how].append(best - float(np.mean(truth(groups, home).diagonal())))
     assert np.mean(lost["active"]) <= np.mean(lost["random"])
     assert np.mean(lost["active"]) < 0.03
-
-
-class Fake:
-    """Every helper brings a tenth; a seed shifts all scores, and company a little."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Array, list[int]]] = []
-
-    def __call__(self, weights: Array, seeds: Sequence[int]) -> Array:
-        self.calls.append((weights, list(seeds)))
-        shift = np.asarray(seeds, dtype=float)[:, None]
-        helpers = weights.sum(axis=1, keepdims=True) - 1
-        scores = 0.5 + shift + 0.1 * helpers + 0.01 * shift * (helpers > 0)
-        return np.asarray(np.where(weights > 0, scores, NAN))
-
-
-def test_trainings_are_counted_and_gains_paired_by_seed() -> None:
-    fake, seen = Fake(), list[int]()
-    gains = sample_gains(
-        fake, names(5), trainings=27, max_groups=2, batch=4, seeds=(1, 3),
-        watch=lambda known: seen.append(len(known.sets)),
-    )  # fmt: skip
-    assert [len(weights) for weights, _ in fake.calls] == [12, 8, 6]
-    assert seen == [6, 10, 13]
-    assert fake.calls[1][1] == [1] * 4 + [3] * 4
-    size = gains.sets.sum(axis=1, keepdims=True)
-    expected = 0.1 * (size - 1) + 0.02 * (size > 1)  # mean of .01 and .03
-    np.testing.assert_allclose(gains.gain[gains.sets], (expected * gains.sets)[gains.sets])
-    errors = 0.01 * (size > 1) * gains.sets  # sd of .01 and .03 is .0141, over √2
-    np.testing.assert_allclose(gains.standard_error[gains.sets], errors[gains.sets])
-    assert np.isnan(gains.gain[~gains.sets]).all()
-
-
-def test_one_seed_has_no_standard_error() -> None:
-    gains = sample_gains(Fake(), names(3), trainings=20, max_groups=1)
-    assert len(gains.sets) == 7  # all there are
-    assert np.isnan(gains.standard_error).all()
-    assert best_groups(gains, max_groups=1).groups == ((0, 1, 2),)
-
-
-def test_undefined_and_infinite_scores() -> None:
-    def undefined(weights: Array, seeds: Sequence[int]) -> Array:
-        scores = Fake()(weights, seeds)
-        scores[:, 1] = NAN
-        return scores
-
-    gains = sample_gains(undefined, names(3), trainings=7, max_groups=2)
-    assert np.isnan(gains.gain[:, 1]).all()
-    assert np.isfinite(gains.gain[gains.sets[:, 0], 0]).all()
-
-    def infinite(weights: Array, seeds: Sequence[int]) -> Array:
-        scores = Fake()(weights, seeds)
-        scores[-1, 2] = np.inf
-        return scores
-
-    with pytest.raises(InputError, match="the score of task 't2' is infinite"):
-        sample_gains(infinite, names(3), trainings=7, max_groups=2)
-
-
-def test_too_few_trainings() -> None:
-    with pytest.raises(InputError, match="3 tasks need at least 8 trainings, found 7"):
-        sample_gains(Fake(), names(3), trainings=7, max_groups=2, seeds=(0, 1))
-    assert len(sample_gains(Fake(), names(3), trainings=8, max_groups=2, seeds=(0, 1)).sets) == 4
 
 
 def test_a_search_refuses_nonsense() -> None:

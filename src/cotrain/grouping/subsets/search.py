@@ -1,20 +1,19 @@
 """Train some task sets, learn from them which sets are worth it, and choose the groups.
 
-A search asks for sets to train and is told what their members gained (ask/tell); :func:`sample_gains`
-drives an objective with it. The plan maximises the predicted mean gain of the tasks in the groups that
-serve them. Predictions are posterior means, which shrink lucky measurements, so the plan may use sets that
-were never trained and is not taken in by the best of many noisy ones.
+A search asks for sets to train and is told what their members gained (ask/tell);
+:func:`~cotrain.grouping.subsets.sampling.sample_gains` drives an objective with it. The plan maximises the
+predicted mean gain of the tasks in the groups that serve them. Predictions are posterior means, which
+shrink lucky measurements, so the plan may use sets that were never trained and is not taken in by the best
+of many noisy ones.
 Letters: N told sets, M candidates, T tasks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cotrain.engine.objective import Objective
 from cotrain.errors import InputError
 from cotrain.grouping.groups import Grouping
 from cotrain.grouping.objective import own_order
@@ -23,6 +22,7 @@ from cotrain.measure.gains import sets as pool
 from cotrain.measure.gains.gains import Gains, Table
 from cotrain.measure.gains.sets import Sets
 from cotrain.measure.gains.surrogate import Surrogate
+from cotrain.measure.gains.threads import one_thread
 
 
 @dataclass(kw_only=True)
@@ -68,6 +68,7 @@ class SubsetSearch:
         self.gains = Gains.empty(self.tasks)
         self._waiting = self.gains.sets
 
+    @one_thread()
     def ask(self, count: int) -> Sets:
         """``[n, T]`` distinct sets, never asked for nor told before; n < ``count`` if few are left."""
         view = self._view()
@@ -93,6 +94,7 @@ class SubsetSearch:
         self.gains = self.gains.extended(sets, gain, standard_error)
         self._waiting = self._waiting[~pool.among(self._waiting, self.gains.sets)]
 
+    @one_thread()
     def plan(self) -> Grouping:
         """The best groups, given what was told.
 
@@ -126,83 +128,3 @@ def best_groups(gains: Gains, *, max_groups: int, seed: int = 0) -> Grouping:
     search = SubsetSearch(tasks=gains.tasks, max_groups=max_groups, seed=seed)
     search.tell(gains.sets, gains.gain, gains.standard_error)
     return search.plan()
-
-
-def sample_gains(
-    objective: Objective,
-    tasks: Sequence[str],
-    *,
-    trainings: int,
-    max_groups: int,
-    batch: int = 5,
-    seeds: Sequence[int] = (0,),
-    known: Table | None = None,
-    watch: Callable[[Gains], None] | None = None,
-) -> Gains:
-    """Train sets that a :class:`SubsetSearch` asks for.
-
-    A gain is the score in the set minus the score alone with the same seed, averaged over the seeds;
-    two seeds or more give standard errors of these differences.
-
-    Args:
-        objective: Trains and scores.
-        tasks: T names.
-        trainings: At most this many members are trained, one a set and seed; at least T + 1 sets, unless
-            these are known.
-        max_groups: k of the plan that the sets are chosen for.
-        batch: Sets trained at once, after the singles and the set of all tasks.
-        seeds: Every set is trained with each.
-        known: ``[S, T + 1, T]`` scores of each task alone and of all together (for one task ``[S, 1, 1]``),
-            by seed, if they were trained anyway.
-        watch: Called with all gains after every batch.
-
-    Raises:
-        InputError: If there are too few trainings, or a score is infinite.
-
-    >>> def fake(weights, seeds):  # every helper brings a tenth
-    ...     return np.where(weights > 0, 0.1 * (weights.sum(axis=1, keepdims=True) - 1), np.nan)
-    >>> print(sample_gains(fake, ["a", "b"], trainings=3, max_groups=1))
-    3 sets of 2 tasks trained
-      a: best +0.1 with b
-      b: best +0.1 with a
-    """
-    search = SubsetSearch(tasks=tuple(tasks), max_groups=max_groups)
-    sets = search.ask(len(pool.fixed_sets(len(tasks))))
-    left = trainings // len(seeds)
-    if known is None and left < len(sets):
-        least = len(sets) * len(seeds)
-        raise InputError(f"{len(tasks)} tasks need at least {least} trainings, found {trainings}")
-    alone: Table | None = None
-    while len(sets):
-        scores = known if known is not None else _scores(objective, sets, seeds)
-        left -= 0 if known is not None else len(sets)
-        _refuse_infinite(scores, search.tasks)
-        alone = scores[:, range(len(tasks)), range(len(tasks))] if alone is None else alone
-        search.tell(sets, *_paired(scores - alone[:, None]))
-        if watch is not None:
-            watch(search.gains)
-        known, sets = None, search.ask(min(batch, left))
-    return search.gains
-
-
-def _scores(objective: Objective, sets: Sets, seeds: Sequence[int]) -> Table:
-    """``[S, n, T]`` scores of n sets with S seeds, as one population."""
-    weights = np.tile(sets.astype(np.float64), (len(seeds), 1))
-    scores = objective(weights, np.repeat(seeds, len(sets)).tolist())
-    return np.asarray(scores, dtype=np.float64).reshape(len(seeds), *sets.shape)
-
-
-def _refuse_infinite(scores: Table, tasks: tuple[str, ...]) -> None:
-    infinite = np.isinf(scores).any(axis=(0, 1))
-    if infinite.any():
-        raise InputError(f"the score of task {tasks[int(infinite.argmax())]!r} is infinite")
-
-
-def _paired(differences: Table) -> tuple[Table, Table]:
-    """``[n, T]`` mean over the seeds that are defined, and its standard error (NaN for one seed)."""
-    defined = ~np.isnan(differences)
-    count = defined.sum(axis=0)
-    mean = np.where(defined, differences, 0.0).sum(axis=0) / np.maximum(count, 1)
-    squares = np.where(defined, (differences - mean) ** 2, 0.0).sum(axis=0)
-    error = np.sqrt(squares / np.maximum(count - 1, 1) / np.maximum(count, 1))
-    return np.where(count > 0, mean, np.nan), np.where(count > 1, error, np.nan)

@@ -28,6 +28,7 @@ from cotrain.measure.gains.marginal_likelihood import (
 )
 from cotrain.measure.gains.observed import Observed
 from cotrain.measure.gains.sets import Sets
+from cotrain.measure.gains.threads import one_thread
 
 _AT_ONCE = 512  # sets whose variance is computed at a time
 
@@ -59,6 +60,7 @@ class Surrogate:
     alpha: Tensor
 
     @classmethod
+    @one_thread()
     @torch.no_grad()
     def fit(cls, gains: Gains) -> Surrogate:
         """Learn from measured sets; NaN gains say nothing."""
