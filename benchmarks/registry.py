@@ -67,6 +67,11 @@ DOMAINS = ("img_mnist", "img_usps", "img_office_caltech_surf", "txt_fdu_mtl16")
 SOURCES = ("txt_fdu_mtl16", "img_cifar100", "mol_tox21", "mol_toxcast617")
 PUBLISHED = ("gt_mtgnet", "gt_taskonomy_standley")
 MOLECULES = ("mol_tox21", "mol_toxcast617")
+SHIP = (
+    *TABLES,
+    *("mol_toxcast617", "mol_esol", "tab_school139", "ts_ett_hourly"),
+    *("img_mnist", "img_office_caltech_surf", "txt_fdu_mtl16"),
+)
 BENCHMARKS = {
     benchmark.name: benchmark
     for benchmark in (
@@ -95,6 +100,7 @@ BENCHMARKS = {
         ),
         Benchmark(name="scale", data=SOURCES, quick_data=("txt_fdu_mtl16",)),
         Benchmark(name="settings", data=TABLES, quick_data=("tab_mulan_multitarget",)),
+        Benchmark(name="ship", data=SHIP, quick_data=("tab_mulan_multitarget",)),
         Benchmark(name="sources", data=SOURCES, quick_data=("txt_fdu_mtl16",)),
         Benchmark(name="tables", data=TABLES, quick_data=("tab_mulan_multitarget",)),
         Benchmark(name="transfer", data=MOLECULES),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def digits(rows: int) -> Splits:
     return from_domains({name: _some(own, rows, rng) for name, own in _digits().items()})
 
 
-def office() -> Splits:
+def office(seed: int = 0) -> Splits:
     """Ten objects in four kinds of picture; 800 SURF words, rows scaled to length 1, then columns."""
     found = {}
     for name in ("amazon", "caltech10", "dslr", "webcam"):
@@ -33,17 +34,17 @@ def office() -> Splits:
         words = file["fts"].astype(np.float32)
         words /= np.linalg.norm(words, axis=1, keepdims=True)
         found[name] = (words * np.sqrt(words.shape[1]), file["labels"].ravel().astype(np.int64))
-    return from_domains(found)
+    return from_domains(found, seed=seed)
 
 
-def reviews(rows: int) -> Splits:
-    """Is a review friendly? Sixteen domains, so many rows each; 1,000 hashed words, rows of one length."""
+def reviews(rows: int, domains: int = 16, seed: int = 0) -> Splits:
+    """Is a review friendly? The first domains of sixteen, so many rows each; 1,000 hashed words."""
     rng = np.random.default_rng(0)
     found = {}
-    for name, texts, labels in labelled_texts():
+    for name, texts, labels in islice(labelled_texts(), domains):
         words = hashed_words(texts) * np.sqrt(1000)
         found[name] = _some((words, np.array(labels)), rows, rng)
-    return from_domains(found)
+    return from_domains(found, seed=seed)
 
 
 def labelled_texts() -> Iterator[tuple[str, list[str], list[int]]]:

@@ -20,6 +20,7 @@ ADULT = [
     *("native_country", "income"),
 ]
 MULTITARGET = {"atp1d": 6, "jura": 3, "slump": 3, "edm": 2, "enb": 2, "andro": 6, "wq": 14}
+TARGETS = {**MULTITARGET, "oes10": 16}  # the last so many columns
 
 
 def tox21() -> Splits:
@@ -39,22 +40,28 @@ def adult() -> Splits:
     return from_table(frame, schema, RandomSplit(), 0)
 
 
-def multitarget(name: str, split: Split | None = None) -> Splits:
-    """Regressions of one of :data:`MULTITARGET`; a random split, unless another is given."""
+def multitarget(name: str, split: Split | None = None, seed: int = 0) -> Splits:
+    """Regressions of one of :data:`TARGETS`; a random split, unless another is given."""
     frame = read_table(DATA / "tab_mulan_multitarget" / f"{name}.arff.gz")
-    targets = frame.columns[-MULTITARGET[name] :]
+    targets = frame.columns[-TARGETS[name] :]
     schema = infer_schema(frame, targets=targets, kinds=dict.fromkeys(targets, "regression"))
-    return from_table(frame, schema, split or RandomSplit(), 0)
+    return from_table(frame, schema, split or RandomSplit(), seed)
 
 
 def multilabel(name: str) -> Splits:
     """The training file; labels with fewer than 40 positives are left out."""
     folder = DATA / "tab_mulan_multilabel"
     frame = read_table(folder / f"{name}-train.arff.gz")
-    names = [label.attrib["name"] for label in ElementTree.parse(folder / f"{name}.xml").getroot()]
+    names = label_names(name)
     targets = [n for n in names if frame[n].cast(pl.Float64).sum() >= 40]
     schema = infer_schema(frame, targets=targets, ignore=[n for n in names if n not in targets])
     return from_table(frame, schema, StratifiedSplit(), 0)
+
+
+def label_names(name: str) -> list[str]:
+    """The columns of a multi-label table that are labels."""
+    root = ElementTree.parse(DATA / "tab_mulan_multilabel" / f"{name}.xml").getroot()
+    return [label.attrib["name"] for label in root]
 
 
 SETS: dict[str, Callable[[], Splits]] = {
