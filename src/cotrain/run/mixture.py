@@ -115,12 +115,12 @@ def mix(
         among: Contenders that may ship; all unless given.
     """
     allowed = [
-        {name: found for name, found in own.items() if among is None or name in among}
+        _distinct({name: p for name, p in own.items() if among is None or name in among})
         for own in predictions
     ]
-    names = tuple(dict.fromkeys(name for own in allowed for name in own))
+    names = tuple(dict.fromkeys(name for own in predictions for name in own))
     shares = [_shares(task, known) for task, known in zip(tasks, labels, strict=True)]
-    sharpness = {name: _sharpness(name, tasks, allowed, labels, shares) for name in names}
+    sharpness = {name: _sharpness(name, tasks, predictions, labels, shares) for name in names}
     weights: list[dict[str, float]] = [{}] * len(tasks)
     reach = 0.0
     for field in dict.fromkeys(tuple(own) for own in allowed):
@@ -155,6 +155,15 @@ def mix(
         _score(task, mixture.predict(t, predictions[t]), labels[t]) for t, task in enumerate(tasks)
     )
     return replace(mixture, expected=expected)
+
+
+def _distinct(predictions: Mapping[str, Array]) -> dict[str, Array]:
+    """Without those that predict what one before them predicts: twins would count twice."""
+    found: dict[str, Array] = {}
+    for name, own in predictions.items():
+        if not any(np.array_equal(own, other) for other in found.values()):
+            found[name] = own
+    return found
 
 
 def tempered(prediction: Array, shares: Array, sharpness: float) -> Array:
