@@ -65,6 +65,18 @@ class Contenders:
             "an eighth for 6,000."
         ),
     ] = listed(Settings.few_rows)
+    ship: Annotated[
+        str,
+        trial_option(
+            help="What ships: best, the best mixture of all, or the name of one contender."
+        ),
+    ] = Settings.ship
+    max_models: Annotated[
+        int | None,
+        trial_option(
+            min=0, help="At most so many networks in the mixture that ships.", show_default=False
+        ),
+    ] = Settings.max_models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +87,9 @@ class Budget(Seeds):
         float | None,
         budget_option(
             help="Total compute of the networks, as a multiple of one joint run. Default: what the full "
-            "protocol needs, (tasks + 1 + groups) x (settings + seeds - 1) and what measuring takes (2 to "
-            "4, and as many as there are sampled task sets); with --encoder one more for every task, and "
-            "--few-rows.",
+            "protocol needs, seeds x (tasks + 1 + groups), the settings tried, and two for every sampled "
+            "task set; with --encoder one more for every task, and --few-rows. For more than 40 tasks "
+            "fewer, 60 to 130: some tasks are trained alone then, not all.",
             show_default=False,
         ),
     ] = Settings.budget
@@ -116,6 +128,8 @@ def run(
         together=together,
         apart=apart,
         few_rows=few_rows,
+        ship=contenders.ship,
+        max_models=contenders.max_models,
         weights=named_weighting(contenders.weights, [task.name for task in schema.tasks]),
     )
     run_table(

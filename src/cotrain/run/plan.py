@@ -22,12 +22,12 @@ from cotrain.run.contest import Contest
 from cotrain.run.decision import decide, demands
 from cotrain.run.evaluation import evaluate
 from cotrain.run.instruments import SEEDS, measure
-from cotrain.run.mixture import mix
 from cotrain.run.predictor import Predictor, load, ship
 from cotrain.run.prices import prices
 from cotrain.run.result_file import is_finished, read_result, write_result
 from cotrain.run.settings import Settings
 from cotrain.run.setup import allowance_of, check_field, claim, standard_contenders, terms_of
+from cotrain.run.shipping import check_shipping, what_ships
 from cotrain.run.summary import summarize
 from cotrain.transfer.encoder_file import EncoderFile
 
@@ -77,6 +77,7 @@ def plan(
     standard = standard_contenders(splits.tasks, settings, pretrained, allow_overlap, encoder)
     everyone = (*standard, *contenders)
     check_field(everyone)
+    check_shipping(settings, everyone)
     notes = [note for contender in everyone for note in contender.check(splits)]
     terms = terms_of(splits, settings)
     allowance = allowance_of(everyone, settings, terms)
@@ -119,8 +120,7 @@ def plan(
     contest.fit_models()
 
     # Mix what was trained, by rows that models left out; then open the test split, once.
-    predictions, labels = contest.out_of_fold()
-    mixture = mix(splits.tasks, predictions, labels, settings.seed)
+    mixture = what_ships(contest, settings)
     test = splits.test.open_for(mixture)
     found, counts = contest.on(test), development.rows.mask.sum(dim=0).tolist()
     evaluation = evaluate(

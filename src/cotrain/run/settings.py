@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # a command's help shows the defaults without loading torch
     from cotrain.engine.loss_weighting import LossWeighting
     from cotrain.weighting import PBT, WeightSchedule
 
+BEST = "best"  # what ships unless one contender is asked for
 MOST_SAMPLED = 40  # tasks whose groups trained task sets can decide at a bearable price
 SAMPLED_SEEDS = 2  # of every sampled task set: two, for standard errors
 
@@ -45,9 +46,10 @@ class Settings:
     Args:
         max_groups: At most so many groups.
         budget: Total compute of the networks as a multiple of one joint run; None grants what the full
-            protocol needs: (tasks + 1 + groups) · (settings + seeds − 1), and the measuring (2 to 4
-            joint runs, and as many as there are sampled task sets).
-        seeds: Seeds of every contender, at least 2 (5 or more for intervals worth reading).
+            protocol needs: seeds · (tasks + 1 + groups), the settings tried, and two for every sampled
+            task set; for more than 40 tasks fewer, see :func:`cotrain.run.budget.default_budget`.
+        seeds: Models of every weight vector, each of which leaves out another fold of the rows; at least 2
+            (5 or more for intervals worth reading, and for all rows to decide).
         seed: Seeds the order of the rows and the bootstrap.
         trees: The gradient-boosting baseline.
         low_precision: Let calibration choose bfloat16 products where they are faster and agree.
@@ -64,6 +66,8 @@ class Settings:
         apart: Pairs that no group may have both of.
         few_rows: Training rows on which networks from a pre-finetuned encoder, fresh ones and trees
             are compared besides all rows (of the ten largest tasks); none: no such curves.
+        ship: ``best`` for the best mixture of all that was trained, or the name of a contender.
+        max_models: The mixture has at most so many networks; None for any number.
         weights: A further contender: one network for all tasks whose weights adapt, are searched, or given.
     """
 
@@ -82,6 +86,8 @@ class Settings:
     together: tuple[tuple[str, str], ...] = ()
     apart: tuple[tuple[str, str], ...] = ()
     few_rows: tuple[int, ...] = (16, 64, 256)
+    ship: str = BEST
+    max_models: int | None = None
     weights: LossWeighting | PBT | WeightSchedule | None = None
 
     def decides(self, tasks: int) -> Instrument:
@@ -107,7 +113,7 @@ class Settings:
         """Refuse what would fail only after hours of training."""
         from cotrain.baselines.boosted import LightGBMTrees
 
-        least = {"max_groups": 1, "seeds": 2, "probe_every": 1, "trainings": 0}
+        least = {"max_groups": 1, "seeds": 2, "probe_every": 1, "trainings": 0, "max_models": 0}
         for name, fewest in least.items():
             given = getattr(self, name)
             if given is not None and given < fewest:

@@ -28,7 +28,7 @@ from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.run.bootstrap import EQUAL, SHIPPED
 from cotrain.run.budget import FEWEST_ALONE, Allowance, allot, measuring_cost
-from cotrain.run.settings import Instrument, Settings, identity
+from cotrain.run.settings import BEST, Instrument, Settings, identity
 from cotrain.tasks import Task
 from cotrain.transfer.encoder_file import EncoderFile
 
@@ -109,7 +109,7 @@ def check_field(contenders: Sequence[Contender]) -> None:
         InputError: If two have one name, one is neither a network nor a model, or one is compared with
             somebody who does not take part.
     """
-    taken = {SHIPPED, EQUAL}
+    taken = {SHIPPED, EQUAL, BEST}
     for contender in contenders:
         if not isinstance(contender, NetworkContender | ModelContender):
             raise InputError(
