@@ -1,9 +1,9 @@
 """Does what `cotrain.plan` ships beat following one strategy everywhere? 25 tables, 3 splits each.
 
-Every pair of a table and a split is stored as soon as it is run, in ``ship/`` of the folder of results; pairs
-that are there are not run again. Environment variables: COTRAIN_SHIP_ONLY names the tables to run, with
-commas (the page is about all stored pairs); COTRAIN_SHIP_RIVALS is a folder to write the same rows to, for
-`rivals.py`, which runs in an environment of its own.
+Every pair of a table and a split is stored as soon as it is run, in ``ship/`` of the folder of results;
+pairs that are there are not run again. Environment variables: COTRAIN_SHIP_ONLY names the tables to run,
+with commas (the page is about all stored pairs); COTRAIN_SHIP_RIVALS is a folder to write the same rows to,
+for `rivals.py`, which runs in an environment of its own.
 
     python -m benchmarks ship        # writes benchmarks/results/ship.{json,md,svg} and ship/
 """

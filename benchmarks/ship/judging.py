@@ -1,7 +1,7 @@
 """What the pairs of table and split say about shipping, as against following one strategy everywhere.
 
-Letters: T tasks of a table. A *strategy* is a contender that every pair has, followed on every task of every
-table. Scores are higher-is-better; R² below −1 counts as −1 in every mean and difference.
+Letters: T tasks of a table. A *strategy* is a contender that every pair has, followed on every task of
+every table. Scores are higher-is-better; R² below −1 counts as −1 in every mean and difference.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def introduction(found: Mapping[str, Any], pairs: int) -> str:
         f"{len(found['regret'])} tables, {pairs} pairs of a table and a split. Test scores (ROC AUC, "
         f"balanced accuracy, R²; R² below {FLOOR:g} counts as {FLOOR:g}) are averaged over tasks, then "
         "over splits; intervals are Student's 95 % over tables. *Below on* lists the tables on which what "
-        "ships is below the strategy by a paired t over tasks × splits: approximate, since these share rows. "
+        "ships is below the strategy by a paired t over tasks × splits: approximate, as these share rows. "
         f"Regret to the best contender in hand, chosen on the test rows, which flatters it: {regret}."
     )
 
@@ -75,7 +75,7 @@ def _over_all(found: Mapping[str, Any]) -> list[str]:
     rows = []
     for name, own in found["gains"].items():
         values = np.array(list(own.values()))
-        counts = f"{int((values > 0).sum())} of {len(values)}"
+        counts = f"{int((values > 1e-9).sum())} of {len(values)}"
         worse = ", ".join(found["below"][name]) or "none"
         rows.append([name, bold_interval(*found["mean_gain"][name]), counts, worse])
     return table(["strategy", "shipped − strategy", "tables above", "below on"], rows, rules="lrrl")

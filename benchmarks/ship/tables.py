@@ -37,7 +37,7 @@ ASSAYS = 30
 HOURS, PAST = 3000, 4  # rows, and the hours that each sees
 SCHOOLS = 16
 SCHOOL_CODES = ("Year", "Gender", "VR_BAND_Student", "Ethnicity", "School_Gender")
-SCHOOL_NUMBERS = ("FSM", "VR_Band")
+SCHOOL_PERCENTAGES = ("FSM", "VR_Band")
 ESOL = {
     "measured log solubility in mols per litre": "solubility",
     "Polar Surface Area": "polar surface",
@@ -113,9 +113,8 @@ def schools(seed: int) -> Splits:
     sizes = frame["School"].value_counts().sort(["count", "School"], descending=[True, False])
     frame = frame.filter(pl.col("School").is_in(sizes["School"].head(SCHOOLS).to_list()))
     codes = frame.select(SCHOOL_CODES).to_dummies(SCHOOL_CODES).to_numpy()
-    numbers = frame.select(SCHOOL_NUMBERS).to_numpy()
-    scaled = (numbers - numbers.mean(axis=0)) / numbers.std(axis=0)
-    inputs = np.concatenate([codes, scaled], axis=1).astype(np.float32)
+    quarters = frame.select(SCHOOL_PERCENTAGES).to_numpy() / 25
+    inputs = np.concatenate([codes, quarters], axis=1).astype(np.float32)
     school, score = frame["School"].to_numpy(), frame["ExamScore"].to_numpy().astype(float)
     parts = {f"school {k}": (inputs[school == k], score[school == k]) for k in np.unique(school)}
     return from_domains(parts, kinds=dict.fromkeys(parts, "regression"), seed=seed)

@@ -51,8 +51,6 @@ def trial(
     path = folder / f"{table}-{seed}.json"
     if not path.exists():
         splits = cut(seed)
-        if rivals is not None:
-            export(splits, rivals / f"{table}-{seed}.npz")
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as run_folder:
             result, _ = plan(splits, out=run_folder, settings=settings, title=table)
@@ -60,6 +58,8 @@ def trial(
         unfinished = path.with_suffix(".part")
         write_json(unfinished, {"table": table, "seed": seed} | found)
         unfinished.replace(path)
+    if rivals is not None and not (copy := rivals / f"{table}-{seed}.npz").exists():
+        export(cut(seed), copy)
     stored: dict[str, Any] = read_json(path)
     return stored
 
