@@ -154,6 +154,7 @@ class Result:
 
     title: str  # the data set's name
     answer: str  # what to do, what it brings and how sure, what ships, what is cheapest
+    sentences: tuple[str, ...]  # one a contender
     details: tuple[
         str, ...
     ]  # a few further sentences: what is not significant, what lost, notes on data

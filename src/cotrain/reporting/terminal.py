@@ -27,12 +27,15 @@ from cotrain.results import Group, GroupingSummary, Interval, Result, TaskResult
 _WHOLE = 0.9995  # a weight that is printed as 100 %
 _MOST_ROWS, _EXTREMES, _MOST_NAMES, _LEAST_NAME = 40, 15, 12, 8
 _STYLES = {"gain": "green", "loss": "red", "unclear": "dim", "undefined": "dim"}
+_SHORT_NAMES = {"extra trees": "extra", "equal parts": "equal"}
 _SHORT_METRICS = {"balanced accuracy": "bal. acc."}
 
 
 def print_result(result: Result, console: Console) -> None:
     """Print the result; right from 100 columns on, and complete without colour."""
     console.print(Text(readable(result.answer), style="bold"))
+    for sentence in result.sentences:
+        console.print(Text(f" - {readable(sentence)}"))
     console.print()
     console.print(_task_table(result, console.width))
     console.print(Text("• best test score of the row   * 95 % interval excludes zero", style="dim"))
@@ -94,7 +97,8 @@ def _task_table(result: Result, width: int) -> Table:
     columns = contenders(result.tasks)
     blocks = _blocks(result.tasks, columns)
     mean = _mean_row(result, columns)
-    header = ["task", "metric", *columns, "shipped", "by", "  gain over single, 95 %"]
+    shown = [_SHORT_NAMES.get(name, name) for name in columns]
+    header = ["task", "metric", *shown, "shipped", "by", "  gain over single, 95 %"]
     room = _room(header, [row for block in blocks for row in block] + [mean], width)
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for i, title in enumerate(header):
@@ -131,9 +135,16 @@ def _task_row(task: TaskResult, columns: Sequence[str]) -> list[Text]:
         Text(readable(task.name)),
         Text(metric),
         *(_score_cell(score(value), top) for value in (*values, task.shipped)),
-        Text(task.served_by),
+        Text(_largest(task)),
         _gain_cell(task.gain_over_single),
     ]
+
+
+def _largest(task: TaskResult) -> str:
+    """The contender with the largest part in what ships."""
+    name, share = max(task.weights.items(), key=lambda item: item[1])
+    name = _SHORT_NAMES.get(name, name)
+    return name if share >= _WHOLE else f"{name} {100 * share:.0f} %"
 
 
 def _score_cell(written: str, top: str) -> Text:
@@ -159,8 +170,10 @@ def _mean_row(result: Result, columns: Sequence[str]) -> list[Text]:
 
 
 def _overall_lines(result: Result) -> list[Text]:
-    width = max(map(len, result.overall), default=0)
-    return [Text(f"{key:<{width}}  ") + _gain_cell(gain) for key, gain in result.overall.items()]
+    """Pairs of contenders; what ships is compared above."""
+    pairs = {k: gain for k, gain in result.overall.items() if not k.startswith("shipped - ")}
+    width = max(map(len, pairs), default=0)
+    return [Text(f"{key:<{width}}  ") + _gain_cell(gain) for key, gain in pairs.items()]
 
 
 def _group_lines(grouping: GroupingSummary, tasks: int) -> list[Text]:

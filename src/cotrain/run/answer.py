@@ -97,19 +97,20 @@ def _judged(gain: Interval) -> str:
     return signed(gain) + ("" if gain.significant else " (not significant)")
 
 
-def details(
-    evaluation: Evaluation, field: Sequence[Contender], affinity: Affinity | None
-) -> tuple[str, ...]:
-    """A sentence a contender, and for which tasks more can be said.
+def sentences(evaluation: Evaluation, field: Sequence[Contender]) -> tuple[str, ...]:
+    """One a contender: its mean test score, and what ships against it."""
+    lines = [_contender(own.name, evaluation) for own in field]
+    return (*lines, f"{EQUAL} of all: {evaluation.mean_test[EQUAL]:.3f}.")
+
+
+def details(evaluation: Evaluation, affinity: Affinity | None) -> tuple[str, ...]:
+    """What a careful reader asks next: which tasks gain, which lose, who helps whom.
 
     Args:
         evaluation: Test scores with paired intervals.
-        field: The contenders.
         affinity: Of the lookahead, if it looked on.
     """
-    lines = [_contender(own.name, evaluation) for own in field]
-    lines.append(f"{EQUAL} of all: {evaluation.mean_test[EQUAL]:.3f}.")
-    lines += _tasks(evaluation)
+    lines = _tasks(evaluation)
     for rival in ("single", "joint", "trees"):
         lost = [task.name for task in evaluation.tasks if _loses(task, rival)]
         if lost:

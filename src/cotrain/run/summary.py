@@ -9,7 +9,7 @@ import numpy as np
 from cotrain.data.dataset import Splits
 from cotrain.measure.transference.affinity import Affinity
 from cotrain.results import AffinitySummary, Group, GroupingSummary, Price, Result
-from cotrain.run.answer import answer, details
+from cotrain.run.answer import answer, details, sentences
 from cotrain.run.budget import Allowance
 from cotrain.run.contest import Contest
 from cotrain.run.decision import Decision
@@ -44,9 +44,10 @@ def summarize(
     return Result(
         title=title,
         answer=answer(evaluation, mixture, contest.contenders, contest.context, prices),
+        sentences=sentences(evaluation, contest.contenders),
         details=(
             *budget_notes(allowance),
-            *details(evaluation, contest.contenders, measured.affinity),
+            *details(evaluation, measured.affinity),
             *remarks,
             *splits.notes,
         ),
