@@ -153,4 +153,4 @@ def assemble(
         columns=columns,
         categorical=np.zeros(columns.shape[1], dtype=bool),
     )
-    return cut(data, assignment, labelled)
+    return cut(data, assignment, labelled, split.units(labels), split.times(labels))

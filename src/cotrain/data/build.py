@@ -67,7 +67,7 @@ def from_table(
         columns=preparation.tree_columns(frame),
         categorical=preparation.categorical,
     )
-    splits = cut(data, assignment, labelled)
+    splits = cut(data, assignment, labelled, split.units(frame), split.times(frame))
     notes = (*splits.notes, *_input_notes(frame, preparation))
     splits = replace(splits, notes=notes, preparation=preparation)
     return sampled_by_domain(splits) if schema.domains else splits
@@ -114,14 +114,31 @@ def standardised(tasks: tuple[Task, ...], values: NDArray[np.float64]) -> tuple[
     return tuple(found)
 
 
-def cut(data: TaskData, assignment: NDArray[np.int8], labelled: NDArray[np.bool_]) -> Splits:
-    """The three splits of the data, the last one sealed; ``labelled`` says which rows are in it."""
+def cut(
+    data: TaskData,
+    assignment: NDArray[np.int8],
+    labelled: NDArray[np.bool_],
+    units: NDArray[np.int64] | None = None,
+    times: NDArray[np.float64] | None = None,
+) -> Splits:
+    """The three splits of the data, the last one sealed.
+
+    Args:
+        data: N rows.
+        assignment: ``[N]`` 0 train, 1 validation, 2 test.
+        labelled: Which rows of the user's table are in the data.
+        units: ``[N]`` what folds must keep together.
+        times: ``[N]`` what folds must keep in order.
+    """
     train, valid, test = (data.rows(np.flatnonzero(assignment == code)) for code in range(3))
+    developing = np.concatenate([np.flatnonzero(assignment == code) for code in range(2)])
     return Splits(
         development=Development(
             train=train,
             valid=valid,
             train_rows=np.flatnonzero(labelled)[assignment == 0].astype(np.int64),
+            units=None if units is None else units[developing],
+            times=None if times is None else times[developing],
         ),
         test=SealedTest(test),
         digest=digest(data, assignment),

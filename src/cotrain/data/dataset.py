@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -174,6 +174,10 @@ class Development:
     units: NDArray[np.int64] | None = None
     times: NDArray[np.float64] | None = None
     folds: tuple[Fold, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be made again: workers get the rows once."""
+        return {own.name: getattr(self, own.name) for own in fields(self)}
 
     @property
     def tasks(self) -> tuple[Task, ...]:

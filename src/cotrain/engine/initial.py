@@ -55,7 +55,8 @@ def initial_state(
 
 def _starting_bias(development: Development, seed: int) -> Tensor:
     """``[R]`` the best constant outputs on what the model of a seed trains on, in its units."""
-    data, units = development.cut(seed).train, development.units_of(seed)
+    data, units = development.rows, development.units_of(seed)
     assert units is not None
-    targets = (data.targets - units.mean) / units.scale
-    return starting_bias(data.tasks, targets, data.mask)
+    rows = torch.from_numpy(development.fold(seed).train)
+    targets = (data.targets[rows] - units.mean) / units.scale
+    return starting_bias(data.tasks, targets, data.mask[rows])

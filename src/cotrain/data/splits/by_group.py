@@ -28,6 +28,11 @@ class GroupSplit(Split):
         """The group column."""
         return (self.column,)
 
+    def units(self, frame: pl.DataFrame) -> NDArray[np.int64]:
+        """The groups."""
+        names = split_column(frame, self.column).cast(pl.String).to_numpy()
+        return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
     def assign(self, frame: pl.DataFrame, strata: NDArray[np.bool_], seed: int) -> NDArray[np.int8]:
         """Largest group first, each to the split that lacks the most rows."""
         groups = split_column(frame, self.column)

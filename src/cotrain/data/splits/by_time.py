@@ -29,6 +29,10 @@ class TimeSplit(Split):
         """The time column."""
         return (self.column,)
 
+    def times(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+        """The column, as numbers."""
+        return as_times(split_column(frame, self.column))
+
     def assign(self, frame: pl.DataFrame, strata: NDArray[np.bool_], seed: int) -> NDArray[np.int8]:
         """Cut the sorted times at the changes of time nearest to the shares."""
         times = as_times(split_column(frame, self.column))

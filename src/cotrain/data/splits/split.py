@@ -46,6 +46,14 @@ class Split(ABC):
         """Columns that the rule reads, and that therefore are neither inputs nor targets."""
         return ()
 
+    def units(self, frame: pl.DataFrame) -> NDArray[np.int64] | None:
+        """``[N]`` codes of what must stay together, in folds as in splits; None if nothing must."""
+        return None
+
+    def times(self, frame: pl.DataFrame) -> NDArray[np.float64] | None:
+        """``[N]`` times, if training is to lie before what it is judged on; None if that is no matter."""
+        return None
+
     @abstractmethod
     def assign(self, frame: pl.DataFrame, strata: NDArray[np.bool_], seed: int) -> NDArray[np.int8]:
         """Assign rows ``[N]``: 0 train, 1 validation, 2 test.
