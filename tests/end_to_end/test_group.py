@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from cotrain import Settings, from_arrays, plan
 from cotrain.grouping import Membership
 from cotrain.run.decision import Decision
-from cotrain.run.selection import Selection, select
+from cotrain.run.mixture import Mixture, mix
 from cotrain.run.settings import Instrument
 
 TARGETS = ("--targets", "up,twice,price,coin")
@@ -80,28 +80,29 @@ def test_soft_clusters_predict_what_was_proven(
         exact=False,
         alternatives=(),
     )
-    selections: list[Selection] = []
+    mixtures: list[Mixture] = []
 
-    def by_groups(*arguments: Any) -> Selection:
-        both = ("groups",) * 2
-        selected = dataclasses.replace(select(*arguments), served_by=both, network=both)
-        selections.append(selected)
-        return selections[0]
+    def by_groups(*arguments: Any) -> Mixture:
+        mixtures.append(dataclasses.replace(mix(*arguments), weights=({"groups": 1.0},) * 2))
+        return mixtures[0]
 
     monkeypatch.setattr("cotrain.run.plan.decide", lambda *_: decision)
-    monkeypatch.setattr("cotrain.run.plan.select", by_groups)
+    monkeypatch.setattr("cotrain.run.plan.mix", by_groups)
     x = np.random.default_rng(0).normal(size=(200, 5))
     y = np.stack([x[:, 0] > 0, x[:, 0] + x[:, 1] > 0.3], axis=1).astype(float)
     splits = from_arrays(x, y, names=["a", "b"])
     settings = Settings(seeds=2, budget=8.0, max_groups=2, low_precision=False)
     result, predictor = plan(splits, out=tmp_path / "run", settings=settings)
-    test = splits.test.open_for(selections[0])
+    test = splits.test.open_for(mixtures[0])
     found = predictor.predict(test.inputs.numpy())
     own = [roc_auc_score(test.targets[:, t], found[name]) for t, name in enumerate("ab")]
     assert own == pytest.approx([task.shipped for task in result.tasks], abs=1e-9)
-    assert predictor.shares.sum(dim=0).tolist() == pytest.approx([2.0, 2.0])  # one a seed
+    assert [task.weights for task in result.tasks] == [{"groups": 1.0}] * 2
+    assert list(predictor.shares) == ["groups"]
+    shares = predictor.shares["groups"]
+    assert shares.sum(dim=0).tolist() == pytest.approx([2.0, 2.0])  # one a seed
     seeds = np.array(predictor.seeds)
-    assert sorted(seeds[predictor.shares[:, 1] > 0].tolist()) == [0, 0, 1, 1]
+    assert sorted(seeds[shares[:, 1] > 0].tolist()) == [0, 0, 1, 1]
 
 
 def test_deciding_again_takes_no_training(finished: Run) -> None:

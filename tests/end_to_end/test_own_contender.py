@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cotrain.run.selection import Selection, select
 
 from cotrain import InputError, Settings, from_arrays, load, plan
 from cotrain.arrays import Array
 from cotrain.contenders import ModelContender, Terms
 from cotrain.contenders.base import Model
 from cotrain.data.dataset import Development, Rows, Splits
+from cotrain.data.folds import crossfitted
 from cotrain.reporting import render_html
-from cotrain.tasks import Kind, Task
+from cotrain.run.mixture import Mixture, mix
+from cotrain.tasks import Task
 
 SETTINGS = Settings(seeds=2, budget=10.0, max_groups=1, low_precision=False)
 
@@ -59,7 +60,8 @@ def data() -> Splits:
 def test_it_takes_part(tmp_path: Path) -> None:
     result, _ = plan(data(), out=tmp_path / "run", settings=SETTINGS, contenders=[MeanLabel()])
     scores = {task.name: task.test for task in result.tasks}
-    assert list(scores["up"]) == ["single", "joint", "groups", "trees", "mean label", "blend"]
+    models = ["linear", "trees", "extra trees", "mean label"]
+    assert list(scores["up"]) == ["single", "joint", "groups", *models, "equal parts"]
     assert scores["up"]["mean label"] == 0.5  # all rows tie
     assert -0.2 < scores["height"]["mean label"] <= 0.0  # R² of a constant
     assert scores["height"]["single"] > 0.8
@@ -75,17 +77,19 @@ def test_it_takes_part(tmp_path: Path) -> None:
 
 
 def test_it_is_shipped_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def serve_the_mean(*arguments: Any) -> Selection:
-        found = select(*arguments)
-        return dataclasses.replace(found, served_by=("joint", "mean label"))
+    def serve_the_mean(*arguments: Any) -> Mixture:
+        return dataclasses.replace(mix(*arguments), weights=({"joint": 1.0}, {"mean label": 1.0}))
 
-    monkeypatch.setattr("cotrain.run.plan.select", serve_the_mean)
+    monkeypatch.setattr("cotrain.run.plan.mix", serve_the_mean)
     splits, out = data(), tmp_path / "run"
     result, predictor = plan(splits, out=out, settings=SETTINGS, contenders=[MeanLabel()])
     assert [task.served_by for task in result.tasks] == ["joint", "mean label"]
     rows = splits.development.valid.inputs.numpy()
     found = predictor.predict(rows)
-    mean = next(task.mean for task in splits.tasks if task.kind is Kind.REGRESSION)
+    folds = crossfitted(splits.development, seeds=2, seed=0)  # each model has its own rows' mean
+    means = [float(folds.cut(seed).train.labels(1)[1].mean()) for seed in range(2)]
+    assert means[0] != means[1]
+    mean = splits.tasks[1].mean + splits.tasks[1].scale * sum(means) / 2
     assert found["height"].to_list() == pytest.approx([mean] * len(rows), abs=1e-6)
     again = load(out, contenders=[MeanLabel()]).predict(rows)
     assert again.equals(found)
@@ -93,7 +97,7 @@ def test_it_is_shipped_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         load(out)
 
 
-@pytest.mark.parametrize("name", ["trees", "blend", "shipped"])
+@pytest.mark.parametrize("name", ["trees", "equal parts", "shipped"])
 def test_a_name_that_is_taken_is_refused(name: str, tmp_path: Path) -> None:
     mine = type("Mine", (MeanLabel,), {"name": name})()
     with pytest.raises(InputError, match=f"the name '{name}' of a contender is taken"):

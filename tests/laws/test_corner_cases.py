@@ -31,7 +31,7 @@ from cotrain.engine.models.losses import TaskLosses
 from cotrain.engine.training import Progress
 from cotrain.grouping import Membership, group_tasks
 from cotrain.run.evaluation import evaluate
-from cotrain.run.selection import select
+from cotrain.run.mixture import mix
 from cotrain.tasks import output_slices
 
 
@@ -215,17 +215,18 @@ def one_task_evaluation(positives: int) -> float:
     contenders = ("single", "joint", "groups", "trees")
     made_up = {c: rng.random((2, 48)) for c in contenders}
     labels = [data.labels(0)]
-    selection = select(data.tasks, [made_up], contenders[:3], labels, 0)
+    means = {c: found.mean(axis=0) for c, found in made_up.items()}
+    mixture = mix(data.tasks, [means], labels, 0)
     grouping = group_tasks(np.zeros((1, 1)), max_groups=1)
     return (
-        evaluate(selection, data, [made_up], STANDARD, Membership.hard(grouping), [10], seed=0)
+        evaluate(mixture, data, [made_up], STANDARD, Membership.hard(grouping), [10], seed=0)
         .overall["shipped - single"]
         .low
     )
 
 
 def test_evaluation_of_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 50)
     assert np.isfinite(one_task_evaluation(20))
 
 
@@ -233,5 +234,5 @@ def test_evaluation_of_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_evaluation_of_one_task_with_hardly_any_positive(
     positives: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 50)
     assert np.isfinite(one_task_evaluation(positives)) == (positives > 0)

@@ -35,7 +35,7 @@ from cotrain.measure.transference.affinity import Affinity
 from cotrain.measure.transference.lookahead import Lookahead
 from cotrain.measure.transference.steps import PlainStep
 from cotrain.run.evaluation import Evaluation, evaluate
-from cotrain.run.selection import select
+from cotrain.run.mixture import Mixture, mix
 from cotrain.tasks import output_slices
 
 KINDS = "brmbr"
@@ -156,38 +156,44 @@ def contender_predictions(development: Development) -> list[dict[str, Array]]:
         truth = valid.targets[:, t].expand(size, -1)
         if task.name.startswith("m"):
             truth = (truth == torch.arange(3)[:, None]).float()
+        signal = truth if task.name.startswith("r") else 4 * truth  # log-odds of classes
         own = {}
         for at, c in enumerate(("single", "joint", "groups", "trees")):
             noise = torch.from_numpy(np.random.default_rng([at, t]).normal(size=(2, size, 48)))
-            own[c] = predictions([task], noise.float() + 4 * truth * (at == t % 4))[0]
+            own[c] = predictions([task], noise.float() + signal * (at == t % 4))[0]
         found.append(own)
     return found
 
 
-def evaluation_of(development: Development, order: list[int]) -> tuple[tuple[str, ...], Evaluation]:
-    """The selection and the evaluation on the validation rows, with the tasks in the given order."""
+def evaluation_of(development: Development, order: list[int]) -> tuple[Mixture, Evaluation]:
+    """The mixture and the evaluation on the validation rows, with the tasks in the given order."""
     made_up = contender_predictions(development)
     ordered = only_tasks(development, order)
     mine = [made_up[t] for t in order]
-    networks = ("single", "joint", "groups")
-    selection = select(ordered.tasks, mine, networks, ordered.valid.all_labels(), seed=0)
+    means = [{c: found.mean(axis=0) for c, found in own.items()} for own in mine]
+    mixture = mix(ordered.tasks, means, ordered.valid.all_labels(), seed=0)
     grouping = Membership.hard(exact_grouping(np.zeros((len(order), len(order))), max_groups=1))
     counts = ordered.train.mask.sum(dim=0).tolist()
-    found = evaluate(selection, ordered.valid, mine, STANDARD, grouping, counts, seed=0)
-    return selection.served_by, found
+    found = evaluate(mixture, ordered.valid, mine, STANDARD, grouping, counts, seed=0)
+    return mixture, found
 
 
-def test_permuting_tasks_permutes_selection_and_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 60)
+def test_permuting_tasks_permutes_mixture_and_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 60)
     development = make_development(KINDS)
-    served, evaluation = evaluation_of(development, list(range(5)))
-    served_permuted, permuted = evaluation_of(development, ORDER)
-    assert served_permuted == tuple(served[t] for t in ORDER)
-    assert len(set(served)) > 1
+    mixture, evaluation = evaluation_of(development, list(range(5)))
+    mixed, permuted = evaluation_of(development, ORDER)
+    knows = ["single", "joint", "groups", "trees", "single"]
+    assert [max(own, key=lambda c: own[c]) for own in mixture.weights] == knows
+    assert (mixed.sharpness, mixed.reach) == (mixture.sharpness, mixture.reach)
     for new, old in enumerate(ORDER):
+        assert mixed.weights[new] == pytest.approx(mixture.weights[old], abs=1e-9)
+        assert mixed.expected[new] == pytest.approx(mixture.expected[old], abs=1e-9)
         a, b = evaluation.tasks[old], permuted.tasks[new]
         assert (a.name, a.test, a.valid, a.seed_std) == (b.name, b.test, b.valid, b.seed_std)
-        assert a.gain_over_single == b.gain_over_single
+        assert (a.shipped, a.gain_over_single.low) == pytest.approx(
+            (b.shipped, b.gain_over_single.low), abs=1e-12
+        )
     for pair, gain in evaluation.overall.items():
         assert permuted.overall[pair].value == pytest.approx(gain.value, abs=1e-12)
         assert permuted.overall[pair].low == pytest.approx(gain.low, abs=1e-12)

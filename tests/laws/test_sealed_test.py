@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cotrain.run.selection import Selection
+from cotrain.run.mixture import Mixture
 from mypy import api
 from tiny import make_data, make_development
 
@@ -16,7 +16,7 @@ PROLOGUE = """
 from collections.abc import Sequence
 import torch
 from cotrain.baselines.boosted import tree_data
-from cotrain.run.selection import Selection, select
+from cotrain.run.mixture import Mixture, mix
 from cotrain.engine.tuning import member_scores, tuned
 from cotrain.data.dataset import Development, FinishedDecision, SealedTest, Splits, TaskData
 from cotrain.grouping import exact_grouping, group_tasks
@@ -41,8 +41,8 @@ def f(splits: Splits, t: Trained) -> None: tuned(t, splits.test, 1)
 def f(test: SealedTest, t: Trained) -> None: member_scores(t, test)
 def f(splits: Splits) -> None: group_tasks(splits, max_groups=1)
 def f(splits: Splits) -> None: exact_grouping(splits.test, max_groups=1)
-def f(splits: Splits) -> None: select(splits.tasks, [], [], splits.test, 0)
-def f(splits: Splits) -> None: select(splits.tasks, [], [], splits.test.all_labels(), 0)
+def f(splits: Splits) -> None: mix(splits.tasks, [], splits.test, 0)
+def f(splits: Splits) -> None: mix(splits.tasks, [], splits.test.all_labels(), 0)
 def f(test: SealedTest) -> None: print(test.inputs)
 def f(test: SealedTest) -> None: print(test.data)
 def f(test: SealedTest) -> None: print(test[0])
@@ -51,16 +51,16 @@ def f(test: SealedTest) -> None: test.open_for(None)
 def f(test: SealedTest, d: Development) -> None: test.open_for(d)
 def f(test: SealedTest) -> None: test.open_for()
 def f(test: SealedTest, d: TaskData) -> None: Development(train=d, valid=test)
-def f(splits: Splits, c: Selection) -> None: evaluate(c, splits.test, [], [], group_tasks([]), [], 0)
+def f(splits: Splits, c: Mixture) -> None: evaluate(c, splits.test, [], [], group_tasks([]), [], 0)
 def f(splits: Splits) -> None: Trees().fit([splits], 0, tried=1)
 def f(splits: Splits) -> None: splits.test.open_for(FinishedDecision(tasks=splits.tasks))
 def f(t: PairTrainer, s: Size) -> None: t.test(None, s, [], [])
 def f(t: PairTrainer, s: Size, test: SealedTest) -> None: t.test(test, s, [], [])
-def ok(t: PairTrainer, s: Size, c: Selection) -> None: t.test(c, s, [], [])
+def ok(t: PairTrainer, s: Size, c: Mixture) -> None: t.test(c, s, [], [])
 def ok(splits: Splits) -> None: tree_data(splits.development, 0)
-def ok(splits: Splits, t: Trained) -> None: tuned(t, splits.development.valid, 1)
+def ok(splits: Splits, t: Trained) -> None: tuned(t, splits.development, 1)
 def ok(splits: Splits, c: StudyDesign) -> TaskData: return splits.test.open_for(c)
-def ok(splits: Splits, c: Selection) -> TaskData: return splits.test.open_for(c)
+def ok(splits: Splits, c: Mixture) -> TaskData: return splits.test.open_for(c)
 """
 UNTYPED = "torch,polars,sklearn,scipy,skops,lightgbm,safetensors,pydantic".replace(",", ".*,")
 
@@ -90,30 +90,33 @@ def test_choosing_on_the_test_split_does_not_type_check(errors: set[int], at: in
     assert (at in errors) == (not case.startswith("def ok")), case
 
 
-def selection_for(tasks: int) -> Selection:
-    return Selection(
+def mixture_for(tasks: int) -> Mixture:
+    return Mixture(
         tasks=make_data("brmb").tasks[:tasks],
-        served_by=("joint",) * tasks,
-        network=("joint",) * tasks,
-        valid=({"joint": 0.5},) * tasks,
+        weights=({"joint": 1.0},) * tasks,
+        scores=({"joint": 0.5},) * tasks,
+        expected=(0.5,) * tasks,
+        shares=((),) * tasks,
+        sharpness={"joint": 1.0},
+        reach=0.0,
     )
 
 
-def test_a_selection_opens_it() -> None:
+def test_a_mixture_opens_it() -> None:
     data = make_data("brm")
-    assert SealedTest(data).open_for(selection_for(3)) is data
+    assert SealedTest(data).open_for(mixture_for(3)) is data
 
 
 @pytest.mark.parametrize("tasks", [0, 2, 4])
-def test_a_selection_for_another_number_of_tasks_does_not(tasks: int) -> None:
+def test_a_mixture_for_another_number_of_tasks_does_not(tasks: int) -> None:
     with pytest.raises(ValueError, match="is about other tasks than these 3"):
-        SealedTest(make_data("brm")).open_for(selection_for(tasks))
+        SealedTest(make_data("brm")).open_for(mixture_for(tasks))
 
 
 def test_anything_but_a_decision_does_not() -> None:
     sealed = SealedTest(make_data("brm"))
     for other in (None, make_development("brm"), ("joint",) * 3):
-        with pytest.raises(AttributeError):
+        with pytest.raises(TypeError, match="opens for a finished decision only, not for"):
             sealed.open_for(other)  # type: ignore[arg-type]
 
 
@@ -150,4 +153,4 @@ def test_only_plan_and_studies_open_it() -> None:
     ]
     text = (source / "run" / "plan.py").read_text()
     assert text.count(".open_for(") == 1
-    assert text.index("= select(") < text.index(".open_for(") < text.index("= evaluate(")
+    assert text.index("= mix(") < text.index(".open_for(") < text.index("= evaluate(")
