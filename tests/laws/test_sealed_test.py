@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from cotrain.run.mixture import Mixture
 from mypy import api
 from tiny import make_data, make_development
 
 from cotrain.data.dataset import FinishedDecision, SealedTest, Splits
+from cotrain.run.mixture import Mixture
 
 PROLOGUE = """
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ random: binary, positive class '1' (51.4 %), 100.0 % labelled
 inputs: 64 numbers
 >>> splits = from_table(table, schema, StratifiedSplit(), seed=0)
 >>> splits.development.train.inputs.shape
-torch.Size([1438, 64])
+torch.Size([1438, 325])
 >>> splits.preparation.network_inputs(table.head(2)).dtype
 dtype('float32')
 """

@@ -46,7 +46,7 @@ def crossfitted(development: Development, *, seeds: int, seed: int) -> Developme
         seed: Draws the folds.
 
     >>> import torch
-    >>> from cotrain.tasks import Task
+    >>> from cotrain.tasks import Kind, Task
     >>> def rows(count):
     ...     at = np.arange(float(count))[:, None]
     ...     return TaskData(inputs=torch.from_numpy(at).float() + count,

@@ -151,6 +151,6 @@ def test_a_wrong_option_is_refused_before_torch_is_loaded(
 
 
 def test_an_unknown_option_is_refused_before_torch_is_loaded() -> None:
-    code, said, loaded = ran("run", "t.csv", "--targets", "t", "--max-models", "3")
+    code, said, loaded = ran("run", "t.csv", "--targets", "t", "--most-models", "3")
     assert (code, "No such option" in said) == (2, True)
     assert "torch" not in loaded.split()

@@ -35,10 +35,13 @@ def state(preparation: Preparation, folder: Path) -> tuple[str, bytes, bytes]:
     loaded = skops.io.load(folder / "preparation.skops", trusted=list(TRUSTED))
     plain = json.loads((folder / "preparation.json").read_text())
     del plain["schema"]["counts"]
+    numbers = dict(loaded["network"].named_transformers_["numbers"][1].transformer_list)
     parts = (
         loaded["network"].named_transformers_["numbers"][0].statistics_,
-        loaded["network"].named_transformers_["numbers"][1].mean_,
-        loaded["network"].named_transformers_["numbers"][1].scale_,
+        numbers["scaled"][0].mean_,
+        numbers["scaled"][0].scale_,
+        np.array([*numbers["scaled"][1].low_, *numbers["scaled"][1].high_]),
+        np.array([*numbers["bins"].low_, *numbers["bins"].high_, *numbers["bins"].centre_]),
     )
     categories = repr(loaded["network"].named_transformers_["categories"].categories_)
     codes = repr(loaded["trees"].named_transformers_["categories"].categories_)
@@ -68,8 +71,10 @@ def test_nothing_but_training_rows_is_fitted(mixed: pl.DataFrame, tmp_path: Path
 
 def test_shapes_and_values(fitted: Preparation, mixed: pl.DataFrame) -> None:
     network, trees = fitted.network_inputs(mixed), fitted.tree_columns(mixed)
-    # number, its flag, flag, month, day, weekday, days (year and hour are constant), 4 cities
-    assert network.shape == (200, 11)
+    # number, flag, month, day, weekday, days (year and hour are constant), number is missing; the bins of
+    # all but the flags; 4 cities
+    bins = 24 + 11 + 23 + 5 + 24
+    assert network.shape == (200, 7 + bins + 4)
     assert network.dtype == np.float32
     assert trees.shape == (200, 7)
     assert fitted.categorical.tolist() == [False] * 6 + [True]
@@ -78,7 +83,7 @@ def test_shapes_and_values(fitted: Preparation, mixed: pl.DataFrame) -> None:
     assert np.abs(network[TRAIN, 0].mean()) < 0.1
     assert np.array_equal(np.isnan(trees[:, 0]), np.arange(200) % 10 == 0)
     assert trees[:4, 6].tolist() == [1, 2, 3, 0]  # "" is the missing city, sorted first
-    assert network[:4, 7:].tolist() == np.eye(4)[[1, 2, 3, 0]].tolist()
+    assert network[:4, -4:].tolist() == np.eye(4)[[1, 2, 3, 0]].tolist()
 
 
 def test_dates_in_parts() -> None:
@@ -141,7 +146,7 @@ def test_unknown_categories_and_missing_columns_of_values(
         city=pl.lit("Atlantis"), number=pl.lit(None), when=pl.lit(None), flag=pl.lit(None)
     )
     network, trees = fitted.network_inputs(empty), fitted.tree_columns(empty)
-    assert network[0, 7:].tolist() == [0, 0, 0, 0]
+    assert network[0, -4:].tolist() == [0, 0, 0, 0]
     assert np.isfinite(network).all()
     assert np.isnan(trees).all()
 
@@ -168,7 +173,8 @@ def test_constant_columns_are_dropped_and_named(mixed: pl.DataFrame) -> None:
     frame = mixed.with_columns(one=pl.lit(1), none=pl.lit(None), same=pl.lit("x"))
     preparation = fit(frame)
     assert preparation.unused == ("one", "none", "same")
-    assert preparation.network_inputs(frame).shape == (200, 11)
+    same = fit(mixed)
+    assert np.array_equal(preparation.network_inputs(frame), same.network_inputs(mixed))
 
 
 def test_no_column_that_varies(mixed: pl.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Tuning: candidates, replicas, and who wins."""
+"""Tuning: candidates, and who wins."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from cotrain.engine.tuning import (
     Setting,
     candidates,
     member_scores,
-    replicas,
     tuned,
 )
 from cotrain.tasks import score
 
 
-def test_candidates_and_replicas() -> None:
+def test_candidates() -> None:
     grid = candidates(
         [Member(name="a", weights=(1.0, 0.0)), Member(name="b", weights=(1.0, 1.0))], SETTINGS[:2]
     )
@@ -31,12 +30,6 @@ def test_candidates_and_replicas() -> None:
         SETTINGS[1].learning_rate
     ] * 2
     assert {m.seed for m in grid} == {0}
-    more = replicas([grid[0], grid[3]], 4)
-    assert [m.seed for m in more] == [1, 2, 3] * 2
-    assert [m.learning_rate for m in more] == sorted(m.learning_rate for m in more)
-    assert {(m.name, m.weights, m.dropout) for m in more} == {
-        (m.name, m.weights, m.dropout) for m in (grid[0], grid[3])
-    }
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +69,7 @@ def test_tuning_weighs_scores_as_the_member_weighs_tasks(monkeypatch: pytest.Mon
         Member(name="soft", weights=(1.0, 0.25), learning_rate=rate) for rate in (1e-3, 3e-3)
     ]
     scores = np.array([[0.5, 0.9], [0.6, 0.52]])
-    monkeypatch.setattr("cotrain.engine.tuning.member_scores", lambda trained, valid: scores)
+    monkeypatch.setattr("cotrain.engine.tuning.held_scores", lambda trained, development: scores)
     trained = population([(1.0, 0.25)] * 2, [0, 0])
     trained = replace(trained, members=tuple(members))
     assert tuned(trained, make_development("bb"), 1) == (members[1],)

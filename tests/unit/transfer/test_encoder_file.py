@@ -62,7 +62,7 @@ def test_it_says_what_it_learned(encoder: EncoderFile) -> None:
     assert (facts.input_shape, facts.widths, facts.rows, facts.temperature) == ((5,), (7, 4), 72, 2)
     assert facts.examples == facts.epochs_run * 72
     assert facts.loss == np.mean([source.loss for source in facts.sources])
-    assert 0 < facts.loss < 0.6
+    assert 0 < facts.loss < np.log(2)  # better than a coin
     assert str(facts).startswith("encoder pre-finetuned on 2 sources of signs: 72 rows, 144 labels")
     assert len(encoder.keys) == 72
 
