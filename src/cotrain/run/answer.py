@@ -77,7 +77,7 @@ def _cheapest(
 ) -> list[str]:
     """The contender that predicts fastest of those that are within the noise of what ships."""
     gains = {own.name: evaluation.overall[f"{SHIPPED} - {own.name}"] for own in field}
-    near = [name for name, gain in gains.items() if gain.low <= 0 <= gain.high]
+    near = [name for name, gain in gains.items() if gain.low <= 0]
     near = [name for name in near if prices[name].milliseconds < prices[SHIPPED].milliseconds]
     near = [name for name in near if np.isfinite(evaluation.mean_test[name])]
     if not near:

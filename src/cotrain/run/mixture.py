@@ -11,9 +11,7 @@ and L is the loss of equal parts: so τ is how far weights may stray from what t
 weight, and fewer labels draw more. τ is the smallest of :data:`REACH` whose loss on rows that the weights
 were not fitted to is the least, or no more than a standard error above it.
 
-Before, every contender's probabilities are tempered (Guo et al. 2017), around the classes' shares π instead
-of around equal ones: p → pᵃ π¹⁻ᵃ / Σ, with one a for all tasks, the one with the least log loss on the same
-out-of-fold predictions. Sure networks and unsure trees can then be added up.
+Probabilities are mixed as evidence, see :mod:`cotrain.run.evidence`, whose rows count by their class.
 Letters: T tasks, C contenders, N rows, n labels of a task, K parts of the rows.
 """
 
@@ -23,17 +21,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize
 
 from cotrain.arrays import Array
 from cotrain.data.dataset import FinishedDecision
+from cotrain.run.evidence import (
+    evidence,
+    probabilities,
+    residuals_of,
+    shares_of,
+    sharpness_of,
+    worth,
+)
 from cotrain.stats import Labels
-from cotrain.tasks import Kind, Task, score
+from cotrain.tasks import Task, score
 
 SMALLEST = 0.05  # a weight below is dropped: a model that says so little is not worth its price
 REACH = (0.0, 0.03, 0.1, 0.3, 1.0)  # τ
 PARTS = 5  # of the rows, each once left out to choose τ
-LEAST = 1e-6  # probabilities below count as this
 _TOGETHER = 1e3  # how much heavier than anything else it weighs that weights sum to 1
 
 
@@ -72,10 +77,10 @@ class Mixture(FinishedDecision):
         """The same at other weights."""
         shares = np.asarray(self.shares[task])
         parts = [
-            own * tempered(predictions[name], shares, self.sharpness[name])
+            own * evidence(predictions[name], shares, self.sharpness[name])
             for name, own in weights.items()
         ]
-        return np.asarray(sum(parts[1:], parts[0]))
+        return probabilities(np.asarray(sum(parts[1:], parts[0])), shares)
 
     def mean_weights(self) -> dict[str, float]:
         """Contender → mean weight over the tasks, the largest first."""
@@ -119,8 +124,8 @@ def mix(
         for own in predictions
     ]
     names = tuple(dict.fromkeys(name for own in predictions for name in own))
-    shares = [_shares(task, known) for task, known in zip(tasks, labels, strict=True)]
-    sharpness = {name: _sharpness(name, tasks, predictions, labels, shares) for name in names}
+    shares = [shares_of(task, known) for task, known in zip(tasks, labels, strict=True)]
+    sharpness = {name: sharpness_of(name, tasks, predictions, labels, shares) for name in names}
     weights: list[dict[str, float]] = [{}] * len(tasks)
     reach = 0.0
     for field in dict.fromkeys(tuple(own) for own in allowed):
@@ -128,15 +133,16 @@ def mix(
         residuals = [
             np.stack(
                 [
-                    _residuals(
-                        tasks[t], tempered(allowed[t][name], shares[t], sharpness[name]), labels[t]
+                    residuals_of(
+                        evidence(allowed[t][name], shares[t], sharpness[name]), labels[t], shares[t]
                     )
                     for name in field
                 ]
             )
             for t in alike
         ]
-        found, reach = _fit(residuals, [labels[t] for t in alike], seed)
+        worths = np.array([worth(shares[t]) for t in alike])
+        found, reach = _fit(residuals, [labels[t] for t in alike], worths, seed)
         for t, own in zip(alike, found, strict=True):
             weights[t] = _kept(dict(zip(field, map(float, own), strict=True)))
     mixture = Mixture(
@@ -166,71 +172,6 @@ def _distinct(predictions: Mapping[str, Array]) -> dict[str, Array]:
     return found
 
 
-def tempered(prediction: Array, shares: Array, sharpness: float) -> Array:
-    """Probabilities made more or less sure, around the classes' shares; values as they are.
-
-    Args:
-        prediction: ``[N]`` of the positive class, ``[N, classes]``, or ``[N]`` values.
-        shares: ``[classes]``; empty for values.
-        sharpness: 1 leaves probabilities as they are, 0 makes shares of them all.
-
-    >>> tempered(np.array([0.9]), np.array([0.5, 0.5]), 0.5).round(2).tolist()
-    [0.75]
-    """
-    if not len(shares) or sharpness == 1:
-        return prediction
-    binary = prediction.ndim == 1
-    classes = np.stack([1 - prediction, prediction], axis=-1) if binary else prediction
-    found = special.softmax(_log_odds(classes, shares) * sharpness + np.log(shares), axis=-1)
-    return np.asarray(found[..., 1] if binary else found)
-
-
-def _log_odds(classes: Array, shares: Array) -> Array:
-    """``[N, classes]`` logarithms of probabilities over shares."""
-    return np.asarray(np.log(np.clip(classes, LEAST, 1.0)) - np.log(shares))
-
-
-def _shares(task: Task, labels: Labels) -> Array:
-    """``[classes]`` shares of the classes among the labels, add-one smoothed; empty for regression."""
-    if task.kind is Kind.REGRESSION:
-        return np.zeros(0)
-    counts = np.bincount(labels[1].astype(int), minlength=max(2, len(task.classes))) + 1.0
-    return np.asarray(counts / counts.sum())
-
-
-def _sharpness(
-    name: str,
-    tasks: Sequence[Task],
-    predictions: Sequence[Mapping[str, Array]],
-    labels: Sequence[Labels],
-    shares: Sequence[Array],
-) -> float:
-    """The one with the least mean log loss over the tasks with classes; 1 if there are none."""
-    known = []
-    for task, own, (rows, target), prior in zip(tasks, predictions, labels, shares, strict=True):
-        if task.kind is not Kind.REGRESSION and len(rows) and name in own:
-            found = own[name][rows]
-            classes = np.stack([1 - found, found], axis=-1) if found.ndim == 1 else found
-            known.append((_log_odds(classes, prior), np.log(prior), target.astype(int)))
-    if not known:
-        return 1.0
-
-    def loss(logarithm: float) -> float:
-        return float(
-            np.mean(
-                [
-                    -special.log_softmax(odds * np.exp(logarithm) + prior, axis=-1)[
-                        np.arange(len(target)), target
-                    ].mean()
-                    for odds, prior, target in known
-                ]
-            )
-        )
-
-    best = optimize.minimize_scalar(loss, bounds=(-4.0, 1.5), method="bounded").x
-    return round(float(np.exp(best)), 4)
-
-
 def _kept(weights: Mapping[str, float]) -> dict[str, float]:
     """Without the smallest ones; the others sum to 1 again."""
     kept = {name: own for name, own in weights.items() if own >= SMALLEST}
@@ -243,17 +184,9 @@ def _score(task: Task, prediction: Array, labels: Labels) -> float:
     return score(task, prediction[rows], target)
 
 
-def _residuals(task: Task, prediction: Array, labels: Labels) -> Array:
-    """``[n, ...]`` label minus prediction, in standard deviations of the labels; classes one-hot."""
-    rows, target = labels
-    truth = (
-        np.eye(len(task.classes))[target.astype(int)] if task.kind is Kind.MULTICLASS else target
-    )
-    spread = np.sqrt(np.sum(np.var(truth, axis=0)))
-    return np.asarray((truth - prediction[rows]) / (spread or 1.0))
-
-
-def _fit(residuals: Sequence[Array], labels: Sequence[Labels], seed: int) -> tuple[Array, float]:
+def _fit(
+    residuals: Sequence[Array], labels: Sequence[Labels], worth: Array, seed: int
+) -> tuple[Array, float]:
     """``[T, C]`` weights, and τ."""
     rows = 1 + max((int(known[0].max()) for known in labels if len(known[0])), default=0)
     part = np.random.default_rng(seed).permutation(rows) % PARTS
@@ -264,11 +197,11 @@ def _fit(residuals: Sequence[Array], labels: Sequence[Labels], seed: int) -> tup
         ]
     )  # [T, K, C, C]
     counts = np.array([np.bincount(part[known[0]], minlength=PARTS) for known in labels])
-    losses = np.array([_left_out(products, counts, reach) for reach in REACH])  # [reaches, K]
+    losses = np.array([_left_out(products, counts, worth, reach) for reach in REACH])  # [τ, K]
     excess = losses - losses[losses.mean(axis=1).argmin()]
     error = excess.std(axis=1, ddof=1) / np.sqrt(PARTS)
     reach = REACH[int(np.argmax(excess.mean(axis=1) <= error + 1e-12))]
-    return _weights(products.sum(axis=1), counts.sum(axis=1), reach), reach
+    return _weights(products.sum(axis=1), counts.sum(axis=1), worth, reach), reach
 
 
 def _products(residuals: Array) -> Array:
@@ -276,24 +209,26 @@ def _products(residuals: Array) -> Array:
     return np.asarray(flat @ flat.T)
 
 
-def _left_out(products: Array, counts: Array, reach: float) -> Array:
+def _left_out(products: Array, counts: Array, worth: Array, reach: float) -> Array:
     """``[K]`` mean loss over tasks on each part of the rows, with weights from the others."""
     found = []
     for k in range(PARTS):
         others = np.arange(PARTS) != k
-        weights = _weights(products[:, others].sum(axis=1), counts[:, others].sum(axis=1), reach)
+        known = (products[:, others].sum(axis=1), counts[:, others].sum(axis=1))
+        weights = _weights(*known, worth, reach)
         lost = np.einsum("tc,tcd,td->t", weights, products[:, k], weights)
         labelled = counts[:, k] > 0
         found.append((lost[labelled] / counts[labelled, k]).mean() if labelled.any() else 0.0)
     return np.array(found)
 
 
-def _weights(products: Array, counts: Array, reach: float) -> Array:
+def _weights(products: Array, counts: Array, worth: Array, reach: float) -> Array:
     """``[T, C]`` weights of the tasks.
 
     Args:
         products: ``[T, C, C]`` RᵀR.
         counts: ``[T]`` labels.
+        worth: ``[T]`` of a label of the task.
         reach: τ.
     """
     known, contenders = counts > 0, products.shape[-1]
@@ -301,6 +236,7 @@ def _weights(products: Array, counts: Array, reach: float) -> Array:
     if reach == 0 or contenders == 1 or not known.any():
         return np.tile(equal, (len(products), 1))
     mean = products / np.maximum(counts, 1)[:, None, None]
+    counts = counts * worth
     common = _nearest_best(mean[known].mean(axis=0), float(counts[known].sum()), reach, equal)
     return np.stack(
         [
