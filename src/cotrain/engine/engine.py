@@ -91,11 +91,11 @@ class Engine:
         return self.cluster.workers(context)
 
     def cohorts(self, members: Sequence[Member]) -> list[list[Member]]:
-        """Members that stand together and share weighting and optimizer, as many as fit in memory.
+        """Members that stand together and share weighting, optimizer and epochs, as many as fit in memory.
 
         Several workers share them out evenly.
         """
-        alike = groupby(members, key=lambda member: (member.weighting, member.optimizer))
+        alike = groupby(members, key=lambda own: (own.weighting, own.optimizer, own.epochs))
         found = []
         for _, group in alike:
             run = list(group)

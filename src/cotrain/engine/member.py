@@ -48,6 +48,7 @@ class Member:
         learning_rate: Peak learning rate.
         dropout: Multiplies the network's dropout rates; 1 leaves them as they are.
         weight_decay: Multiplies the recipe's weight decay.
+        epochs: Multiplies the recipe's epochs, in a run; the schedule of learning rates shrinks with them.
         weighting: Makes the weights of every step from these and the losses.
         optimizer: Makes the updates.
         start: Which of the architecture's starts its encoder begins from; a fresh one if empty.
@@ -60,6 +61,7 @@ class Member:
     learning_rate: float = 1e-3
     dropout: float = 1.0
     weight_decay: float = 1.0
+    epochs: float = 1.0
     weighting: LossWeighting = FIXED
     optimizer: Optimizer = ADAMW
     start: str = ""

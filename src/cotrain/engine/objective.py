@@ -97,6 +97,7 @@ class EngineObjective:
                 seed=int(line[-1]),
                 learning_rate=self.setting.learning_rate,
                 dropout=self.setting.dropout,
+                epochs=self.setting.epochs,
             )
             for row, line in enumerate(asked.tolist())
         ]

@@ -18,26 +18,46 @@ from cotrain.engine.trained import Trained, scores_held, task_scores
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One candidate of the tuning grid: a peak learning rate and a share of the dropout rates."""
+    """One candidate of the tuning grid.
+
+    Args:
+        learning_rate: The peak.
+        dropout: Share of the dropout rates.
+        epochs: Share of the epochs.
+    """
 
     learning_rate: float
     dropout: float
+    epochs: float = 1.0
 
 
-# From middle to strong to no dropout. Chosen on validation splits of Tox21 and seven small tables
-# (benchmarks/settings.py); every weight vector picks its own on its own validation rows. Networks that
-# start from an encoder have the same: smaller rates suit them, but on many rows fresh ones as well
-# (benchmarks/finetuning_rates.py).
+def setting_of(member: Member) -> Setting:
+    """The one that a member has."""
+    return Setting(learning_rate=member.learning_rate, dropout=member.dropout, epochs=member.epochs)
+
+
+# From noisy tables, on which a seventh of the epochs is best and the rest is learned by heart, to those
+# without noise. Chosen out-of-fold on small tables (benchmarks/settings.py); every contender picks its own.
+# Networks that start from an encoder have the same: smaller rates suit them, but on many rows fresh ones as
+# well (benchmarks/finetuning_rates.py).
 SETTINGS = (
+    Setting(learning_rate=1e-3, dropout=0.3, epochs=0.15),
+    Setting(learning_rate=3e-4, dropout=1.0, epochs=0.35),
     Setting(learning_rate=1e-3, dropout=0.3),
-    Setting(learning_rate=1e-3, dropout=1.0),
-    Setting(learning_rate=3e-4, dropout=0.3),
 )
+UNTUNED = Setting(
+    learning_rate=1e-3, dropout=0.3
+)  # where validation chooses the epoch, and no setting
 
 
 def at_setting(member: Member, setting: Setting) -> Member:
     """The member at one setting of the grid."""
-    return replace(member, learning_rate=setting.learning_rate, dropout=setting.dropout)
+    return replace(
+        member,
+        learning_rate=setting.learning_rate,
+        dropout=setting.dropout,
+        epochs=setting.epochs,
+    )
 
 
 def candidates(
@@ -62,9 +82,10 @@ def tuned(trained: Trained, development: Development, members: int) -> tuple[Mem
     return tuple(trained.members[int(setting) * members + v] for v, setting in enumerate(best))
 
 
-def alike(member: Member) -> tuple[str, str, float, float]:
+def alike(member: Member) -> tuple[str, str, float, float, float]:
     """Sorts members so that those stand together that can train in one cohort, at one setting."""
-    return str(member.weighting), str(member.optimizer), member.learning_rate, member.dropout
+    kind = str(member.weighting), str(member.optimizer)
+    return *kind, member.epochs, member.learning_rate, member.dropout
 
 
 def mean_scores(trained: Trained, development: Development) -> Array:

@@ -9,7 +9,7 @@ from cotrain.data.dataset import Development
 from cotrain.engine.engine import Engine
 from cotrain.engine.member import Member
 from cotrain.engine.objective import EngineObjective
-from cotrain.engine.tuning import Setting
+from cotrain.engine.tuning import setting_of
 from cotrain.grouping import TrainedSets, sample_gains
 from cotrain.measure.datamaps.recorder import DataMaps
 from cotrain.measure.gradients.comparison import Gradients
@@ -69,8 +69,7 @@ def _look_on(
 def _sample(engine: Engine, joint: Member, settings: Settings, known: TrainedSets | None) -> None:
     began = time.monotonic()
     names = [task.name for task in engine.development.tasks]
-    setting = Setting(learning_rate=joint.learning_rate, dropout=joint.dropout)
-    objective = EngineObjective(engine=engine, stage="sampled", setting=setting)
+    objective = EngineObjective(engine=engine, stage="sampled", setting=setting_of(joint))
     gains = sample_gains(
         objective,
         names,

@@ -11,7 +11,7 @@ from cotrain.engine.cohorts.workers import Cluster
 from cotrain.engine.engine import Watch
 from cotrain.engine.member import Member, indicator
 from cotrain.engine.recipe import recipe_for
-from cotrain.engine.tuning import SETTINGS
+from cotrain.engine.tuning import UNTUNED
 from cotrain.folder import RunFolder
 from cotrain.measure.measurement import Measurement
 from cotrain.run.instruments import measure
@@ -68,8 +68,8 @@ def measure_tasks(
     joint = Member(
         name="joint",
         weights=indicator(set(range(len(splits.tasks))), len(splits.tasks)),
-        learning_rate=SETTINGS[0].learning_rate,
-        dropout=SETTINGS[0].dropout,
+        learning_rate=UNTUNED.learning_rate,
+        dropout=UNTUNED.dropout,
     )
     measured = measure(engine, development, joint, settings.asked, settings)
     folder.drop_working_files()

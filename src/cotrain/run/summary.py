@@ -149,5 +149,7 @@ def settings_summary(settings: Settings, allowance: Allowance, contest: Contest)
         "folds": str(len(engine.development.folds) or "one holdout"),
         "weight decay": f"{recipe.weight_decay:g}",
         "engine": str(engine.calibration).removeprefix("engine: "),
-        "joint: learning rate / dropout share": f"{joint.learning_rate:g} / {joint.dropout:g}",
+        "joint: learning rate, dropout share, epochs": (
+            f"{joint.learning_rate:g}, {joint.dropout:g}, {joint.epochs:.0%}"
+        ),
     }

@@ -25,7 +25,7 @@ from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.recipe import Recipe, recipe_for, shortened
 from cotrain.engine.trained import Trained, merge
-from cotrain.engine.tuning import SETTINGS, Setting
+from cotrain.engine.tuning import SETTINGS, Setting, setting_of
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.tasks import score
@@ -36,12 +36,8 @@ SCRATCH = "scratch"
 START = "encoder"
 """The one pre-finetuned encoder of a run, among the starts of its architecture."""
 
-# The settings of `cotrain run`, and two small learning rates, which keep what an encoder knows.
-SWEEP = (
-    *SETTINGS,
-    Setting(learning_rate=1e-3, dropout=0.3),
-    Setting(learning_rate=3e-4, dropout=0.3),
-)
+# The settings of `cotrain run`, and a small learning rate, which keeps what an encoder knows.
+SWEEP = (*SETTINGS, Setting(learning_rate=3e-4, dropout=0.3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +197,7 @@ def _member(start: str, setting: Setting, seed: int) -> Member:
         seed=seed,
         learning_rate=setting.learning_rate,
         dropout=setting.dropout,
+        epochs=setting.epochs,
         start="" if start == SCRATCH else start,
     )
 
@@ -238,7 +235,7 @@ def _finetuned(
     examples, seconds = _costs(engine, [sweep, *parts[1:]], names)
     return Finetuned(
         starts=tuple(names),
-        settings=tuple(Setting(learning_rate=m.learning_rate, dropout=m.dropout) for m in chosen),
+        settings=tuple(setting_of(m) for m in chosen),
         valid=found.reshape(len(names), len(parts)),
         examples=examples,
         seconds=seconds,

@@ -26,7 +26,7 @@ from cotrain.engine.models.multitask import ENCODER
 from cotrain.engine.recipe import Recipe, recipe_for
 from cotrain.engine.state import Tensors
 from cotrain.engine.trained import Trained
-from cotrain.engine.tuning import SETTINGS, Setting
+from cotrain.engine.tuning import Setting
 from cotrain.errors import InputError, refuse_all
 from cotrain.folder import RunFolder
 from cotrain.transfer.mixtures import Weights
@@ -34,6 +34,9 @@ from cotrain.transfer.rows import rows_of
 
 BRIEF = Setting(learning_rate=3e-3, dropout=0.0)
 BATCH = 16  # of a brief run: more steps for the same rows
+
+
+SETTING = Setting(learning_rate=1e-3, dropout=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class Pretraining:
     """
 
     widths: tuple[int, ...] = (256, 256)
-    setting: Setting = SETTINGS[1]
+    setting: Setting = SETTING
     patience: int = 3
     epochs: int | None = None
     seed: int = 0
@@ -152,6 +155,7 @@ def pretrain(
             seed=how.seed,
             learning_rate=how.setting.learning_rate,
             dropout=how.setting.dropout,
+            epochs=how.setting.epochs,
         )
         for name, weights in mixtures.items()
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from cotrain.engine.cohorts import checkpoint
 from cotrain.engine.cohorts.workers import Report, Workers, WorkItem, advance
 from cotrain.engine.member import Member
-from cotrain.engine.recipe import Recipe
+from cotrain.engine.recipe import Recipe, share_of
 from cotrain.engine.trained import Trained, from_progress, merge
 from cotrain.folder import RunFolder
 
@@ -100,7 +100,7 @@ class Stage:
         """
         parts = {at: own.read() for at, own in enumerate(self.cohorts) if own.finished}
         for at in parts:
-            self.cohorts[at].done = len(self.cohorts[at].members) * self.recipe.epochs
+            self.cohorts[at].done = self._epochs(self.cohorts[at])
         left = [at for at in range(len(self.cohorts)) if at not in parts]
         with closing(advance(self.workers, left, self._begin)) as reports:
             for at, report in reports:
@@ -111,9 +111,17 @@ class Stage:
                     self._save(self.cohorts[at], report)
         return merge([parts[at] for at in range(len(self.cohorts))])
 
+    def _recipe(self, cohort: Cohort) -> Recipe:
+        share = cohort.members[0].epochs
+        return self.recipe if share == 1 else share_of(self.recipe, share)
+
+    def _epochs(self, cohort: Cohort) -> int:
+        return len(cohort.members) * self._recipe(cohort).epochs
+
     def _begin(self, at: int) -> WorkItem:
         cohort = self.cohorts[at]
-        work_item = WorkItem(members=cohort.members, recipe=self.recipe, until=self.recipe.epochs)
+        recipe = self._recipe(cohort)
+        work_item = WorkItem(members=cohort.members, recipe=recipe, until=recipe.epochs)
         cohort.saved, cohort.seconds = time.monotonic(), 0.0
         if not cohort.folder.has(cohort.partial):
             return work_item
@@ -123,10 +131,10 @@ class Stage:
 
     def _tell(self, cohort: Cohort, report: Report) -> None:
         stopped = len(cohort.members) - report.active
-        cohort.done = stopped * self.recipe.epochs + report.active * report.epoch
+        cohort.done = stopped * self._recipe(cohort).epochs + report.active * report.epoch
         cohort.seconds += report.seconds
         done = sum(cohort.done for cohort in self.cohorts)
-        total = sum(len(cohort.members) for cohort in self.cohorts) * self.recipe.epochs
+        total = sum(self._epochs(cohort) for cohort in self.cohorts)
         self.watch(Update(stage=self.name, done=done, total=total, loss=report.loss))
 
     def _finish(self, cohort: Cohort, report: Report) -> Trained:

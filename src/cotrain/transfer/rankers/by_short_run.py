@@ -18,6 +18,7 @@ from cotrain.arrays import Array
 from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.directions import join
 from cotrain.engine.member import Member
+from cotrain.engine.tuning import UNTUNED
 from cotrain.folder import RunFolder
 from cotrain.measure.gains.gains import Gains
 from cotrain.measure.gains.sets import Sets
@@ -28,7 +29,7 @@ from cotrain.stats import finite_mean
 from cotrain.transfer.rankers.alignment import aligned
 from cotrain.transfer.rankers.base import Ranked
 from cotrain.transfer.rankers.linear_probe import ByLinearProbe
-from cotrain.transfer.rankers.short_run import SETTING, ShortRun, Snapshot, train_probed
+from cotrain.transfer.rankers.short_run import ShortRun, Snapshot, train_probed
 from cotrain.transfer.rows import rows_of
 
 TRIES = 20  # draws of a set that must not be there yet
@@ -147,8 +148,8 @@ class BySampling:
                 name=f"sources/{at}",
                 weights=tuple(own.astype(float).tolist()),
                 seed=self.run.seed,
-                learning_rate=SETTING.learning_rate,
-                dropout=SETTING.dropout,
+                learning_rate=UNTUNED.learning_rate,
+                dropout=UNTUNED.dropout,
             )
             for at, own in enumerate([*sets, alone])
         ]

@@ -26,13 +26,12 @@ from cotrain.engine.recipe import Recipe
 from cotrain.engine.state import State
 from cotrain.engine.step import TrainingStep
 from cotrain.engine.training import Progress, start, train_cohort
-from cotrain.engine.tuning import SETTINGS
+from cotrain.engine.tuning import UNTUNED
 from cotrain.folder import RunFolder
 from cotrain.measure.points.engine_point import EnginePoint
 from cotrain.tasks import Task
 from cotrain.transfer.rows import only_target
 
-SETTING = SETTINGS[0]  # that of stage 1
 BATCH = 64
 EPOCHS = 4
 FEWEST = 8  # rows of a task in the sample
@@ -162,8 +161,8 @@ def train_probed(
         name="joint",
         weights=(1.0,) * len(whole.tasks),
         seed=seed,
-        learning_rate=SETTING.learning_rate,
-        dropout=SETTING.dropout,
+        learning_rate=UNTUNED.learning_rate,
+        dropout=UNTUNED.dropout,
     )
     net, rng = engine.architecture.build(seed=0), np.random.default_rng(seed)
 
