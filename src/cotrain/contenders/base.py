@@ -20,7 +20,7 @@ from cotrain.engine.engine import Engine
 from cotrain.engine.member import Kind, Member, indicator
 from cotrain.engine.recipe import Recipe
 from cotrain.engine.trained import Trained
-from cotrain.engine.tuning import Setting, at_setting
+from cotrain.engine.tuning import SETTINGS, Setting, at_setting, longest
 from cotrain.grouping.membership import Membership
 from cotrain.results import Cost, CostLine, Interval
 from cotrain.tasks import Task
@@ -41,7 +41,7 @@ class Terms:
         train: The training rows, with T tasks.
         recipe: How a full joint run trains.
         max_groups: Groups at most.
-        tried: Settings tried for every weight vector.
+        tried: Settings of the grid that are tried.
         seeds: S.
         alone: Tasks that are trained alone at most.
     """
@@ -64,8 +64,9 @@ class Terms:
         return self.tried + self.seeds - 1
 
     def price(self, vectors: int) -> float:
-        """Trainings of so many weight vectors, the first few of which find the setting for all."""
-        return vectors * self.seeds + min(vectors, EXAMPLES) * (self.tried - 1)
+        """Joint runs at most of so many weight vectors, the first few of which find the setting for all."""
+        others = sum(own.epochs for own in SETTINGS[: self.tried]) - longest(self.tried)
+        return vectors * self.seeds * longest(self.tried) + min(vectors, EXAMPLES) * others
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,8 +55,9 @@ class Weighted(NetworkContender):
 
     def price(self, terms: Terms) -> float:
         """Tuned as others are, or searched and trained."""
-        searched = isinstance(self.weights, PBT)
-        return self.weights.members + terms.seeds if searched else terms.price(1)  # type: ignore[union-attr]
+        if isinstance(self.weights, PBT):
+            return self.weights.members + terms.seeds
+        return terms.trainings if isinstance(self.weights, WeightSchedule) else terms.price(1)
 
     def members(self, context: Context) -> Sequence[Member]:
         """One member, unless it has to be searched."""

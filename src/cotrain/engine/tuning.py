@@ -50,6 +50,15 @@ UNTUNED = Setting(
 )  # where validation chooses the epoch, and no setting
 
 
+def longest(tried: int) -> float:
+    """Share of the epochs that the longest of the first settings takes.
+
+    >>> longest(1), longest(len(SETTINGS))
+    (0.15, 1.0)
+    """
+    return max(setting.epochs for setting in SETTINGS[:tried])
+
+
 def at_setting(member: Member, setting: Setting) -> Member:
     """The member at one setting of the grid."""
     return replace(

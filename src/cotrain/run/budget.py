@@ -35,7 +35,9 @@ class Allowance:
     full_epochs: int
 
 
-def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) -> float:
+def measuring_cost(
+    tasks: int, settings: Settings, recipe: Recipe, rows: int, longest: float
+) -> float:
     """Runs of the recipe that the instruments may take: the joint run, its probes, sampled sets.
 
     Args:
@@ -43,6 +45,7 @@ def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) ->
         settings: Which instruments, how often they look, how many task sets are sampled.
         recipe: As trained: short runs are probed more often.
         rows: Training rows.
+        longest: Share of the epochs that the longest setting takes, which sampled sets may have.
     """
     steps = batch_count(rows, recipe.batch_size)
     in_step = rows // steps
@@ -53,7 +56,7 @@ def measuring_cost(tasks: int, settings: Settings, recipe: Recipe, rows: int) ->
         probing += comparing_cost()
     cost = 1 + probing / (every * in_step) if wanted & {*LOOKING_ON} else 0.0
     if Instrument.SAMPLED in wanted:
-        cost += SAMPLED_SEEDS * settings.task_sets(tasks)
+        cost += SAMPLED_SEEDS * settings.task_sets(tasks) * longest
     return math.ceil(cost)
 
 
@@ -76,7 +79,7 @@ def allot(
     candidates: int,
     seeds: int,
     price: Callable[[int, int], float],
-    measuring: Callable[[Recipe], float],
+    measuring: Callable[[Recipe, int], float],
     recipe: Recipe,
 ) -> Allowance:
     """Spend the budget: fewer tasks alone first, then fewer candidates, then shorter trainings.
@@ -88,21 +91,24 @@ def allot(
         candidates: Settings each contender would like to try.
         seeds: Seeds each contender is trained from.
         price: Settings tried and tasks trained alone → joint runs at most of all contenders together.
-        measuring: Runs of a recipe that measuring takes.
+        measuring: Recipe and settings tried → runs of the recipe that measuring takes.
         recipe: The full recipe.
 
     Raises:
         InputError: If the budget is too small for one setting in the shortest training.
     """
-    looked = measuring(recipe)
-    full = price(candidates, tasks) + looked
+
+    def total(tried: int, alone: int, recipe: Recipe) -> float:
+        return price(tried, alone) + measuring(recipe, tried)
+
+    full = total(candidates, tasks, recipe)
     granted = default_budget(tasks, full) if budget is None else budget
     if not granted > 0:
         raise InputError(f"--budget {granted:g}: give a number of joint runs above 0")
     choices = [(candidates, alone) for alone in range(tasks, fewest_alone, -1)]
     choices += [(tried, fewest_alone) for tried in range(candidates, 0, -1)]
     for tried, alone in choices:
-        if price(tried, alone) + looked <= granted:
+        if total(tried, alone, recipe) <= granted:
             return Allowance(
                 budget=granted,
                 candidates=tried,
@@ -112,12 +118,12 @@ def allot(
             )
     shorter = {epochs: shortened(recipe, epochs) for epochs in range(FEWEST_EPOCHS, recipe.epochs)}
     shares = {
-        epochs: (price(1, fewest_alone) + measuring(short)) * epochs / recipe.epochs
+        epochs: total(1, fewest_alone, short) * epochs / recipe.epochs
         for epochs, short in shorter.items()
     }
     paid = [epochs for epochs, cost in shares.items() if cost <= granted]
     if not paid:
-        least = math.ceil(min([*shares.values(), price(1, fewest_alone) + looked]))
+        least = math.ceil(min([*shares.values(), total(1, fewest_alone, recipe)]))
         raise InputError(
             f"--budget {granted:g} is too small for {tasks} tasks and {seeds} seeds: "
             f"the least is {least} joint run{'s' * (least > 1)}, "

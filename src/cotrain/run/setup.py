@@ -23,7 +23,7 @@ from cotrain.contenders import (
 from cotrain.data.dataset import Splits
 from cotrain.engine.build import Encoder
 from cotrain.engine.recipe import recipe_for
-from cotrain.engine.tuning import SETTINGS
+from cotrain.engine.tuning import SETTINGS, longest
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.run.bootstrap import EQUAL, SHIPPED
@@ -97,7 +97,9 @@ def allowance_of(contenders: Sequence[Contender], settings: Settings, terms: Ter
         price=lambda tried, alone: sum(
             own.price(replace(terms, tried=tried, alone=alone)) for own in contenders
         ),
-        measuring=lambda short: measuring_cost(terms.tasks, settings, short, rows),
+        measuring=lambda short, tried: measuring_cost(
+            terms.tasks, settings, short, rows, longest(tried)
+        ),
         recipe=terms.recipe,
     )
 

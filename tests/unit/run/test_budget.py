@@ -14,7 +14,7 @@ from cotrain.run.budget import (
     FEWEST_EPOCHS,
     Allowance,
     allot,
-    full_cost,
+    default_budget,
     measuring_cost,
 )
 from cotrain.run.settings import Instrument, Settings
@@ -30,23 +30,30 @@ def spend(
     candidates: int = 3,
     seeds: int = 5,
     curves: float = 0.0,
+    fewest_alone: int | None = None,
 ) -> Allowance:
     """What a budget buys where measuring takes three joint runs."""
-    vectors = (tasks + 1 + max_groups if tasks > 1 else 1) + curves
+    others = 1 + max_groups if tasks > 1 else 0
     return allot(
         budget,
         tasks=tasks,
+        fewest_alone=tasks if fewest_alone is None else fewest_alone,
         candidates=candidates,
         seeds=seeds,
-        price=lambda tried: full_cost(vectors, tried, seeds, 0.0),
-        measuring=lambda _: 3,
+        price=lambda tried, alone: (alone + others + curves) * (tried + seeds - 1),
+        measuring=lambda _, __: 3,
         recipe=RECIPE,
     )
 
 
+def bought(budget: float, candidates: int, alone: int = 12) -> Allowance:
+    return Allowance(
+        budget=budget, candidates=candidates, alone=alone, recipe=RECIPE, full_epochs=100
+    )
+
+
 def test_no_budget_pays_for_everything() -> None:
-    found = spend(None)
-    assert found == Allowance(budget=16 * 7 + 3, candidates=3, recipe=RECIPE, full_epochs=100)
+    assert spend(None) == bought(16 * 7 + 3, 3)
 
 
 def test_one_task_is_one_weight_vector() -> None:
@@ -62,8 +69,21 @@ def test_curves_over_few_rows_are_paid_for() -> None:
     ("budget", "candidates"), [(115, 3), (114.9, 2), (99, 2), (98.9, 1), (83, 1), (1e6, 3)]
 )
 def test_fewer_candidates_come_first(budget: float, candidates: int) -> None:
-    found = spend(budget)
-    assert found == Allowance(budget=budget, candidates=candidates, recipe=RECIPE, full_epochs=100)
+    assert spend(budget) == bought(budget, candidates)
+
+
+@pytest.mark.parametrize(
+    ("budget", "candidates", "alone"), [(115, 3, 12), (114.9, 3, 11), (52, 3, 3), (51.9, 2, 3)]
+)
+def test_tasks_alone_come_before_where_they_may(budget: float, candidates: int, alone: int) -> None:
+    assert spend(budget, fewest_alone=3) == bought(budget, candidates, alone)
+
+
+def test_hundreds_of_tasks_have_a_budget_that_ends() -> None:
+    assert round(default_budget(100, 1e9)) == 100
+    assert round(default_budget(617, 1e9)) == 60
+    assert default_budget(41, 17.0) == 17
+    assert default_budget(40, 1e9) == 1e9  # the full protocol
 
 
 @pytest.mark.parametrize(("budget", "epochs"), [(82.9, 99), (41.5, 50), (8.3, 10), (4.2, 5)])
@@ -113,7 +133,7 @@ def test_never_more_than_the_budget(
         return
     vectors = tasks + 1 + groups if tasks > 1 else 1
     share = found.recipe.epochs / RECIPE.epochs
-    assert full_cost(vectors, found.candidates, seeds, 3) * share <= budget + 1e-9
+    assert (vectors * (found.candidates + seeds - 1) + 3) * share <= budget + 1e-9
     assert 1 <= found.candidates <= candidates
     assert found.recipe.epochs >= FEWEST_EPOCHS
     assert found.candidates == 1 or share == 1  # candidates go before epochs
@@ -134,18 +154,24 @@ def test_recipes_are_about_1200_steps(rows: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "cost"),
     [
+        # two seeds of ten sets of twelve tasks, as long as the longest setting
+        (Settings(), 20),
         # 12 tasks, 128 rows of 256: (12 + 1/3) · 128 examples of 2,560 in ten steps
-        (Settings(), 2),
+        (Settings(group_by=Instrument.LOOKAHEAD), 2),
         # and 341 for comparing eight samples of eight tasks
-        (Settings(instruments=(Instrument.LOOKAHEAD, Instrument.GRADIENTS)), 2),
-        (Settings(probe_every=1), 8),
-        (Settings(instruments=(Instrument.LOOKAHEAD, Instrument.SAMPLED), trainings=7), 42),
+        (Settings(group_by=Instrument.LOOKAHEAD, instruments=(Instrument.GRADIENTS,)), 2),
+        (Settings(group_by=Instrument.LOOKAHEAD, probe_every=1), 8),
+        (Settings(instruments=(Instrument.LOOKAHEAD,), trainings=7), 2 + 14),
     ],
 )
 def test_measuring_costs_what_the_instruments_ask_for(settings: Settings, cost: int) -> None:
-    assert measuring_cost(12, settings, RECIPE, 40 * 256) == cost
+    assert measuring_cost(12, settings, RECIPE, 40 * 256, 1.0) == cost
+
+
+def test_sampled_sets_are_as_long_as_the_settings() -> None:
+    assert measuring_cost(12, Settings(), RECIPE, 40 * 256, 0.35) == 7
 
 
 def test_no_more_sets_than_there_are() -> None:
     settings = Settings(instruments=(Instrument.SAMPLED,), trainings=1000)
-    assert measuring_cost(3, settings, RECIPE, 40 * 256) == 2 + 2 * 7
+    assert measuring_cost(3, settings, RECIPE, 40 * 256, 1.0) == 2 * 3  # pairs of three tasks
