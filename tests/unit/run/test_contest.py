@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tiny import RECIPE, joint, make_development, population, small_engine
 
-from cotrain.contenders import Contender, Context, Groups, Joint, Single, Terms, Weighted
+from cotrain.contenders import (
+    Contender,
+    Context,
+    Groups,
+    Joint,
+    Linear,
+    ModelContender,
+    Single,
+    Terms,
+    Weighted,
+)
+from cotrain.data.folds import crossfitted
 from cotrain.engine.member import Change
 from cotrain.engine.trained import Trained
 from cotrain.grouping import Grouping, Membership
-from cotrain.run.contest import Contest, Predictions
+from cotrain.run.contest import Contest
 from cotrain.weighting import Uncertainty, WeightSchedule
 
 MEMBERSHIP = Membership.hard(
@@ -22,6 +34,7 @@ MEMBERSHIP = Membership.hard(
         groups=((0, 1), (1, 2), (0, 1, 2)), server=(0, 1, 2), objective=0.0, bound=0.0, exact=True
     )
 )
+TWO = Grouping(groups=((0, 1),), server=(0, 0), objective=0.0, bound=0.0, exact=True)
 SOFT = Membership(
     weights=((1.0, 0.25, 0.0), (0.0, 0.75, 1.0)), shares=((1.0, 0.0), (0.25, 0.75), (0.0, 1.0))
 )
@@ -29,12 +42,43 @@ NETWORKS = (Single(), Joint(), Groups())
 
 
 def contest_of(
-    folder: Path, contenders: Sequence[Contender] = NETWORKS, kinds: str = "rbr", tried: int = 1
+    folder: Path,
+    contenders: Sequence[Contender] = NETWORKS,
+    kinds: str = "rbr",
+    tried: int = 1,
+    **changes: Any,
 ) -> Contest:
-    """A contest on tiny data."""
-    engine = small_engine(make_development(kinds), folder)
-    terms = Terms(train=engine.development.train, recipe=RECIPE, max_groups=3, tried=tried, seeds=2)
+    """A contest on tiny data, whose four validation rows decide."""
+    engine = small_engine(make_development(kinds, rows=8, missing=0.0), folder)
+    terms = Terms(
+        **{
+            "train": engine.development.train,
+            "recipe": RECIPE,
+            "max_groups": 3,
+            "tried": tried,
+            "seeds": 2,
+            "alone": len(kinds),
+            **changes,
+        }
+    )
     return Contest.of(contenders, engine, terms)
+
+
+def trained_all(contest: Contest, membership: Membership) -> Contest:
+    """After the stages of a run."""
+    contest.tune_baselines()
+    contest.train("baselines")
+    contest.tune_others(membership)
+    contest.train("others")
+    return contest
+
+
+def context_of(kinds: str, **changes: Any) -> Context:
+    """The context of a run on tiny data."""
+    tasks = make_development(kinds).tasks
+    return Context(
+        tasks=tasks, **{"drawn": tuple(range(len(tasks))), "alone": len(tasks), **changes}
+    )
 
 
 def trained_as(contest: Contest, trained: Trained, membership: Membership) -> Contest:
@@ -45,28 +89,32 @@ def trained_as(contest: Contest, trained: Trained, membership: Membership) -> Co
 
 
 def test_what_contenders_want() -> None:
-    context = Context(tasks=make_development("rb").tasks)
+    context = context_of("rb")
     assert [m.weights for m in Single().members(context)] == [(1.0, 0.0), (0.0, 1.0)]
     assert [m.weights for m in Joint().members(context)] == [(1.0, 1.0)]
-    three = Context(tasks=make_development("rbr").tasks, membership=MEMBERSHIP)
+    three = context_of("rbr", membership=MEMBERSHIP)
     assert [m.weights for m in Groups().members(three)] == list(MEMBERSHIP.weights)
+    few = context_of("rbr", drawn=(2, 0, 1), alone=2)
+    assert [m.weights for m in Single().members(few)] == [(1.0, 0.0, 0.0), (0.0, 0.0, 1.0)]
+    assert [bool(Single().speakers(t, few)) for t in range(3)] == [True, False, True]
 
 
 def test_prices_add_up_to_the_full_protocol() -> None:
-    """(tasks + 1 + groups) · (settings + seeds − 1), and one network for one task."""
+    """Vectors from all seeds, at the longest setting, and the first four at the two shorter ones."""
     train = make_development("rbr").train
-    terms = Terms(train=train, recipe=RECIPE, max_groups=2, tried=3, seeds=5)
-    assert sum(own.price(terms) for own in NETWORKS) == (3 + 1 + 2) * 7
-    alone = replace(terms, train=make_development("r").train)
-    assert sum(own.price(alone) for own in NETWORKS) == 7
-    assert Weighted(weights=Uncertainty()).price(terms) == 7
+    terms = Terms(train=train, recipe=RECIPE, max_groups=2, tried=3, seeds=5, alone=3)
+    assert sum(own.price(terms) for own in NETWORKS) == pytest.approx((3 + 1 + 2) * (5 + 0.5))
+    alone = replace(terms, train=make_development("r").train, alone=1)
+    assert sum(own.price(alone) for own in NETWORKS) == 5.5
+    assert Weighted(weights=Uncertainty()).price(terms) == 5.5
+    many = replace(terms, train=make_development("r" * 9).train, alone=9)
+    assert Single().price(many) == 9 * 5 + 4 * 0.5
+    assert Single().price(replace(many, alone=2)) == 2 * 5.5
+    assert Joint().price(replace(terms, tried=1)) == pytest.approx(5 * 0.15)
 
 
 def test_what_two_contenders_want_is_trained_once(tmp_path: Path) -> None:
-    contest = contest_of(tmp_path, tried=2)
-    contest.tune_baselines()
-    contest.tune_others(MEMBERSHIP)  # its third group is all tasks
-    contest.train_all()
+    contest = trained_all(contest_of(tmp_path, tried=2), MEMBERSHIP)  # its third group is all tasks
     names = {member.name for member in contest.trained.members}
     assert names == {"single/0", "single/1", "single/2", "joint", "group/0", "group/1"}
     assert len(contest.trained.members) == 6 * 2
@@ -94,11 +142,9 @@ def test_what_two_contenders_want_is_trained_once(tmp_path: Path) -> None:
 
 def test_one_task_has_one_network(tmp_path: Path) -> None:
     contest = contest_of(tmp_path, kinds="r")
-    contest.tune_baselines()
-    contest.tune_others(Membership(weights=((1.0,),), shares=((1.0,),)))
-    contest.train_all()
+    trained_all(contest, Membership(weights=((1.0,),), shares=((1.0,),)))
     assert len(contest.trained.members) == 2  # seeds
-    (own,) = contest.on_validation()
+    (own,), _ = contest.out_of_fold()
     assert np.array_equal(own["single"], own["joint"])
 
 
@@ -106,10 +152,7 @@ def test_given_weights_are_tuned_over_different_rates(tmp_path: Path) -> None:
     """Candidates of a schedule differ in its learning rates, and yet one of them is the contender."""
     change = Change(epoch=0, weights=(1.0, 0.5, 0.5), learning_rate=3e-3)
     given = Weighted(weights=WeightSchedule(tasks=("r0", "b1", "r2"), changes=(change,)))
-    contest = contest_of(tmp_path, (*NETWORKS, given), tried=3)
-    contest.tune_baselines()
-    contest.tune_others(MEMBERSHIP)
-    contest.train_all()
+    contest = trained_all(contest_of(tmp_path, (*NETWORKS, given), tried=3), MEMBERSHIP)
     speaking = contest.shares(given, 0)
     assert [m.seed for m, own in zip(contest.trained.members, speaking, strict=True) if own] == [
         0,
@@ -161,8 +204,9 @@ def test_changing_weights_are_not_mistaken_for_uniform_ones(tmp_path: Path) -> N
         assert contest.shares(Joint(), 0).tolist() == [1, 0, 0, 1]
 
 
-def said(found: Predictions) -> list[dict[str, list[float]]]:
-    return [{c: own[c][:, 0].tolist() for c in own} for own in found]
+def said(contest: Contest) -> list[dict[str, float]]:
+    """What contenders say about the first row, the mean over seeds."""
+    return [{c: float(own[c][0]) for c in own} for own in contest.out_of_fold()[0]]
 
 
 def test_predictions_find_the_members(tmp_path: Path) -> None:
@@ -170,9 +214,9 @@ def test_predictions_find_the_members(tmp_path: Path) -> None:
     grouping = Grouping(groups=((0, 1), (1,)), server=(0, 1), objective=0.0, bound=0.0, exact=True)
     contest = contest_of(tmp_path, kinds="rr")
     trained_as(contest, population(weights, [0, 0, 0, 1, 1, 1]), Membership.hard(grouping))
-    assert said(contest.on_validation()) == [
-        {"single": [0, 4], "joint": [2, 3], "groups": [2, 3]},
-        {"single": [1, 5], "joint": [2, 3], "groups": [1, 5]},
+    assert said(contest) == [
+        {"single": (0 + 4) / 2, "joint": (2 + 3) / 2, "groups": (2 + 3) / 2},
+        {"single": (1 + 5) / 2, "joint": (2 + 3) / 2, "groups": (1 + 5) / 2},
     ]
 
 
@@ -180,8 +224,39 @@ def test_soft_predictions_add_up_outputs_by_shares_within_each_seed(tmp_path: Pa
     singles = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 1.0, 1.0)]
     weights = [*singles, *SOFT.weights, SOFT.weights[1], *singles, SOFT.weights[0]]
     trained = population(weights, [0] * 6 + [1] * 6)
-    found = said(trained_as(contest_of(tmp_path), trained, SOFT).on_validation())
-    assert found[0]["groups"] == [4, 11]
+    found = said(trained_as(contest_of(tmp_path), trained, SOFT))
+    assert found[0]["groups"] == (4 + 11) / 2
     logits = np.array([0.25 * 4 + 0.75 * 5, 0.25 * 11 + 0.75 * 6])  # mixed before the sigmoid
-    assert found[1]["groups"] == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-12)
-    assert found[2]["groups"] == [5, 6]
+    assert found[1]["groups"] == pytest.approx(np.mean(1 / (1 + np.exp(-logits))), abs=1e-7)
+    assert found[2]["groups"] == (5 + 6) / 2
+
+
+def test_every_row_is_predicted_by_the_model_that_left_it_out(tmp_path: Path) -> None:
+    """Five folds, two models: two fifths of the rows decide; a third model would add its own."""
+    contest = contest_of(tmp_path, (*NETWORKS, Linear()), kinds="rr")
+    plain = make_development("rr", rows=40, missing=0.2)
+    folded = crossfitted(plain, seeds=2, seed=0)
+    contest.engine = replace(contest.engine, development=folded)
+    contest.ledger = replace(contest.ledger, engine=contest.engine)
+    trained_all(contest, Membership.hard(TWO))
+    contest.fit_models()
+    found, labels = contest.out_of_fold()
+    held = [folded.fold(seed).held for seed in range(2)]
+    order = np.sort(np.concatenate(held))
+    for t in range(2):
+        rows, known = labels[t]
+        expected = folded.rows.rows(order)
+        np.testing.assert_array_equal(known, expected.labels(t)[1])
+        np.testing.assert_array_equal(rows, expected.labels(t)[0])
+        for seed, own in enumerate(held):
+            places = np.searchsorted(order, own)
+            inputs = folded.rows.rows(own)
+            (linear,) = [c for c in contest.contenders if c.name == "linear"]
+            assert isinstance(linear, ModelContender)
+            model = contest.models[linear.label][t][seed]
+            np.testing.assert_allclose(
+                found[t]["linear"][places], linear.predict(plain.tasks[t], model, inputs)
+            )
+            joint = [m.name == "joint" and m.seed == seed for m in contest.trained.members]
+            outputs = contest.engine.predict(contest.trained, inputs.inputs)[joint.index(True), t]
+            np.testing.assert_allclose(found[t]["joint"][places], outputs, atol=1e-5)
