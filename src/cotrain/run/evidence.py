@@ -112,7 +112,8 @@ def residuals_of(prediction: Array, labels: Labels, shares: Array) -> Array:
     """
     rows, target = labels
     if not len(shares):
-        return np.asarray((target - prediction[rows]) / (np.std(target) or 1.0))
+        spread = np.std(target) if len(target) else 0.0
+        return np.asarray((target - prediction[rows]) / (spread or 1.0))
     classes = len(shares)
     weights = 1 / (classes * shares[target.astype(int)])
     residuals = np.eye(classes)[target.astype(int)] - _by_class(prediction[rows])

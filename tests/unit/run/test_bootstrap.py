@@ -11,9 +11,9 @@ from cotrain.arrays import Array
 from cotrain.data.dataset import TaskData
 from cotrain.grouping import Membership, exact_grouping
 from cotrain.results import Interval
-from cotrain.run.bootstrap import bootstrap, contender_scores
+from cotrain.run.bootstrap import EQUAL, bootstrap, contender_scores
 from cotrain.run.evaluation import Evaluation, evaluate
-from cotrain.run.selection import Selection
+from cotrain.run.mixture import Mixture
 from cotrain.stats import interval
 from cotrain.tasks import score
 
@@ -21,12 +21,17 @@ NETWORKS = ("single", "joint", "groups")
 TASK = make_tasks("r")[0]
 
 
-def selection_of(*served: str) -> Selection:
-    return Selection(
-        tasks=make_tasks("r" * len(served)),
-        served_by=served,
-        network=("joint",) * len(served),
-        valid=({},) * len(served),
+def mixture_of(*weights: dict[str, float], kind: str = "r") -> Mixture:
+    """Ships these; classes are as frequent as each other."""
+    tasks = make_tasks(kind * len(weights))
+    return Mixture(
+        tasks=tasks,
+        weights=weights,
+        scores=({},) * len(weights),
+        expected=(0.0,) * len(weights),
+        shares=(() if kind == "r" else (0.5, 0.5),) * len(weights),
+        sharpness=dict.fromkeys((*NETWORKS, "trees"), 1.0),
+        reach=0.0,
     )
 
 
@@ -34,12 +39,12 @@ def drawn(y: Array, single: Array, joint: Array, seed: int, task: str = "r") -> 
     """``[R, 1]`` bootstrap scores; groups and trees as single."""
     found = dict.fromkeys((*NETWORKS, "trees"), single) | {"joint": joint}
     labels = [(np.arange(len(y)), y)]
-    return bootstrap(make_tasks(task), [found], selection_of("joint"), labels, len(y), seed)
+    return bootstrap(mixture_of({"joint": 1.0}, kind=task), [found], labels, len(y), seed)
 
 
 def test_intervals_cover_the_true_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """R² of two predictors with error variances .5 and .8 on unit-variance targets: the truth is .3."""
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 150)
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 150)
     rng, runs, covered, widths = np.random.default_rng(0), 120, 0, []
     for run in range(runs):
         y = rng.normal(size=200)
@@ -54,7 +59,7 @@ def test_intervals_cover_the_true_difference(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_intervals_of_equal_predictors_seldom_exclude_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 100)
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 100)
     rng, runs, false = np.random.default_rng(1), 100, 0
     for run in range(runs):
         y = rng.normal(size=100)
@@ -81,7 +86,7 @@ def test_noisy_seeds_do_not_lose_by_construction() -> None:
 
 
 def test_pairing_makes_alike_predictors_sharp(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 200)
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 200)
     rng = np.random.default_rng(0)
     y = rng.normal(size=200)
     single = (y + rng.normal(size=200))[None]
@@ -91,7 +96,7 @@ def test_pairing_makes_alike_predictors_sharp(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_equal_predictions_differ_by_exactly_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 50)
     y = np.random.default_rng(0).normal(size=40)
     found = drawn(y, y[None] * 0.5, y[None] * 0.5, 0)
     gain = interval(0.0, found["joint"][:, 0] - found["trees"][:, 0])
@@ -100,17 +105,18 @@ def test_equal_predictions_differ_by_exactly_nothing(monkeypatch: pytest.MonkeyP
 
 
 def test_perfect_predictions_score_one_in_every_replicate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 50)
     y = np.tile([0.0, 1.0], 20)
     found = drawn(y, y[None], 1 - y[None], 0, task="b")
     assert (found["single"] == 1).all()
     assert (found["joint"] == 0).all()
-    assert (found["blend"] == 0.5).all()
+    assert (found[EQUAL] == 1).all()  # three to one
+    assert (found["shipped"] == 0).all()
 
 
 def test_seeds_are_drawn_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two seeds, one perfect and one constant: three ensembles, ½² of the draws with one seed twice."""
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 400)
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 400)
     y = np.tile([0.0, 1.0], 50)
     found = drawn(y, np.stack([y, np.full(100, 0.5)]), y[None].repeat(2, axis=0), 0, task="b")
     assert (found["single"] == 0.5).mean() == pytest.approx(0.25, abs=0.07)
@@ -119,7 +125,7 @@ def test_seeds_are_drawn_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bootstrap_is_repeatable_and_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 20)
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 20)
     rng = np.random.default_rng(0)
     y, a, b = rng.normal(size=(3, 30))
     first, again, other = (drawn(y, a[None], b[None], seed) for seed in (0, 0, 1))
@@ -146,14 +152,18 @@ def test_scores_are_of_the_seed_mean_on_labelled_rows() -> None:
     rng = np.random.default_rng(0)
     p = {c: rng.normal(size=(3, 20)) for c in (*NETWORKS, "trees")}
     rows, y = np.array([1, 5, 7, 19]), rng.normal(size=4)
-    found = contender_scores(TASK, p, "groups", (rows, y))
+    shipped = {"groups": 0.75, "trees": 0.25}
+    found = contender_scores(mixture_of(shipped), 0, p, (rows, y))
     for c in p:
         assert found[c] == pytest.approx(score(TASK, p[c].mean(axis=0)[rows], y))
-    middle = (p["groups"].mean(axis=0) + p["trees"].mean(axis=0)) / 2
-    assert found["blend"] == pytest.approx(score(TASK, middle[rows], y))
+    mean = {c: own.mean(axis=0)[rows] for c, own in p.items()}
+    assert found["shipped"] == pytest.approx(
+        score(TASK, 0.75 * mean["groups"] + 0.25 * mean["trees"], y)
+    )
+    assert found[EQUAL] == pytest.approx(score(TASK, np.mean(list(mean.values()), axis=0), y))
 
 
-def proven(served: tuple[str, ...]) -> tuple[Evaluation, TaskData, list[dict[str, Array]]]:
+def proven(*weights: dict[str, float]) -> tuple[Evaluation, TaskData, list[dict[str, Array]]]:
     rng = np.random.default_rng(0)
     y = rng.normal(size=(60, 2))
     mask = np.ones((60, 2), dtype=bool)
@@ -165,7 +175,7 @@ def proven(served: tuple[str, ...]) -> tuple[Evaluation, TaskData, list[dict[str
     grouping = exact_grouping(z, max_groups=1)
     return (
         evaluate(
-            selection_of(*served), data, p, STANDARD, Membership.hard(grouping), [100, 70], seed=0
+            mixture_of(*weights), data, p, STANDARD, Membership.hard(grouping), [100, 70], seed=0
         ),
         data,
         p,
@@ -173,21 +183,23 @@ def proven(served: tuple[str, ...]) -> tuple[Evaluation, TaskData, list[dict[str
 
 
 def test_proof_traces_every_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 100)
-    proof, data, p = proven(("groups", "blend"))
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 100)
+    proof, data, p = proven({"groups": 1.0}, {"groups": 0.5, "trees": 0.5})
     for t, row in enumerate(proof.tasks):
         rows, y = data.labels(t)
         for c in p[t]:
             assert row.test[c] == pytest.approx(score(TASK, p[t][c].mean(axis=0)[rows], y))
             alone = [score(TASK, one[rows], y) for one in p[t][c]]
             assert row.seed_std[c] == pytest.approx(np.std(alone, ddof=1))
-        assert row.shipped == row.test[row.served_by]
+        assert set(row.weights) == ({"groups"} if t == 0 else {"groups", "trees"})
         assert row.gain_over_single.value == pytest.approx(row.shipped - row.test["single"])
         assert row.gain_over_trees.low <= row.gain_over_trees.value <= row.gain_over_trees.high
     assert [row.test_labels for row in proof.tasks] == [60, 40]
     assert [row.train_labels for row in proof.tasks] == [100, 70]
     assert [row.partners for row in proof.tasks] == [("r0", "r1")] * 2
-    for c in (*NETWORKS, "trees", "blend"):
+    assert proof.tasks[0].shipped == proof.tasks[0].test["groups"]
+    assert [row.served_by for row in proof.tasks] == ["groups", "groups 50 %, trees 50 %"]
+    for c in (*NETWORKS, "trees", EQUAL):
         expected = np.mean([row.test[c] for row in proof.tasks])
         assert proof.mean_test[c] == pytest.approx(expected)
     assert proof.mean_test["shipped"] == pytest.approx(np.mean([r.shipped for r in proof.tasks]))
@@ -198,8 +210,8 @@ def test_proof_traces_every_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_shipping_single_gains_exactly_nothing_over_single(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cotrain.run.bootstrap.REPLICATES", 50)
-    proof, _, _ = proven(("single", "single"))
+    monkeypatch.setattr("cotrain.run.bootstrap.MOST_REPLICATES", 50)
+    proof, _, _ = proven({"single": 1.0}, {"single": 1.0})
     nothing = Interval(value=0.0, low=0.0, high=0.0)
     assert proof.overall["shipped - single"] == nothing
     assert all(row.gain_over_single == nothing for row in proof.tasks)
