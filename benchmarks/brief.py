@@ -24,9 +24,10 @@ from benchmarks.common.options import Options
 from benchmarks.common.source_sets import Problem, assays, pictures, reviews
 from benchmarks.scale.grid import GRID
 from cotrain.engine.recipe import Recipe
-from cotrain.engine.tuning import SETTINGS, Setting
+from cotrain.engine.tuning import Setting
 from cotrain.folder import RunFolder
 from cotrain.transfer import (
+    SWEEP,
     Finetuning,
     Pretraining,
     finetune,
@@ -85,7 +86,7 @@ def lengths() -> dict[str, Pretraining]:
     """Name → how all sources are pre-finetuned."""
     found: dict[str, Pretraining] = {
         f"early stopping, rate {s.learning_rate:g}, dropout × {s.dropout:g}": Pretraining(setting=s)
-        for s in SETTINGS
+        for s in SWEEP
     }
     for passes in (1, 2, 4):
         for batch in (8, 16, 64):

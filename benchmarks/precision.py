@@ -18,7 +18,7 @@ from benchmarks.common.options import Options
 from benchmarks.common.table_sets import tox21
 from cotrain.data.dataset import Development
 from cotrain.engine.recipe import Recipe, recipe_for
-from cotrain.engine.tuning import SETTINGS, member_scores
+from cotrain.engine.tuning import UNTUNED, member_scores
 
 SEEDS = 5
 QUICK_SEEDS, QUICK = 1, Recipe(epochs=2)
@@ -42,8 +42,6 @@ def scores(
     development: Development, precision: torch.dtype, seeds: int, recipe: Recipe
 ) -> dict[str, Any]:
     """Of the seeds' ensemble, and of each seed."""
-    trained = joint_networks(
-        development, SETTINGS[1], seeds=seeds, recipe=recipe, precision=precision
-    )
+    trained = joint_networks(development, UNTUNED, seeds=seeds, recipe=recipe, precision=precision)
     single = np.nanmean(member_scores(trained, development.valid), axis=1)
     return {"ensemble": ensemble_score(trained, development), "seeds": single.tolist()}

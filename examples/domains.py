@@ -38,7 +38,7 @@ for task, rows in zip(splits.tasks, splits.development.train.mask.sum(dim=0), st
 # %%
 # Alone, together, in groups, trees: everything works as for tasks. A joint network draws each
 # domain equally often, however many rows it has.
-settings = cotrain.Settings(seeds=2, budget=16, widths=(64,))
+settings = cotrain.Settings(seeds=2, budget=40, widths=(64,))
 result, predictor = cotrain.plan(splits, out=tempfile.mkdtemp(), settings=settings, title="digits")
 print(fill(result.answer, 100))
 names = [str(contender) for contender in result.tasks[0].test]

@@ -97,7 +97,7 @@ def encoder() -> nn.Module:
 # %%
 # Two seeds and a small budget: enough to see it run.
 folder = Path(tempfile.mkdtemp()) / "run"
-settings = cotrain.Settings(seeds=2, budget=8)
+settings = cotrain.Settings(seeds=2, budget=30)
 result, predictor = cotrain.plan(
     cotrain.from_dataset(dataset), encoder=encoder, out=folder, settings=settings
 )

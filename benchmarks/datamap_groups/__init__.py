@@ -3,7 +3,7 @@
 Digits, 15 tasks (10 one-vs-rest, even, at least 5, closed loop, upside down, coin flips), three data seeds
 (other split, other images turned, other coin flips). The map of one joint run is clustered by every method;
 is `random` alone, and do seeds agree? Then a population is trained whose weights are the membership
-columns, beside each task alone and all together, all at the same setting (SETTINGS[0], nothing tuned).
+columns, beside each task alone and all together, all at the same setting (UNTUNED, nothing tuned).
 
 CIFAR-100, 100 one-vs-rest tasks, 15,000 images (10 % held out for validation): one joint run of a small
 CNN with lookahead, gradients and data map looking on, and the same with the built-in MLP on 256 whitened

@@ -18,7 +18,7 @@ from cotrain.engine.engine import Engine
 from cotrain.engine.executors.sequential import SequentialExecutor
 from cotrain.engine.member import Member
 from cotrain.engine.recipe import recipe_for
-from cotrain.engine.tuning import SETTINGS
+from cotrain.engine.tuning import UNTUNED
 from cotrain.folder import RunFolder
 from cotrain.grouping import Membership
 from cotrain.grouping.clusters import Clusters
@@ -51,7 +51,7 @@ def engine_for(
 
 def member(weights: Weights, seed: int) -> Member:
     """A network at the one setting."""
-    return member_at(SETTINGS[0], weights, seed=seed)
+    return member_at(UNTUNED, weights, seed=seed)
 
 
 def identity(tasks: int) -> Membership:

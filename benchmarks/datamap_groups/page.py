@@ -19,7 +19,7 @@ from benchmarks.datamap_groups.page_tables import (
 )
 from benchmarks.datamap_groups.trials import JOINT, SINGLE
 from cotrain.data import DIGITS_TARGETS
-from cotrain.engine.tuning import SETTINGS
+from cotrain.engine.tuning import UNTUNED
 
 
 def page(parts: Mapping[str, Any]) -> str:
@@ -32,7 +32,7 @@ def page(parts: Mapping[str, Any]) -> str:
 
 
 def _introduction() -> list[str]:
-    setting = SETTINGS[0]
+    setting = UNTUNED
     return [
         "`python -m benchmarks datamap_groups`. Every network at the same setting (learning rate "
         f"{setting.learning_rate:g}, dropout × {setting.dropout:g}), nothing tuned. A specialised model "

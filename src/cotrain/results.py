@@ -143,6 +143,7 @@ class CostLine:
 class Price:
     """What predicting with something takes."""
 
+    models: int  # that are asked, networks included
     networks: int
     parameters: int  # of the networks together
     milliseconds: float  # for 1,000 rows, on the machine of the run

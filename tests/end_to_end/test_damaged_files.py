@@ -48,7 +48,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(home: Path, verb: str, folder: Path) -> Outcome:
     """The command on a folder, as somebody would call it again."""
     table = home / "t.csv"
-    measured = (*TARGETS, "--with", "sampled", "--trainings", "1", "--resume", "--out", folder)
+    measured = (
+        *TARGETS,
+        "--with",
+        "lookahead,sampled",
+        "--trainings",
+        "1",
+        "--resume",
+        "--out",
+        folder,
+    )
     commands: dict[str, tuple[str | Path, ...]] = {
         "run": (table, *measured, *QUICK[:2], "--max-groups", "1", "--float32"),
         "measure": (table, *measured, "--max-groups", "1", "--float32"),

@@ -23,6 +23,7 @@ from cotrain.engine.recipe import recipe_for
 from cotrain.folder import RunFolder
 from cotrain.measure.transference.affinity import Affinity
 from cotrain.run.instruments import measure
+from cotrain.run.settings import Instrument
 
 SEEDS = 3
 COIN = DIGITS_TARGETS.index("random")
@@ -55,7 +56,11 @@ def measured(folder: Path, seed: int) -> Affinity:
     recipe = recipe_for(len(development.train), seed=seed)
     engine = build_engine(RunFolder(folder), development, recipe, low_precision=False)
     joint = Member(name="joint", weights=(1.0,) * 15, learning_rate=2e-3, dropout=0.3)
-    return measure(engine, joint, settings).affinity
+    affinity = measure(
+        engine, development, joint, frozenset({Instrument.LOOKAHEAD}), settings
+    ).affinity
+    assert affinity is not None
+    return affinity
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +77,7 @@ def pooled(tmp_path_factory: pytest.TempPathFactory) -> Pooled:
 def test_coin_flips_help_nobody(pooled: Pooled) -> None:
     effect, error = pooled.mean[OTHERS, COIN], pooled.error[OTHERS, COIN]
     assert (effect / error).max() < 3.5
-    assert np.abs(effect).max() < 0.0025  # family effects are 0.005 to 0.03
+    assert np.abs(effect).max() < 0.003  # family effects are 0.005 to 0.03
     assert abs(effect.mean()) < 0.0004
 
 
@@ -106,8 +111,8 @@ def test_families_find_each_other(pooled: Pooled, recipient: str, sources: set[s
     [("even", "is_8"), ("closed_loop", "is_8"), ("closed_loop", "at_least_5"), ("even", "is_6")],
 )
 def test_families_help_both_ways(pooled: Pooled, one: str, other: str) -> None:
-    assert pooled.certainty(one, other) > 5
-    assert pooled.certainty(other, one) > 5
+    assert pooled.certainty(one, other) > 4
+    assert pooled.certainty(other, one) > 4
 
 
 def test_no_contender_predicts_coin_flips(tmp_path: Path) -> None:
@@ -120,7 +125,9 @@ def test_no_contender_predicts_coin_flips(tmp_path: Path) -> None:
     settings = Settings(seeds=2, budget=8.0, max_groups=1, low_precision=False)
     result, _ = cotrain.plan(splits, out=tmp_path / "run", settings=settings)
     scores = {task.name: task.test for task in result.tasks}
-    assert set(scores["random"]) == {"single", "joint", "groups", "trees", "blend"}
+    assert set(scores["random"]) == {
+        *("single", "joint", "groups", "linear", "trees", "extra trees", "equal parts")
+    }
     for contender in scores["random"]:
         assert abs(scores["random"][contender] - 0.5) < 0.13
         assert min(scores[name][contender] for name in ("is_8", "even", "closed_loop")) > 0.93

@@ -41,7 +41,7 @@ def test_a_run_over_domains(table: Path, tmp_path: Path) -> None:
     assert [task["name"] for task in result["tasks"]] == ["north", "odd", "south"]
     assert result["settings"]["weights"] == "the rates at which batches sample the domains"
     for task in result["tasks"]:
-        assert task["train_labels"] == 64
+        assert task["train_labels"] in (72, 73)  # nine tenths: all but the test rows decide
     assert result["tasks"][1]["test"]["single"] > result["tasks"][1]["test"]["joint"]
     found = load(folder).predict(shops(60))
     assert found.columns == ["north", "odd", "south"]

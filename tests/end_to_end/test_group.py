@@ -17,8 +17,9 @@ from sklearn.metrics import roc_auc_score
 from cotrain import Settings, from_arrays, plan
 from cotrain.grouping import Membership
 from cotrain.run.decision import Decision
-from cotrain.run.mixture import Mixture, mix
+from cotrain.run.mixture import Mixture
 from cotrain.run.settings import Instrument
+from cotrain.run.shipping import what_ships
 
 TARGETS = ("--targets", "up,twice,price,coin")
 BY = ("--group-by", "lookahead")
@@ -83,11 +84,11 @@ def test_soft_clusters_predict_what_was_proven(
     mixtures: list[Mixture] = []
 
     def by_groups(*arguments: Any) -> Mixture:
-        mixtures.append(dataclasses.replace(mix(*arguments), weights=({"groups": 1.0},) * 2))
+        mixtures.append(dataclasses.replace(what_ships(*arguments), weights=({"groups": 1.0},) * 2))
         return mixtures[0]
 
     monkeypatch.setattr("cotrain.run.plan.decide", lambda *_: decision)
-    monkeypatch.setattr("cotrain.run.plan.mix", by_groups)
+    monkeypatch.setattr("cotrain.run.plan.what_ships", by_groups)
     x = np.random.default_rng(0).normal(size=(200, 5))
     y = np.stack([x[:, 0] > 0, x[:, 0] + x[:, 1] > 0.3], axis=1).astype(float)
     splits = from_arrays(x, y, names=["a", "b"])

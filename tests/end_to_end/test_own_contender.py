@@ -18,7 +18,8 @@ from cotrain.contenders.base import Model
 from cotrain.data.dataset import Development, Rows, Splits
 from cotrain.data.folds import crossfitted
 from cotrain.reporting import render_html
-from cotrain.run.mixture import Mixture, mix
+from cotrain.run.mixture import Mixture
+from cotrain.run.shipping import what_ships
 from cotrain.tasks import Task
 
 SETTINGS = Settings(seeds=2, budget=10.0, max_groups=1, low_precision=False)
@@ -78,9 +79,11 @@ def test_it_takes_part(tmp_path: Path) -> None:
 
 def test_it_is_shipped_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def serve_the_mean(*arguments: Any) -> Mixture:
-        return dataclasses.replace(mix(*arguments), weights=({"joint": 1.0}, {"mean label": 1.0}))
+        return dataclasses.replace(
+            what_ships(*arguments), weights=({"joint": 1.0}, {"mean label": 1.0})
+        )
 
-    monkeypatch.setattr("cotrain.run.plan.mix", serve_the_mean)
+    monkeypatch.setattr("cotrain.run.plan.what_ships", serve_the_mean)
     splits, out = data(), tmp_path / "run"
     result, predictor = plan(splits, out=out, settings=SETTINGS, contenders=[MeanLabel()])
     assert [task.served_by for task in result.tasks] == ["joint", "mean label"]

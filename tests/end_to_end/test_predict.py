@@ -242,8 +242,8 @@ def test_a_preparation_with_foreign_code_is_not_loaded(finished: Finished, tmp_p
     folder = tampered(finished, tmp_path, FILES[3], b"")
     with zipfile.ZipFile(finished.folder / FILES[3]) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    schema = members["schema.json"].replace(b'"squash"', b'"system"')
-    schema = schema.replace(b'"cotrain.data.features.encoders"', b'"os"')
+    schema = members["schema.json"].replace(b'"NearRange"', b'"system"')
+    schema = schema.replace(b'"cotrain.data.features.bins"', b'"os"')
     assert schema != members["schema.json"]
     with zipfile.ZipFile(folder / FILES[3], "w") as archive:
         for name, content in {**members, "schema.json": schema}.items():

@@ -84,6 +84,8 @@ def result_without_seconds(folder: Path) -> dict[str, Any]:
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
     for line in result["costs"]:
         del line["seconds"]
+    for price in result["prices"].values():
+        del price["milliseconds"]
     chosen = json.loads((folder / "engine.json").read_text())["chosen"]
     assert result["settings"].pop("engine").startswith(f"{chosen} (")
     return result
@@ -135,7 +137,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
         "run.json",
         "population/tune-0.checkpoint.safetensors",
         "population/tune-0.safetensors",
-        "affinity.safetensors",
+        "gains.safetensors",
         "models/3-0.json",
         "model/*",
     ],
@@ -173,7 +175,7 @@ def checkpoint_round(path: Path) -> int:
 def test_control_c_says_how_to_go_on(reference: Uninterrupted, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     running = launch(folder, reference.table)
-    assert running.until(folder, "affinity.safetensors"), running.said.read_text()
+    assert running.until(folder, "gains.safetensors"), running.said.read_text()
     assert running.stop(signal.SIGINT) == 130
     said = running.said.read_text().replace("\n", " ").split("stopped; ")[1]
     assert said.split() == f"{folder} keeps what is done: repeat the command with --resume".split()

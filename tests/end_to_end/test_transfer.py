@@ -57,15 +57,16 @@ def test_a_run_from_an_encoder(place: Path, finished: Outcome) -> None:
     result = json.loads((place / "run" / "result.json").read_text())
     (task,) = result["tasks"]
     assert set(task["test"]) == {
-        "single", "joint", "groups", "pretrained", "trees", "blend",
+        "single", "joint", "groups", "pretrained", "linear", "trees", "extra trees",
+        "equal parts",
     }  # fmt: skip
     assert "pretrained - single" in result["overall"]
     costs = {line["stage"]: line for line in result["costs"]}
     facts = load_encoder(place / "encoder").facts
     assert costs["pre-finetuning of the encoder"]["examples"] == facts.examples
-    assert costs["tune pretrained"]["trainings"] == 1
+    assert costs["tune pretrained"]["trainings"] == 2  # settings
     assert costs["pretrained, all seeds"]["trainings"] == 1
-    assert costs["few-shot curves"]["trainings"] == 8  # 2 numbers of rows, 2 starts, 2 seeds
+    assert costs["few-shot curves"]["trainings"] == 2 * 2 * 3  # rows, starts; 2 settings, 1 seed more
     networks = sum(line["joint_runs"] or 0 for stage, line in costs.items() if stage in PAID)
     assert costs["few-shot curves"]["joint_runs"] > 0.2
     assert networks <= result["budget"] == 6
@@ -192,7 +193,7 @@ def test_a_preparation_of_another_encoder(place: Path, tmp_path: Path) -> None:
     known["network_kept"][0] = False
     (copy / "preparation" / "preparation.json").write_text(json.dumps(known))
     with pytest.raises(
-        InputError, match=r"inputs of shape \(3,\) where encoder.json promises \(4,"
+        InputError, match=r"inputs of shape \(99,\) where encoder.json promises \(100,"
     ):
         load_encoder(copy)
     (copy / "preparation" / "preparation.skops").write_bytes(b"PK")

@@ -153,4 +153,4 @@ def test_only_plan_and_studies_open_it() -> None:
     ]
     text = (source / "run" / "plan.py").read_text()
     assert text.count(".open_for(") == 1
-    assert text.index("= mix(") < text.index(".open_for(") < text.index("= evaluate(")
+    assert text.index("= what_ships(") < text.index(".open_for(") < text.index("= evaluate(")

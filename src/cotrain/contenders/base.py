@@ -39,6 +39,7 @@ class Terms:
 
     Args:
         train: The training rows, with T tasks.
+        fold_rows: Rows that a model trains on; so many make the joint run that is the unit of prices.
         recipe: How a full joint run trains.
         max_groups: Groups at most.
         tried: Settings of the grid that are tried.
@@ -47,6 +48,7 @@ class Terms:
     """
 
     train: TaskData
+    fold_rows: int
     recipe: Recipe
     max_groups: int
     tried: int

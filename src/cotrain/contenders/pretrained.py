@@ -50,7 +50,7 @@ class Pretrained(NetworkContender):
 
     def price(self, terms: Terms) -> float:
         """A network for each task, and the curves over few rows."""
-        curves = few_shot_cost(terms.train, self.few_rows, terms.recipe)
+        curves = few_shot_cost(terms.train, self.few_rows, terms.recipe, terms.fold_rows)
         return terms.price(terms.tasks) + curves * terms.trainings
 
     def check(self, splits: Splits) -> tuple[str, ...]:

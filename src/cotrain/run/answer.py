@@ -75,14 +75,14 @@ def _advised(best: NetworkContender, evaluation: Evaluation, context: Context) -
 def _cheapest(
     evaluation: Evaluation, field: Sequence[Contender], prices: Mapping[str, Price]
 ) -> list[str]:
-    """The contender that predicts fastest of those that are within the noise of what ships."""
+    """The contender of the fewest models of those that are within the noise of what ships."""
     gains = {own.name: evaluation.overall[f"{SHIPPED} - {own.name}"] for own in field}
     near = [name for name, gain in gains.items() if gain.low <= 0]
-    near = [name for name in near if prices[name].milliseconds < prices[SHIPPED].milliseconds]
+    near = [name for name in near if prices[name].models < prices[SHIPPED].models]
     near = [name for name in near if np.isfinite(evaluation.mean_test[name])]
     if not near:
         return []
-    name = min(near, key=lambda own: prices[own].milliseconds)
+    name = min(near, key=lambda own: prices[own].models)
     score = evaluation.mean_test[name]
     return [f"Nearly as good and the cheapest: {name} ({score:.3f})."]
 

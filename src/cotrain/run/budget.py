@@ -36,7 +36,7 @@ class Allowance:
 
 
 def measuring_cost(
-    tasks: int, settings: Settings, recipe: Recipe, rows: int, longest: float
+    tasks: int, settings: Settings, recipe: Recipe, rows: int, fold_rows: int, longest: float
 ) -> float:
     """Runs of the recipe that the instruments may take: the joint run, its probes, sampled sets.
 
@@ -44,7 +44,8 @@ def measuring_cost(
         tasks: T.
         settings: Which instruments, how often they look, how many task sets are sampled.
         recipe: As trained: short runs are probed more often.
-        rows: Training rows.
+        rows: Training rows of the joint run that is looked at.
+        fold_rows: Training rows of a fold's model, whose joint run is the unit.
         longest: Share of the epochs that the longest setting takes, which sampled sets may have.
     """
     steps = batch_count(rows, recipe.batch_size)
@@ -54,10 +55,17 @@ def measuring_cost(
     wanted = settings.measures(tasks)
     if Instrument.GRADIENTS in wanted:
         probing += comparing_cost()
-    cost = 1 + probing / (every * in_step) if wanted & {*LOOKING_ON} else 0.0
+    share = steps * in_step / _examples(fold_rows, recipe)
+    cost = (1 + probing / (every * in_step)) * share if wanted & {*LOOKING_ON} else 0.0
     if Instrument.SAMPLED in wanted:
         cost += SAMPLED_SEEDS * settings.task_sets(tasks) * longest
     return math.ceil(cost)
+
+
+def _examples(rows: int, recipe: Recipe) -> int:
+    """In an epoch."""
+    steps = batch_count(rows, recipe.batch_size)
+    return steps * (rows // steps)
 
 
 def default_budget(tasks: int, full: float) -> float:

@@ -16,7 +16,7 @@ from cotrain.folder import RunFolder
 from cotrain.measure.measurement import Measurement
 from cotrain.run.instruments import measure
 from cotrain.run.measured import read_measured
-from cotrain.run.settings import Settings, identity
+from cotrain.run.settings import Instrument, Settings, identity
 
 DEFAULTS = Settings()
 FINISHED = "measured.json"
@@ -38,7 +38,8 @@ def measure_tasks(
         splits: Training and validation rows and the sealed test rows, from :mod:`cotrain.data`.
         out: The run folder; an interrupted measurement of the same data and settings is continued.
         encoder: As for :func:`cotrain.plan`.
-        settings: Which instruments, and theirs; budget and trees are not used.
+        settings: Which instruments, the lookahead if none is named, and theirs; budget and trees are not
+            used.
         title: Name of the data set, for the report.
         watch: Called with progress updates.
         cluster: Where populations are trained: this process, or
@@ -71,7 +72,8 @@ def measure_tasks(
         learning_rate=UNTUNED.learning_rate,
         dropout=UNTUNED.dropout,
     )
-    measured = measure(engine, development, joint, settings.asked, settings)
+    wanted = settings.asked or frozenset({Instrument.LOOKAHEAD})
+    measured = measure(engine, development, joint, wanted, settings)
     folder.drop_working_files()
     folder.write_json(FINISHED, {})
     return measured.all()

@@ -79,14 +79,14 @@ def plan(
     check_field(everyone)
     check_shipping(settings, everyone)
     notes = [note for contender in everyone for note in contender.check(splits)]
-    terms = terms_of(splits, settings)
+    development = crossfitted(splits.development, seeds=settings.seeds, seed=settings.seed)
+    terms = terms_of(development, settings)
     allowance = allowance_of(everyone, settings, terms)
     limits = demands([task.name for task in splits.tasks], settings)
     folder = claim(out, splits, title, settings, everyone)
     if is_finished(folder):
         folder.drop_working_files()
         return read_result(folder), load(out, encoder=encoder, contenders=contenders)
-    development = crossfitted(splits.development, seeds=settings.seeds, seed=settings.seed)
     engine = build_engine(
         folder,
         development,

@@ -53,7 +53,9 @@ def price(contest: Contest, served: Mapping[int, Sequence[Contender]], rows: Tas
                 own.predict(rows.tasks[t], model, rows)
 
     one = next(iter(contest.trained.models.values()))
+    fitted = sum(len(contest.models[own.label][t]) for t, own in models)
     return Price(
+        models=len(members.members) + fitted,
         networks=len(members.members),
         parameters=len(members.members) * sum(tensor.numel() for tensor in one.values()),
         milliseconds=1e3 * _seconds(predict),

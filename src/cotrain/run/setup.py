@@ -20,7 +20,7 @@ from cotrain.contenders import (
     Trees,
     Weighted,
 )
-from cotrain.data.dataset import Splits
+from cotrain.data.dataset import Development, Splits
 from cotrain.engine.build import Encoder
 from cotrain.engine.recipe import recipe_for
 from cotrain.engine.tuning import SETTINGS, longest
@@ -67,16 +67,17 @@ def standard_contenders(
     return (*found, Linear(), Trees(learner=settings.trees), ExtraTrees())
 
 
-def terms_of(splits: Splits, settings: Settings) -> Terms:
+def terms_of(development: Development, settings: Settings) -> Terms:
     """What prices depend on, if all settings of the grid are tried."""
-    train = splits.development.train
+    train = development.train
     return Terms(
         train=train,
+        fold_rows=development.training_size,
         recipe=recipe_for(len(train), seed=settings.seed),
         max_groups=settings.max_groups,
         tried=len(SETTINGS),
         seeds=settings.seeds,
-        alone=len(splits.tasks),
+        alone=len(train.tasks),
     )
 
 
@@ -98,7 +99,7 @@ def allowance_of(contenders: Sequence[Contender], settings: Settings, terms: Ter
             own.price(replace(terms, tried=tried, alone=alone)) for own in contenders
         ),
         measuring=lambda short, tried: measuring_cost(
-            terms.tasks, settings, short, rows, longest(tried)
+            terms.tasks, settings, short, rows, terms.fold_rows, longest(tried)
         ),
         recipe=terms.recipe,
     )

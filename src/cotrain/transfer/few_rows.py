@@ -17,12 +17,11 @@ from cotrain.data.dataset import Development, TaskData
 from cotrain.engine.build import Encoder
 from cotrain.engine.engine import Engine, Update, Watch
 from cotrain.engine.recipe import Recipe, recipe_for
-from cotrain.engine.tuning import SETTINGS
 from cotrain.folder import RunFolder
 from cotrain.stats import draw_rows
 from cotrain.tasks import score
 from cotrain.transfer.few_shot import FewShot, mean_over_targets
-from cotrain.transfer.finetune import Finetuning, finetune
+from cotrain.transfer.finetune import SWEEP, Finetuning, finetune
 from cotrain.transfer.rows import of_target, only_target, with_rows
 
 MOST_TARGETS = 10
@@ -55,7 +54,7 @@ class FewRows:
     def finetuning(self, rows: int, length: float) -> Finetuning:
         """How the networks are fine-tuned on one number of rows."""
         return Finetuning(
-            settings=SETTINGS[: self.tried],
+            settings=SWEEP[: self.tried],
             seeds=self.seeds,
             rows=rows,
             length=length,
@@ -130,14 +129,16 @@ def few_shot(
     )
 
 
-def few_shot_cost(train: TaskData, few_rows: Sequence[int], recipe: Recipe) -> float:
+def few_shot_cost(
+    train: TaskData, few_rows: Sequence[int], recipe: Recipe, fold_rows: int
+) -> float:
     """Joint runs that both starts take at most for one candidate or seed, on every target and few rows."""
     examples = sum(
         rows * recipe_for(rows, seed=0).epochs
         for t in largest_targets(train)
         for rows in usable(train, t, sorted(set(few_rows)))
     )
-    return 2 * examples / (len(train) * recipe.epochs)
+    return 2 * examples / (fold_rows * recipe.epochs)
 
 
 def largest_targets(train: TaskData) -> list[int]:

@@ -25,7 +25,7 @@ from cotrain.engine.member import Member
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.recipe import Recipe, recipe_for, shortened
 from cotrain.engine.trained import Trained, merge
-from cotrain.engine.tuning import SETTINGS, Setting, setting_of
+from cotrain.engine.tuning import Setting, setting_of
 from cotrain.errors import InputError
 from cotrain.folder import RunFolder
 from cotrain.tasks import score
@@ -36,8 +36,12 @@ SCRATCH = "scratch"
 START = "encoder"
 """The one pre-finetuned encoder of a run, among the starts of its architecture."""
 
-# The settings of `cotrain run`, and a small learning rate, which keeps what an encoder knows.
-SWEEP = (*SETTINGS, Setting(learning_rate=3e-4, dropout=0.3))
+# Validation chooses the epoch, so all train to the end; the small rate keeps what an encoder knows.
+SWEEP = (
+    Setting(learning_rate=1e-3, dropout=0.3),
+    Setting(learning_rate=1e-3, dropout=1.0),
+    Setting(learning_rate=3e-4, dropout=0.3),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

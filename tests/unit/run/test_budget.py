@@ -165,13 +165,20 @@ def test_recipes_are_about_1200_steps(rows: int) -> None:
     ],
 )
 def test_measuring_costs_what_the_instruments_ask_for(settings: Settings, cost: int) -> None:
-    assert measuring_cost(12, settings, RECIPE, 40 * 256, 1.0) == cost
+    assert measuring_cost(12, settings, RECIPE, 40 * 256, 40 * 256, 1.0) == cost
 
 
 def test_sampled_sets_are_as_long_as_the_settings() -> None:
-    assert measuring_cost(12, Settings(), RECIPE, 40 * 256, 0.35) == 7
+    assert measuring_cost(12, Settings(), RECIPE, 40 * 256, 40 * 256, 0.35) == 7
+
+
+def test_the_unit_is_a_run_on_the_rows_of_a_fold() -> None:
+    looking = Settings(group_by=Instrument.LOOKAHEAD, probe_every=1)
+    assert measuring_cost(12, looking, RECIPE, 40 * 256, 20 * 256, 1.0) == 15  # 2 · 7.2
 
 
 def test_no_more_sets_than_there_are() -> None:
     settings = Settings(instruments=(Instrument.SAMPLED,), trainings=1000)
-    assert measuring_cost(3, settings, RECIPE, 40 * 256, 1.0) == 2 * 3  # pairs of three tasks
+    assert (
+        measuring_cost(3, settings, RECIPE, 40 * 256, 40 * 256, 1.0) == 2 * 3
+    )  # pairs of three tasks

@@ -53,6 +53,7 @@ def contest_of(
     terms = Terms(
         **{
             "train": engine.development.train,
+            "fold_rows": engine.development.training_size,
             "recipe": RECIPE,
             "max_groups": 3,
             "tried": tried,
@@ -102,7 +103,7 @@ def test_what_contenders_want() -> None:
 def test_prices_add_up_to_the_full_protocol() -> None:
     """Vectors from all seeds, at the longest setting, and the first four at the two shorter ones."""
     train = make_development("rbr").train
-    terms = Terms(train=train, recipe=RECIPE, max_groups=2, tried=3, seeds=5, alone=3)
+    terms = Terms(train=train, fold_rows=96, recipe=RECIPE, max_groups=2, tried=3, seeds=5, alone=3)
     assert sum(own.price(terms) for own in NETWORKS) == pytest.approx((3 + 1 + 2) * (5 + 0.5))
     alone = replace(terms, train=make_development("r").train, alone=1)
     assert sum(own.price(alone) for own in NETWORKS) == 5.5

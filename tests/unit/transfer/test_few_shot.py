@@ -136,5 +136,5 @@ def test_few_rows_show_every_class_and_are_not_all() -> None:
 def test_what_the_curves_cost() -> None:
     data = make_data("bb", rows=60)
     # 16 rows for 100 epochs from either start for either target; a joint run is 60 rows for 30 epochs.
-    found = few_shot_cost(data, (16, 16, 900), Recipe(epochs=30))
+    found = few_shot_cost(data, (16, 16, 900), Recipe(epochs=30), len(data))
     assert found == pytest.approx(2 * 2 * 1600 / (60 * 30))
