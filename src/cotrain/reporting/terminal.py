@@ -1,7 +1,7 @@
 """The result on a terminal: the answer, one row a task, the groups and the bill."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich import box
 from rich.cells import cell_len
@@ -25,9 +25,12 @@ from cotrain.reporting.ranking import UNDEFINED, best, contenders, extremes, ver
 from cotrain.results import Group, GroupingSummary, Interval, Result, TaskResult
 
 _WHOLE = 0.9995  # a weight that is printed as 100 %
-_MOST_ROWS, _EXTREMES, _MOST_NAMES, _LEAST_NAME = 40, 15, 12, 8
+_MOST_ROWS, _EXTREMES, _MOST_NAMES, _LEAST_NAME = 40, 15, 12, 12
 _STYLES = {"gain": "green", "loss": "red", "unclear": "dim", "undefined": "dim"}
-_SHORT_NAMES = {"extra trees": "extra", "equal parts": "equal"}
+_EQUAL = "equal parts"
+_SHORT_NAMES = {"extra trees": "extra", _EQUAL: "equal"}
+_LEFT_OUT = ((), (_EQUAL,), (_EQUAL, "by"))  # of a table that is too wide
+_GAIN = "  gain over single, 95 %"
 _SHORT_METRICS = {"balanced accuracy": "bal. acc."}
 
 
@@ -38,7 +41,10 @@ def print_result(result: Result, console: Console) -> None:
         console.print(Text(f" - {readable(sentence)}"))
     console.print()
     console.print(_task_table(result, console.width))
-    console.print(Text("• best test score of the row   * 95 % interval excludes zero", style="dim"))
+    metrics = {task.metric for task in result.tasks}
+    test_score = f"test {metrics.pop()}" if len(metrics) == 1 else "test score"
+    legend = f"{test_score}   • best of the row   * 95 % interval excludes zero"
+    console.print(Text(legend, style="dim"))
     for title, lines in (
         ("Mean over tasks", _overall_lines(result)),
         (
@@ -94,17 +100,21 @@ def _print_section(console: Console, title: str, lines: Sequence[Text]) -> None:
 
 
 def _task_table(result: Result, width: int) -> Table:
-    columns = contenders(result.tasks)
-    blocks = _blocks(result.tasks, columns)
-    mean = _mean_row(result, columns)
-    shown = [_SHORT_NAMES.get(name, name) for name in columns]
-    header = ["task", "metric", *shown, "shipped", "by", "  gain over single, 95 %"]
-    room = _room(header, [row for block in blocks for row in block] + [mean], width)
+    """All columns that the width has room for, beside names of some length and whole gains."""
+    longest = max(cell_len(readable(task.name)) for task in result.tasks)
+    for left_out in _LEFT_OUT:
+        blocks = _blocks(result, left_out)
+        header = list(blocks[0][0])
+        rows = [list(row.values()) for block in blocks for row in block]
+        room = _room(header, rows, width)
+        if room >= min(longest, _LEAST_NAME):
+            break
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for i, title in enumerate(header):
-        table.add_column(title, overflow="ellipsis", no_wrap=True, max_width=None if i else room)
-    for block in (*blocks, [mean]):
-        for name, *cells in block:
+        shown = _SHORT_NAMES.get(title, title)
+        table.add_column(shown, overflow="ellipsis", no_wrap=True, max_width=None if i else room)
+    for block in blocks:
+        for name, *cells in (row.values() for row in block):
             table.add_row(Text(shorten(name.plain, room), style=name.style), *cells)
         table.add_section()
     return table
@@ -112,32 +122,43 @@ def _task_table(result: Result, width: int) -> Table:
 
 def _room(header: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> int:
     """How many columns of the terminal the other cells leave to the names."""
-    columns = zip(header, *rows, strict=True)
+    columns = zip((_SHORT_NAMES.get(title, title) for title in header), *rows, strict=True)
     widths = [max(cell_len(str(cell)) for cell in column) for column in columns]
-    return max(_LEAST_NAME, width - sum(widths[1:]) - len(widths) + 1)
+    return max(1, width - sum(widths[1:]) - len(widths) + 1)
 
 
-def _blocks(tasks: Sequence[TaskResult], columns: Sequence[str]) -> list[list[list[Text]]]:
-    """All rows, or those of the extreme tasks with a note on the others."""
+def _blocks(result: Result, left_out: Collection[str]) -> list[list[dict[str, Text]]]:
+    """Column → cell of all rows, or of those of the extreme tasks with a note on the others; the means."""
+    tasks = result.tasks
+    columns = [name for name in contenders(tasks) if name not in left_out]
+    metric = len({task.metric for task in tasks}) > 1
+
+    def row(task: TaskResult) -> dict[str, Text]:
+        return _without(_task_row(task, columns), left_out, metric)
+
+    mean = _without(_mean_row(result, columns), left_out, metric)
     if len(tasks) <= _MOST_ROWS:
-        return [[_task_row(task, columns) for task in tasks]]
+        return [[row(task) for task in tasks], [mean]]
     gains, losses, hidden = extremes(tasks, _EXTREMES)
-    note = [Text(f"… {hidden} hidden", style="dim"), *[Text("")] * (len(columns) + 4)]
-    top = [_task_row(task, columns) for task in gains]
-    return [[*top, note, *(_task_row(task, columns) for task in losses)]]
+    note = dict.fromkeys(mean, Text("")) | {"task": Text(f"… {hidden} hidden", style="dim")}
+    return [[*map(row, gains), note, *map(row, losses)], [mean]]
 
 
-def _task_row(task: TaskResult, columns: Sequence[str]) -> list[Text]:
+def _without(row: dict[str, Text], left_out: Collection[str], metric: bool) -> dict[str, Text]:
+    gone = {*left_out, *(() if metric else ("metric",))}
+    return {name: cell for name, cell in row.items() if name not in gone}
+
+
+def _task_row(task: TaskResult, columns: Sequence[str]) -> dict[str, Text]:
     top = best(task)
-    values = [task.test.get(contender, math.nan) for contender in columns]
-    metric = _SHORT_METRICS.get(task.metric, shorten(task.metric, 9))
-    return [
-        Text(readable(task.name)),
-        Text(metric),
-        *(_score_cell(score(value), top) for value in (*values, task.shipped)),
-        Text(_largest(task)),
-        _gain_cell(task.gain_over_single),
-    ]
+    return {
+        "task": Text(readable(task.name)),
+        "metric": Text(_SHORT_METRICS.get(task.metric, shorten(task.metric, 9))),
+        **{name: _score_cell(score(task.test.get(name, math.nan)), top) for name in columns},
+        "shipped": _score_cell(score(task.shipped), top),
+        "by": Text(_largest(task)),
+        _GAIN: _gain_cell(task.gain_over_single),
+    }
 
 
 def _largest(task: TaskResult) -> str:
@@ -158,15 +179,15 @@ def _gain_cell(gain: Interval) -> Text:
     return Text(f"{signed(gain.value):>6} {limits(gain):<16} {mark}", style=_STYLES[verdict(gain)])
 
 
-def _mean_row(result: Result, columns: Sequence[str]) -> list[Text]:
-    means = [result.mean_test.get(key, math.nan) for key in (*columns, "shipped")]
-    return [
-        Text("mean", style="bold"),
-        Text(""),
-        *(Text(f"{score(value):>5} ", style="bold") for value in means),
-        Text(""),
-        _gain_cell(result.overall.get("shipped - single", UNDEFINED)),
-    ]
+def _mean_row(result: Result, columns: Sequence[str]) -> dict[str, Text]:
+    means = {name: result.mean_test.get(name, math.nan) for name in (*columns, "shipped")}
+    return {
+        "task": Text("mean", style="bold"),
+        "metric": Text(""),
+        **{name: Text(f"{score(value):>5} ", style="bold") for name, value in means.items()},
+        "by": Text(""),
+        _GAIN: _gain_cell(result.overall.get("shipped - single", UNDEFINED)),
+    }
 
 
 def _overall_lines(result: Result) -> list[Text]:

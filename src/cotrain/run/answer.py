@@ -16,6 +16,7 @@ from cotrain.stats import finite_mean
 from cotrain.tasks import listed
 
 STRONGEST = 3
+MOST_LABELS = 10_000_000
 SURE = 1.96 + 0.84  # standard errors that a gain must measure to be found in four of five trials
 
 
@@ -145,16 +146,27 @@ def _tasks(evaluation: Evaluation) -> list[str]:
 
 
 def _power(unsure: Sequence[TaskResult]) -> str:
-    """How many test labels would show the mean gain of some tasks, at 80 % power."""
-    size = abs(float(np.mean([task.gain_over_single.value for task in unsure])))
-    needed = [
-        task.test_labels * (SURE * _error(task.gain_over_single) / size) ** 2 if size else np.inf
-        for task in unsure
-    ]
-    middle = float(np.median(needed))
-    if not middle < 1e7:
+    """How many test labels would tell the largest gains, in four of five trials."""
+    said = []
+    for task in sorted(unsure, key=lambda own: -abs(own.gain_over_single.value)):
+        size, error = task.gain_over_single.value, _error(task.gain_over_single)
+        if size and error:
+            needed = task.test_labels * (SURE * error / size) ** 2
+            said.append(f"{task.name} {size:+.3f} ({_rounded(needed)}, has {task.test_labels:,})")
+    if not said:
         return ""
-    return f": about {middle:,.0f} test labels each would tell their mean gain of {size:.3f}"
+    return f"; test labels that would tell a gain as large: {'; '.join(said[:STRONGEST])}"
+
+
+def _rounded(count: float) -> str:
+    """To two digits, in words where it is beyond reach.
+
+    >>> _rounded(1437.0), _rounded(3e8)
+    ('1,400', 'over 10 million')
+    """
+    if count > MOST_LABELS:
+        return "over 10 million"
+    return f"{int(float(f'{count:.2g}')):,}"
 
 
 def _error(gain: Interval) -> float:

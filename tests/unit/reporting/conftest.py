@@ -13,6 +13,7 @@ from cotrain.results import (
     Group,
     GroupingSummary,
     Interval,
+    Price,
     Result,
     TaskResult,
 )
@@ -58,20 +59,24 @@ def make_task(name: str, rng: random.Random, partners: Sequence[str]) -> TaskRes
         "single": single,
         "joint": single + rng.gauss(0.01, 0.02),
         "groups": single + rng.gauss(0.02, 0.02),
+        "linear": single - 0.03 + rng.gauss(0.0, 0.02),
         "trees": single + rng.gauss(0.0, 0.02),
+        "extra trees": single + rng.gauss(0.0, 0.02),
     }
-    served = max(test, key=lambda contender: test[contender] + rng.gauss(0, 0.01))
-    shipped, half = test[served], rng.uniform(0.01, 0.03)
+    first, second = sorted(test, key=lambda own: -test[own] - rng.gauss(0, 0.01))[:2]
+    weights = {first: 0.7, second: 0.3}
+    test["equal parts"] = sum(test.values()) / len(test) + 0.01
+    shipped, half = 0.7 * test[first] + 0.3 * test[second] + 0.01, rng.uniform(0.01, 0.03)
     return TaskResult(
         name=name,
         kind="binary",
         metric="ROC AUC",
         train_labels=rng.randint(4000, 6000),
         test_labels=rng.randint(500, 800),
-        served_by=served,
-        blends="joint",
+        weights=weights,
+        served_by=f"{first} 70 %, {second} 30 %",
         partners=tuple(partners),
-        valid={contender: value + 0.01 for contender, value in test.items()},
+        valid={own: value + 0.01 for own, value in test.items() if own != "equal parts"},
         test=test,
         seed_std=dict.fromkeys(test, 0.004),
         shipped=shipped,
@@ -138,6 +143,7 @@ def make_result(names: Sequence[str], seed: int = 0) -> Result:
         title=f"Tox21 {names[0]}",
         answer=f"Train {names[0]} with {len(names) - 1} others: the mean ROC AUC rises from "
         f"{means['single']:.3f} to {means['shipped']:.3f}, for 3.3 joint runs of deciding.",
+        sentences=tuple(f"{own}: {mean:.3f}." for own, mean in means.items()),
         details=(
             "No task is significantly worse than its own network.",
             f"For {names[-1]} trees lost to every network.",
@@ -163,6 +169,10 @@ def make_result(names: Sequence[str], seed: int = 0) -> Result:
         ),
         affinity=make_affinity(names, rng),
         costs=make_costs(),
+        prices={
+            own: Price(models=at, networks=at, parameters=1000 * at, milliseconds=0.5 + at)
+            for at, own in enumerate(own for own in means if own != "equal parts")
+        },
         rows={"train": 6264, "valid": 783, "test": 784, "unlabelled": 0},
         seeds=3,
         budget=20.0,

@@ -10,9 +10,10 @@ from cotrain.results import Interval, Result
 
 
 def test_columns_are_the_tested_contenders_in_order(tox21: Result) -> None:
-    blended = replace(tox21.tasks[1], test={"single": 0.7, "blend": 0.8})
-    assert contenders([blended]) == ("single", "blend")
-    assert contenders(tox21.tasks) == ("single", "joint", "groups", "trees")
+    few = replace(tox21.tasks[1], test={"single": 0.7, "equal parts": 0.8})
+    assert contenders([few]) == ("single", "equal parts")
+    networks, others = ("single", "joint", "groups"), ("linear", "trees", "extra trees")
+    assert contenders(tox21.tasks) == (*networks, *others, "equal parts")
     mine = replace(tox21.tasks[1], test={"single": 0.7, "mine": 0.8})
     assert contenders([*tox21.tasks, mine])[-1] == "mine"
 
