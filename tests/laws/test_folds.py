@@ -163,7 +163,7 @@ def test_twins_never_cross_folds() -> None:
         assert held.isdisjoint(trained)
 
 
-def test_units_stay_whole_and_times_go_forward() -> None:
+def test_units_stay_whole_and_times_are_cut_into_blocks() -> None:
     development = make_development(KINDS, rows=60, missing=0.0)
     units = np.arange(90) // 4
     found = crossfitted(replace(development, units=units), seeds=5, seed=0)
@@ -173,9 +173,10 @@ def test_units_stay_whole_and_times_go_forward() -> None:
     later = crossfitted(replace(development, times=times), seeds=5, seed=0)
     assert len(later.folds) == 5
     for fold in later.folds:
-        assert times[fold.train].max() < times[fold.held].min()
-    held = np.concatenate([fold.held for fold in later.folds])
-    assert len(np.unique(held)) == len(held) == 45
+        others, (first, last) = times[fold.train], (times[fold.held].min(), times[fold.held].max())
+        assert not ((first <= others) & (others <= last)).any()
+        assert sorted([*fold.train, *fold.held]) == list(range(90))
+        assert 15 <= len(fold.held) <= 21  # three rows of each time
 
 
 def test_classes_and_domains_are_spread_evenly() -> None:

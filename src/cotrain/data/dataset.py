@@ -163,7 +163,7 @@ class Development:
             None.
         units: ``[N]`` for the training rows followed by the validation rows: rows of one unit never come
             into different folds; None if only rows of equal inputs stay together.
-        times: ``[N]`` likewise: folds train on the past of what they leave out; None if time is no matter.
+        times: ``[N]`` likewise: folds are blocks of time; None if time is no matter.
         folds: The model of seed s leaves out fold s; without any, all train on the training rows and leave
             out the validation rows. See :mod:`cotrain.data.folds`.
     """

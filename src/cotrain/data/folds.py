@@ -20,7 +20,6 @@ from cotrain.data.splits.stratify import label_strata, stratify
 
 FEWEST, MOST = 5, 10  # folds; fewer seeds leave some folds undecided, more begin other folds
 MOST_ROWS = 50_000  # above, a tenth of the rows decides well enough, and nobody waits for folds
-PAST = 0.5  # share of the rows that only trains where folds train on the past
 
 
 def fold_count(seeds: int) -> int:
@@ -36,8 +35,9 @@ def crossfitted(development: Development, *, seeds: int, seed: int) -> Developme
     """The same rows with a fold for every seed's model.
 
     Rows of equal inputs, and those of one unit, stay together; classes, quarters of regression labels and
-    domains are spread evenly. Where rows have times, the later half is cut into blocks, each predicted by
-    a model of what lies before. Above :data:`MOST_ROWS` rows, and where some fold would leave a task
+    domains are spread evenly. Where rows have times, folds are blocks of time. (Blocks whose models see only
+    what lies before would be nearer to the test rows, but such models have not seen the latest rows either
+    when they ship: on ETTh1 mean R² .65 against .75.) Above :data:`MOST_ROWS` rows, and where some fold would leave a task
     without labels to learn from, there are no folds: training and validation rows stay what they are.
 
     Args:
@@ -63,7 +63,7 @@ def crossfitted(development: Development, *, seeds: int, seed: int) -> Developme
     folds = []
     for turn in range(-(-seeds // count)):
         if development.times is not None:
-            folds += list(_past_and_next(development.times, count))
+            folds += list(_blocks(development.times, count))
         else:
             codes = _units(development)
             given = development.units is not None
@@ -112,14 +112,15 @@ def _by_size(sizes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int6
     return fold
 
 
-def _past_and_next(times: NDArray[np.float64], count: int) -> Iterator[Fold]:
-    """Blocks of the later rows, each with all rows of earlier times; equal times are never parted."""
+def _blocks(times: NDArray[np.float64], count: int) -> Iterator[Fold]:
+    """Rows that lie together in time, as many in each block; equal times are never parted."""
     order = np.argsort(times, kind="stable")
     sorted_times = times[order]
-    wanted = np.linspace(PAST * len(times), len(times), count + 1).round().astype(int)
+    wanted = np.linspace(0, len(times), count + 1).round().astype(int)
     cuts = [int(np.searchsorted(sorted_times, sorted_times[at])) for at in wanted[:-1]]
     for begin, end in zip(cuts, [*cuts[1:], len(times)], strict=True):
-        yield Fold(train=np.sort(order[:begin]), held=np.sort(order[begin:end]))
+        others = np.concatenate([order[:begin], order[end:]])
+        yield Fold(train=np.sort(others), held=np.sort(order[begin:end]))
 
 
 def _teaches(data: TaskData, fold: Fold) -> bool:
