@@ -36,10 +36,10 @@ def crossfitted(development: Development, *, seeds: int, seed: int) -> Developme
 
     Rows of equal inputs, and those of one unit, stay together; classes, quarters of regression labels and
     domains are spread evenly. Where rows have times, folds are blocks of time. (Models that see only what
-    lies before a block would be judged as the test rows judge, but they would also ship without having seen
-    the latest rows: on ETTh1 a mean R² of .65 against .74.) Above :data:`MOST_ROWS` rows, and where some fold
-    would leave a task without labels to learn from, there are no folds: training and validation rows stay
-    what they are.
+    lies before a block would be judged as the test rows judge, but they would also ship without having
+    seen the latest rows: on ETTh1 a mean R² of .65 against .74.) Above :data:`MOST_ROWS` rows, and where
+    some fold would leave a task without labels to learn from, there are no folds: training and validation
+    rows stay what they are.
 
     Args:
         development: Training and validation rows.
