@@ -77,7 +77,7 @@ def plan(
     standard = standard_contenders(splits.tasks, settings, pretrained, allow_overlap, encoder)
     everyone = (*standard, *contenders)
     check_field(everyone)
-    check_shipping(settings, everyone)
+    check_shipping(settings, everyone, splits.tasks)
     notes = [note for contender in everyone for note in contender.check(splits)]
     development = crossfitted(splits.development, seeds=settings.seeds, seed=settings.seed)
     terms = terms_of(development, settings)

@@ -7,25 +7,40 @@ from itertools import chain, combinations
 
 import numpy as np
 
-from cotrain.contenders.base import Contender, NetworkContender
+from cotrain.contenders.base import Contender, Context, ModelContender, NetworkContender
 from cotrain.errors import InputError, nearest
 from cotrain.run.contest import Contest
 from cotrain.run.mixture import Mixture, mix
 from cotrain.run.settings import BEST, Settings
 from cotrain.stats import finite_mean
-from cotrain.tasks import listed
+from cotrain.tasks import Task, listed
 
 
-def check_shipping(settings: Settings, field: Sequence[Contender]) -> None:
+def check_shipping(settings: Settings, field: Sequence[Contender], tasks: Sequence[Task]) -> None:
     """Refuse what cannot ship, before anything is trained.
 
     Raises:
-        InputError: If no contender has the name.
+        InputError: If no contender has the name, or so few networks leave tasks without an answer.
     """
     names = [own.name for own in field]
     if settings.ship not in (BEST, *names):
         hint = nearest(settings.ship, [BEST, *names])
         raise InputError(f"there is no contender {settings.ship!r} to ship: {hint}")
+    few = settings.max_models is not None and settings.max_models < settings.seeds
+    if few and settings.ship == BEST and not _models_answer(field, tasks):
+        raise InputError(
+            f"max_models {settings.max_models} is too few: of {len(tasks)} tasks only some get models "
+            f"that are no networks, and one network from each of {settings.seeds} seeds has to answer "
+            f"the others; give at least {settings.seeds}, or fewer seeds"
+        )
+
+
+def _models_answer(field: Sequence[Contender], tasks: Sequence[Task]) -> bool:
+    """Whether models that are no networks answer every task."""
+    everyone = tuple(range(len(tasks)))
+    context = Context(tasks=tuple(tasks), drawn=everyone, alone=len(tasks))
+    models = [own for own in field if isinstance(own, ModelContender)]
+    return {t for own in models for t in own.tasks(context)} == {*everyone}
 
 
 def what_ships(contest: Contest, settings: Settings) -> Mixture:
@@ -55,7 +70,7 @@ def what_ships(contest: Contest, settings: Settings) -> Mixture:
 
 
 def _choices(contest: Contest, settings: Settings) -> Iterator[tuple[str, ...]]:
-    """The sets of contenders of which one may ship."""
+    """The sets of contenders of which one may ship: those that answer every task."""
     if settings.ship != BEST:
         yield (settings.ship,)
         return
@@ -64,14 +79,17 @@ def _choices(contest: Contest, settings: Settings) -> Iterator[tuple[str, ...]]:
         yield names
         return
     networks = contest.networks
-    others = tuple(own.name for own in contest.modelled)
     subsets = chain.from_iterable(
         combinations(networks, count) for count in range(len(networks), -1, -1)
     )
     for subset in subsets:
         few = network_count(contest, subset) <= settings.max_models
-        if few and (subset or others):
-            yield (*(own.name for own in subset), *others)
+        chosen = (*subset, *contest.modelled)
+        if few and all(
+            any(contest.answers(own, t) for own in chosen)
+            for t in range(len(contest.context.tasks))
+        ):
+            yield tuple(own.name for own in chosen)
 
 
 def network_count(contest: Contest, contenders: Sequence[NetworkContender]) -> int:
