@@ -45,7 +45,7 @@ def _hover(task: TaskResult) -> str:
     gain = task.gain_over_single
     return (
         f"<b>{hover(task.name)}</b><br>{hover(task.metric)} {score(task.shipped)}, "
-        f"served by {task.served_by}<br>{signed(gain.value)} {limits(gain)} over single-task"
+        f"served by {hover(task.served_by)}<br>{signed(gain.value)} {limits(gain)} over single-task"
     )
 
 

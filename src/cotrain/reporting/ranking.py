@@ -15,12 +15,17 @@ def contenders(tasks: Sequence[TaskResult]) -> tuple[str, ...]:
     return tuple(tested)
 
 
-def best(task: TaskResult) -> str:
+def best(task: TaskResult, columns: Sequence[str]) -> str:
     """The highest test score of a row as printed, so that ties to the eye are ties.
 
-    It is empty where no contender has a score.
+    It is empty where there is no score.
+
+    Args:
+        task: The row.
+        columns: The contenders that the table shows, beside what is shipped.
     """
-    defined = [value for value in task.test.values() if not math.isnan(value)]
+    shown = [task.shipped, *(task.test.get(name, math.nan) for name in columns)]
+    defined = [value for value in shown if not math.isnan(value)]
     return score(max(defined)) if defined else ""
 
 

@@ -150,7 +150,7 @@ def _without(row: dict[str, Text], left_out: Collection[str], metric: bool) -> d
 
 
 def _task_row(task: TaskResult, columns: Sequence[str]) -> dict[str, Text]:
-    top = best(task)
+    top = best(task, columns)
     return {
         "task": Text(readable(task.name)),
         "metric": Text(_SHORT_METRICS.get(task.metric, shorten(task.metric, 9))),

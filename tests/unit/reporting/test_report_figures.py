@@ -50,6 +50,16 @@ def test_every_gain_is_drawn_once_sorted_with_its_interval(tox21: Result) -> Non
         assert points[place] == pytest.approx(expected)
 
 
+def test_a_dot_says_who_serves(tox21: Result) -> None:
+    named = [replace(task, served_by=f"<b>x</b> & {task.served_by}") for task in tox21.tasks]
+    data: Any = gains_figure(named)["data"]
+    texts = {text for trace in data for text in trace["hovertext"]}
+    for task in tox21.tasks:
+        (text,) = [text for text in texts if text.startswith(f"<b>{task.name}</b><br>")]
+        assert f"served by &lt;b&gt;x&lt;/b&gt; &amp; {task.served_by}<br>" in text
+        assert f"ROC AUC {task.shipped:.3f}, " in text
+
+
 def test_undefined_gains_are_not_drawn(tox21: Result) -> None:
     tasks = [replace(tox21.tasks[0], gain_over_single=UNDEFINED), *tox21.tasks[1:]]
     data: Any = gains_figure(tasks)["data"]

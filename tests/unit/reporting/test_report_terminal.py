@@ -56,6 +56,16 @@ def test_metrics_that_differ_have_a_column(tox21: Result) -> None:
     assert "test score   • best of the row" in text
 
 
+@pytest.mark.parametrize(("width", "hidden"), [(100, "equal parts"), (140, "")])
+def test_the_best_score_that_is_shown_has_the_mark(tox21: Result, width: int, hidden: str) -> None:
+    lines = [own for own in printed(tox21, width).splitlines() if own.startswith(("NR-", "SR-"))]
+    for task, line in zip(tox21.tasks, lines, strict=True):
+        shown = {**task.test, "shipped": task.shipped}
+        top = max(f"{value:.3f}" for name, value in shown.items() if name != hidden)
+        marked = [cell for cell in line.split() if cell.endswith("•")]
+        assert set(marked) == {f"{top}•"}
+
+
 @pytest.mark.parametrize("width", [100, 110, 140])
 def test_no_gain_is_cut(tox21: Result, width: int) -> None:
     text = printed(tox21, width)
