@@ -83,7 +83,7 @@ def test_every_contender_and_what_ships_has_a_price(contest: Contest) -> None:
 def test_networks_of_several_tasks_are_counted_once(contest: Contest) -> None:
     rows = make_data("rbr", rows=7)
     single, joint, groups, _ = contest.contenders
-    assert price(contest, {t: (joint, groups) for t in range(3)}, rows) == priced(6)
+    assert price(contest, dict.fromkeys(range(3), (joint, groups)), rows) == priced(6)
     assert price(contest, {0: (single,), 2: (single, joint)}, rows) == priced(6)
     assert price(contest, {0: (groups,)}, rows) == priced(2)  # r0 is the first group's alone
     assert price(contest, {1: (groups,)}, rows) == priced(4)  # both groups speak for b1
@@ -123,7 +123,9 @@ def test_a_thousand_rows_are_predicted_however_many_there_are(
     assert {one[1:] for one in seen} == {(1000, min(rows, 1000))}
     names = [name for name, *_ in seen]
     assert names.count("networks") == 3 + 1  # contenders of networks, and what ships
-    assert [names.count(name) for name in ("r0", "b1", "r2")] == [2 * 2] * 3  # seeds, alone, shipped
+    assert [names.count(name) for name in ("r0", "b1", "r2")] == [
+        2 * 2
+    ] * 3  # seeds, alone, shipped
     assert all(own.milliseconds > 0 for own in found.values())
 
 

@@ -73,12 +73,12 @@ def test_a_contender_is_networks_or_models() -> None:
 def test_rivals_take_part() -> None:
     """Wherever they stand in the field."""
     with pytest.raises(
-        InputError, match="^'mine' is compared with 'theirs', which does not take part$"
+        InputError, match=r"^'mine' is compared with 'theirs', which does not take part$"
     ):
         check_field((*FIELD, own(Linear, name="mine", compared_with=("single", "theirs"))))
     theirs = own(Linear, name="theirs", compared_with=("mine",))
     check_field((*FIELD, own(Linear, name="mine", compared_with=("theirs",)), theirs))
-    with pytest.raises(InputError, match="^'joint' is compared with 'trees', which does not"):
+    with pytest.raises(InputError, match=r"^'joint' is compared with 'trees', which does not"):
         check_field(FIELD[:-1])
 
 

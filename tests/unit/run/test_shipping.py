@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,14 +41,14 @@ def decided(contest: Contest, noise: dict[str, float], monkeypatch: pytest.Monke
 
 
 @pytest.fixture
-def contest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Contest]:
+def contest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Contest:
     """Three tasks, two seeds: networks of 6 singles, 2 joint, 4 of the groups besides the joint ones."""
     weights = [*ONES, *MEMBERSHIP.weights]  # the last group is the joint network
     found = contest_of(tmp_path, FIELD, kinds="rrr")
     trained_as(found, population(weights * 2, [0] * 6 + [1] * 6), MEMBERSHIP)
     found.models = {"linear": {t: [] for t in range(3)}}
     decided(found, {"single": 0.1, "joint": 0.5, "groups": 0.3, "linear": 1.0}, monkeypatch)
-    yield found
+    return found
 
 
 def networks_of(contest: Contest, mixture: Mixture) -> int:
@@ -59,9 +58,7 @@ def networks_of(contest: Contest, mixture: Mixture) -> int:
         for t, own in enumerate(mixture.weights)
         for contender in contest.networks
         if contender.name in own
-        for member, share in zip(
-            contest.trained.members, contest.shares(contender, t), strict=True
-        )
+        for member, share in zip(contest.trained.members, contest.shares(contender, t), strict=True)
         if share
     }
     return len(kinds)
