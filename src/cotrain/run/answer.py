@@ -44,7 +44,8 @@ def answer(
     said = [_advised(best, evaluation, context)] if len(context.tasks) > 1 else []
     over = evaluation.overall[f"{SHIPPED} - {rival}"]
     score = evaluation.mean_test[SHIPPED]
-    said.append(f"Shipped: {mixture.decided}; {score:.3f}, {_judged(over)} over {rival}.")
+    above = "" if _nothing(over) else f", {_judged(over)} over {rival}"
+    said.append(f"Shipped: {mixture.decided}; {score:.3f}{above}.")
     return " ".join(said + _cheapest(evaluation, field, prices))
 
 
@@ -94,6 +95,11 @@ def _unit(evaluation: Evaluation) -> str:
     return metrics.pop() if len(metrics) == 1 else "mean score"
 
 
+def _nothing(gain: Interval) -> bool:
+    """Whether nothing differs: the same models ship."""
+    return gain.low == gain.high == 0
+
+
 def _judged(gain: Interval) -> str:
     return signed(gain) + ("" if gain.significant else " (not significant)")
 
@@ -123,7 +129,8 @@ def _contender(name: str, evaluation: Evaluation) -> str:
     mean, gain = evaluation.mean_test[name], evaluation.overall[f"{SHIPPED} - {name}"]
     tasks = sum(name in task.test for task in evaluation.tasks)
     if np.isfinite(mean):
-        return f"{name}: {mean:.3f}; shipped {_judged(gain)}."
+        shipped = "it ships" if _nothing(gain) else f"shipped {_judged(gain)}"
+        return f"{name}: {mean:.3f}; {shipped}."
     total = len(evaluation.tasks)
     measured = [task.name for task in evaluation.tasks if name in task.test]
     return (

@@ -148,6 +148,12 @@ def test_what_ships_is_compared_with_the_best_by_the_rows_that_decide(
     assert f"Shipped: joint 67 %, linear 33 %; 0.812, {signed(gain)}{judged} over linear." in found
 
 
+def test_what_ships_alone_is_not_compared_with_itself() -> None:
+    same = evaluated(shipped_linear=Interval(value=0.0, low=0.0, high=0.0))
+    assert " Shipped: joint 67 %, linear 33 %; 0.812. " in f"{said('linear', same)} "
+    assert sentences(same, FIELD)[3] == "linear: 0.800; it ships."
+
+
 def test_the_cheapest_within_the_noise() -> None:
     assert "cheapest" not in said("joint", evaluated())
     near = evaluated(shipped_groups=UNSURE, shipped_linear=LOSS)
