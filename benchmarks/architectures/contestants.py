@@ -11,6 +11,8 @@ from cotrain.engine.build import WIDTHS
 from cotrain.engine.models.mlp import MLP
 
 JOINT, AGAIN, TABM, SKIP = "joint MLP", "joint MLP, other seeds", "TabM", "linear skip path"
+AVERAGED = (JOINT, TABM)  # judged by the mean of several networks, too
+QUICK = (JOINT, AGAIN, "MMoE", "PLE", TABM, SKIP)
 FOLDS = 5
 
 

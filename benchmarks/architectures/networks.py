@@ -32,7 +32,7 @@ def kaiming(*shape: int) -> nn.Parameter:
 
 
 class GatedExperts(nn.Module):
-    """``[B, D]`` → ``[B, T, W]``: a task's gate mixes the experts that it sees, its tower reads the mixture.
+    """``[B, D]`` → ``[B, T, W]``: gates mix the experts that a task sees, its tower reads the mixture.
 
     f_k(x) = Σ_i softmax(G_k x)_i E_i(x), and h_k(f_k(x)) is what the head of task k reads. If all tasks see
     all experts it is MMoE (Ma et al., KDD 2018, equations 6 to 8); if each sees the shared experts and one

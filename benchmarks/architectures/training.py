@@ -125,9 +125,9 @@ class _OwnArchitecture(Architecture):
 def trained_outputs(
     contestant: Contestant, members: Sequence[Member], development: Development, recipe: Recipe
 ) -> tuple[Tensor, float]:
-    """``[P, T, N]`` outputs for the rows that each of P networks leaves out, and the processor seconds of training.
+    """``[P, T, N]`` outputs for the rows that each of P networks leaves out, and the seconds of training.
 
-    Every network trains all epochs, and speaks from the last one.
+    Seconds are the processor's. Every network trains all epochs, and speaks from the last one.
     """
     architecture = contestant.architecture(development)
     executor = VmapExecutor(architecture.build(0))

@@ -25,7 +25,6 @@ SMALL = (
     *("slump", "edm", "andro", "jura", "enb", "emotions", "yeast400", "adult400", "tox400"),
     *("wq", "oes10"),
 )
-DATA = ("tab_mulan_multitarget", "tab_mulan_multilabel", "tab_adult", "mol_tox21")
 
 
 def cut(name: str) -> Splits:
