@@ -1,8 +1,8 @@
 """Do experts, implicit ensembles or RealMLP's tricks beat the plain joint network, tuned alike?
 
 Every contestant trains five networks, one a fold, to the end, at the three settings of a run's grid: with
-the same batches, AdamW, schedule and epochs. Its best setting is judged by the predictions for the rows that
-the networks left out; the test split stays sealed. Because a run of cotrain predicts with the mean of
+the same batches, AdamW, schedule and epochs. Its best setting is judged by the predictions for the rows
+that the networks left out; the test split stays sealed. Because a run of cotrain predicts with the mean of
 several networks, TabM is judged once more by the mean of four networks a fold.
 
     python -m benchmarks architectures     # writes benchmarks/results/architectures.{json,md}
