@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from benchmarks.common.files import write_json, write_page
-from benchmarks.common.markdown import table
+from benchmarks.common.markdown import interval, table
 from benchmarks.common.networks import joint_networks
 from benchmarks.common.options import Options
 from benchmarks.common.out_of_fold import (
@@ -33,6 +33,7 @@ from benchmarks.common.out_of_fold import (
 from cotrain.data.dataset import Development, Splits
 from cotrain.engine.models.losses import predictions
 from cotrain.engine.tuning import SETTINGS, Setting
+from cotrain.stats import student_interval
 
 RATES = (3e-4, 1e-3, 3e-3)
 SHARES = (0.3, 1.0)
@@ -109,27 +110,50 @@ def page(found: dict[str, Scores]) -> list[str]:
 
 
 def said(found: dict[str, Scores], columns: Sequence[str], grid: Sequence[str]) -> list[str]:
-    """Two lines: how far the grid stays below all six settings, and what bins bring."""
+    """How far the grid stays below all settings, what fewer or other ones do, and what bins bring."""
     best = {name: both[WITH] for name, both in found.items()}
-    trios = {trio: regret(best, trio) for trio in combinations(columns, 3)}
-    closest = min(trios, key=trios.__getitem__)
-    ours = regret(best, grid)
-    place = sum(other < ours - 1e-12 for other in trios.values()) + 1
+    trio, pair = closest(best, columns, 3), closest(best, columns, 2)
+    return [
+        f"Tuned over the grid of a run ({', '.join(grid)}), the joint network stays "
+        f"{regret(best, grid):.4f} below the best of all {len(columns)} settings, in the mean over {len(found)} tables. The best "
+        f"three settings ({', '.join(trio)}) stay {regret(best, trio):.4f} below, and "
+        f"{unseen(best, columns, 3):.4f} if each table's three are chosen on the other tables; the best "
+        f"two ({', '.join(pair)}) {regret(best, pair):.4f}, and {unseen(best, columns, 2):.4f} in that way.",
+        *said_of_bins(found),
+    ]
+
+
+def said_of_bins(found: dict[str, Scores]) -> list[str]:
+    """What bins bring at the best setting of each table that has some."""
     gains = {
         name: max(both[WITH].values()) - max(both[WITHOUT].values())
         for name, both in found.items()
         if WITHOUT in both
     }
+    if not gains:
+        return []
     helped = sum(gain > 0 for gain in gains.values())
+    own = student_interval(np.array(list(gains.values())))
     low, high = min(gains, key=gains.__getitem__), max(gains, key=gains.__getitem__)
     return [
-        f"The grid of a run, {', '.join(grid)}, stays {ours:.4f} below the best of all {len(columns)} "
-        f"settings, in the mean over {len(found)} tables; of the {len(trios)} grids of three settings it "
-        f"is number {place}, and the closest is {', '.join(closest)} with {trios[closest]:.4f}.",
-        f"Bins bring {np.mean(list(gains.values())):+.3f} in the mean over the {len(gains)} tables with "
-        f"numbers, at the best setting of each, and more than nothing on {helped}: from "
+        f"Bins bring {interval(own.value, own.low, own.high, digits=3)} over the {len(gains)} tables that "
+        f"have any, at the best of all settings of each; more than nothing on {helped}; from "
         f"{gains[low]:+.3f} ({low}) to {gains[high]:+.3f} ({high}).",
     ]
+
+
+def closest(best: dict[str, dict[str, float]], columns: Sequence[str], size: int) -> Sequence[str]:
+    """So many settings that together come closest to all of them."""
+    return min(combinations(columns, size), key=lambda few: regret(best, few))
+
+
+def unseen(best: dict[str, dict[str, float]], columns: Sequence[str], size: int) -> float:
+    """Regret of as many settings where those of each table are chosen on the other tables."""
+    lacks = []
+    for name, own in best.items():
+        others = {other: scores for other, scores in best.items() if other != name}
+        lacks.append(regret({name: own}, closest(others or best, columns, size)))
+    return float(np.mean(lacks))
 
 
 def regret(best: dict[str, dict[str, float]], grid: Sequence[str]) -> float:

@@ -26,7 +26,6 @@ from benchmarks.architectures.page import page
 from benchmarks.architectures.training import MemberHeads, smoothed, trained_outputs
 from benchmarks.common.networks import joint_networks, member_at
 from benchmarks.common.out_of_fold import folded, mean_score, out_of_fold
-from benchmarks.settings import regret, said
 from cotrain.data.dataset import Development
 from cotrain.engine.batches import take
 from cotrain.engine.models.mlp import MLP
@@ -171,13 +170,3 @@ def test_the_page_says_what_wins_and_counts_tables() -> None:
     assert "PLE (-0.0900) lose to it." in text
     assert "better on 1 and worse on 0 of 3 tables" in text
     assert "| TabM | **+0.0900 [+0.0652, +0.1148]** | 3 | 0 | 3 | 1.0 |" in text
-
-
-def test_regret_of_a_grid_is_what_its_best_setting_lacks() -> None:
-    scores = {"a": {"x": 0.5, "y": 0.7, "z": 0.6}, "b": {"x": 0.9, "y": 0.5, "z": 0.8}}
-    assert regret(scores, ["z"]) == pytest.approx(0.1)
-    assert regret(scores, ["x", "y"]) == 0
-    found = {name: {"bins": own, "no bins": {"x": 0.4}} for name, own in scores.items()}
-    lines = said(found, ["x", "y", "z"], ["x", "y", "z"])
-    assert "stays 0.0000 below" in lines[0]
-    assert "Bins bring +0.400 in the mean over the 2 tables" in lines[1]
