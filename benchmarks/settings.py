@@ -113,12 +113,18 @@ def said(found: dict[str, Scores], columns: Sequence[str], grid: Sequence[str]) 
     """How far the grid stays below all settings, what fewer or other ones do, and what bins bring."""
     best = {name: both[WITH] for name, both in found.items()}
     trio, pair = closest(best, columns, 3), closest(best, columns, 2)
+    own = {
+        ", ".join(few): (regret(best, few), unseen(best, columns, len(few))) for few in (trio, pair)
+    }
     return [
         f"Tuned over the grid of a run ({', '.join(grid)}), the joint network stays "
-        f"{regret(best, grid):.4f} below the best of all {len(columns)} settings, in the mean over {len(found)} tables. The best "
-        f"three settings ({', '.join(trio)}) stay {regret(best, trio):.4f} below, and "
-        f"{unseen(best, columns, 3):.4f} if each table's three are chosen on the other tables; the best "
-        f"two ({', '.join(pair)}) {regret(best, pair):.4f}, and {unseen(best, columns, 2):.4f} in that way.",
+        f"{regret(best, grid):.4f} below the best of all {len(columns)} settings, in the mean over "
+        f"{len(found)} tables. Fewer or other settings: "
+        + "; ".join(
+            f"{few} stay {seen:.4f} below, as many chosen on the other tables {fair:.4f}"
+            for few, (seen, fair) in own.items()
+        )
+        + ".",
         *said_of_bins(found),
     ]
 

@@ -35,8 +35,6 @@ CONTESTANTS = {
     SKIP: Contestant(encoder=lambda inputs, tasks: WithSkip(plain(inputs, tasks))),
     "scaling layer": tricky(Tricks(scaled=True)),
     "NTK rates": tricky(Tricks(rate=1.0)),
-    "NTK rates, 3 times": tricky(Tricks(rate=3.0)),
     "Mish": tricky(Tricks(activation=F.mish)),
-    "SELU": tricky(Tricks(activation=F.selu)),
     "label smoothing": Contestant(encoder=plain, smoothing=0.1),
 }
