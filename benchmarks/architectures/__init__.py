@@ -16,7 +16,16 @@ from typing import Any
 
 import torch
 
-from benchmarks.architectures.contestants import AVERAGED, CONTESTANTS, JOINT, QUICK
+from benchmarks.architectures.contestants import (
+    AVERAGED,
+    CONTESTANTS,
+    JOINT,
+    MEAN,
+    NETWORKS,
+    ONE,
+    ONE_AGAINST_MEAN,
+    QUICK,
+)
 from benchmarks.architectures.judging import (
     Outcome,
     averaged,
@@ -34,7 +43,6 @@ from cotrain.engine.recipe import Recipe
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.tasks import Kind
 
-NETWORKS = 4  # a fold, where their mean predicts
 QUICK_TABLES = ("slump",)
 
 
@@ -95,12 +103,14 @@ def trained(
 def summary(
     development: Development, single: dict[str, Outcome], mean: dict[str, Outcome]
 ) -> dict[str, Any]:
-    """What is kept of a table: of one network a fold, and of the mean of several."""
+    """What is kept of a table: of one network a fold, of the mean of several, and of one against these."""
+    against_mean = {name: single[name] for name in mean if name != JOINT} | {JOINT: mean[JOINT]}
     return {
         "rows": len(development.rows),
         "tasks": len(development.tasks),
-        "one network": kept(development, single),
-        "mean of networks": kept(development, mean),
+        ONE: kept(development, single),
+        MEAN: kept(development, mean),
+        ONE_AGAINST_MEAN: kept(development, against_mean),
     }
 
 

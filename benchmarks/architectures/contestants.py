@@ -13,7 +13,8 @@ from cotrain.engine.models.mlp import MLP
 JOINT, AGAIN, TABM, SKIP = "joint MLP", "joint MLP, other seeds", "TabM", "linear skip path"
 AVERAGED = (JOINT, TABM)  # judged by the mean of several networks, too
 QUICK = (JOINT, AGAIN, "MMoE", "PLE", TABM, SKIP)
-FOLDS = 5
+FOLDS, NETWORKS = 5, 4  # networks of a fold, where their mean predicts
+ONE, MEAN, ONE_AGAINST_MEAN = "one network", "mean of four", "one against the mean of four joint"
 
 
 def plain(inputs: int, tasks: int) -> nn.Module:
