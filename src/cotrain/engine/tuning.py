@@ -24,10 +24,9 @@ class Setting:
     dropout: float
 
 
-# From middle to strong to no dropout. Chosen on validation splits of Tox21 and seven small tables
-# (benchmarks/settings.py); every weight vector picks its own on its own validation rows. Networks that
-# start from an encoder have the same: smaller rates suit them, but on many rows fresh ones as well
-# (benchmarks/finetuning_rates.py).
+# Every weight vector picks its own on the rows that it leaves out. What these three leave lying on small
+# tables, against others: benchmarks/settings.py. Networks that start from an encoder have the same:
+# smaller rates suit them, but on many rows fresh ones as well (benchmarks/finetuning_rates.py).
 SETTINGS = (
     Setting(learning_rate=1e-3, dropout=0.3),
     Setting(learning_rate=1e-3, dropout=1.0),
