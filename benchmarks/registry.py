@@ -76,6 +76,12 @@ BENCHMARKS = {
     benchmark.name: benchmark
     for benchmark in (
         Benchmark(name="aggregators"),
+        Benchmark(
+            name="architectures",
+            data=TABLES,
+            quick_data=("tab_mulan_multitarget",),
+            one_thread=True,
+        ),
         Benchmark(name="brief", data=SOURCES, quick_data=("txt_fdu_mtl16",)),
         Benchmark(name="datamap", data=("mol_toxcast617",), one_thread=True),
         Benchmark(name="datamap_groups", data=("img_cifar100",), quick_data=()),

@@ -45,9 +45,8 @@ SETTINGS = (
     Setting(learning_rate=3e-4, dropout=1.0, epochs=0.35),
     Setting(learning_rate=1e-3, dropout=0.3),
 )
-UNTUNED = Setting(
-    learning_rate=1e-3, dropout=0.3
-)  # where validation chooses the epoch, and no setting
+# Where validation chooses the epoch, and nobody a setting.
+UNTUNED = Setting(learning_rate=1e-3, dropout=0.3)
 
 
 def longest(tried: int) -> float:
