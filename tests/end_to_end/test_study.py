@@ -79,7 +79,7 @@ def test_what_is_in_the_folder(studied: Studied) -> None:
     assert sorted(path.name for path in studied.folder.iterdir()) == files
     study = ScalarizationStudy.read(RunFolder(studied.folder))
     assert study.sizes == ("4x1", "8x1")
-    assert study.parameters == (4 * 100 + 4, 8 * 100 + 8)  # four numbers and 24 bins of each
+    assert study.parameters == (4 * 12 + 4, 8 * 12 + 8)  # four numbers and two bins of each
     assert {frozenset(pair) for pair in study.pairs} == {
         frozenset(pair) for pair in (("up", "twice"), ("up", "price"), ("twice", "price"))
     }

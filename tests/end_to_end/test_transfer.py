@@ -195,7 +195,7 @@ def test_a_preparation_of_another_encoder(place: Path, tmp_path: Path) -> None:
     known["network_kept"][0] = False
     (copy / "preparation" / "preparation.json").write_text(json.dumps(known))
     with pytest.raises(
-        InputError, match=r"inputs of shape \(99,\) where encoder.json promises \(100,"
+        InputError, match=r"inputs of shape \(27,\) where encoder.json promises \(28,"
     ):
         load_encoder(copy)
     (copy / "preparation" / "preparation.skops").write_bytes(b"PK")

@@ -8,8 +8,8 @@ from cotrain.data.features.bins import NearRange, PiecewiseLinearBins, bin_count
 
 
 def test_by_hand() -> None:
-    """Twelve numbers 0 to 11 have 11 bins of width 1: 2.25 has come through two and a quarter."""
-    column = np.arange(12.0)[:, None]
+    """Twelve numbers 0 to 11, often: 11 bins of width 1. 2.25 has come through two and a quarter."""
+    column = np.tile(np.arange(12.0), 100)[:, None]
     bins = PiecewiseLinearBins().fit(column)
     assert (bins.low_, bins.high_) == (list(range(11)), list(range(1, 12)))
     found = bins.transform(np.array([[2.25]]))[0] + bins.centre_
@@ -19,7 +19,7 @@ def test_by_hand() -> None:
 
 
 def test_the_sum_is_the_number_where_bins_are_as_wide() -> None:
-    column = np.random.default_rng(0).normal(size=(500, 1))
+    column = np.random.default_rng(0).normal(size=(900, 1))
     bins = PiecewiseLinearBins().fit(column)
     assert len(bins.low_) == 24
     widths = np.asarray(bins.high_) - bins.low_
@@ -44,11 +44,16 @@ def test_flags_and_constants_have_none_and_wide_tables_fewer() -> None:
     wide = rng.normal(size=(300, 60))
     assert PiecewiseLinearBins().fit_transform(wide).shape == (300, 60 * 8)
     assert PiecewiseLinearBins().fit_transform(rng.normal(size=(300, 129))).shape == (300, 0)
-    assert [bin_count(columns) for columns in (0, 21, 22, 128, 129)] == [24, 24, 23, 4, 0]
+    assert [bin_count(columns, 768) for columns in (0, 21, 22, 128, 129)] == [24, 24, 23, 4, 0]
+
+
+def test_few_rows_have_few_bins() -> None:
+    found = [bin_count(1, rows) for rows in (0, 63, 64, 95, 96, 767, 768, 10**6)]
+    assert found == [0, 0, 2, 2, 3, 23, 24, 24]
 
 
 def test_tied_quantiles_make_no_empty_bin() -> None:
-    column = np.repeat([0.0, 1.0, 5.0], [80, 15, 5])[:, None]
+    column = np.repeat([0.0, 1.0, 5.0], [800, 150, 50])[:, None]
     bins = PiecewiseLinearBins().fit(column)
     assert (bins.low_, bins.high_) == ([0.0, 1.0], [1.0, 5.0])
 

@@ -73,7 +73,7 @@ def test_shapes_and_values(fitted: Preparation, mixed: pl.DataFrame) -> None:
     network, trees = fitted.network_inputs(mixed), fitted.tree_columns(mixed)
     # number, flag, month, day, weekday, days (year and hour are constant), number is missing; the bins of
     # all but the flags; 4 cities
-    bins = 24 + 11 + 23 + 5 + 24
+    bins = 5 * (150 // 32)
     assert network.shape == (200, 7 + bins + 4)
     assert network.dtype == np.float32
     assert trees.shape == (200, 7)

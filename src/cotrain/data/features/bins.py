@@ -15,17 +15,21 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 MOST_BINS = 24  # of a column
 MOST_OUTPUTS = 512  # of all columns; wider tables have fewer bins
-FEWEST_BINS = 4  # fewer than that say nothing that the number does not say
+FEWEST_BINS = 4  # of wide tables: fewer are not worth their outputs
+ROWS_A_BIN = 32  # at least: with fewer, networks learn by heart what is in a bin
 
 
-def bin_count(columns: int) -> int:
-    """Bins of each of so many columns; 0 where there are too many columns for any.
+def bin_count(columns: int, rows: int) -> int:
+    """Bins of each of so many columns; 0 where there are too many columns, or too few rows, for any.
 
-    >>> [bin_count(columns) for columns in (1, 64, 200, 1000)]
+    >>> [bin_count(columns, rows=1000) for columns in (1, 64, 200, 1000)]
     [24, 8, 0, 0]
+    >>> [bin_count(1, rows) for rows in (40, 100, 500)]
+    [0, 3, 15]
     """
-    bins = min(MOST_BINS, MOST_OUTPUTS // max(1, columns))
-    return bins if bins >= FEWEST_BINS else 0
+    room = min(MOST_BINS, MOST_OUTPUTS // max(1, columns))
+    bins = min(room, rows // ROWS_A_BIN) if room >= FEWEST_BINS else 0
+    return bins if bins > 1 else 0
 
 
 class PiecewiseLinearBins(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -33,17 +37,17 @@ class PiecewiseLinearBins(TransformerMixin, BaseEstimator):  # type: ignore[misc
 
     Columns of two values or fewer have no bins.
 
-    >>> column = np.arange(9.0)[:, None]
+    >>> column = np.arange(300.0)[:, None]
     >>> found = PiecewiseLinearBins().fit_transform(column)
     >>> found.shape, np.abs(found.mean(axis=0)).max() < 1e-12
-    ((9, 8), np.True_)
+    ((300, 9), np.True_)
     """
 
     def fit(self, values: NDArray[np.float64], y: Any = None) -> PiecewiseLinearBins:
         """Find the edges of the bins, which are quantiles of the values."""
         values = np.asarray(values, dtype=np.float64)
         wide = [at for at, column in enumerate(values.T) if len(np.unique(column)) > 2]
-        shares = np.linspace(0, 1, bin_count(len(wide)) + 1)
+        shares = np.linspace(0, 1, bin_count(len(wide), len(values)) + 1)
         self.columns_, self.low_, self.high_ = [], [], []
         for at in wide if len(shares) > 1 else []:
             own = np.unique(np.quantile(values[:, at], shares, method="inverted_cdf"))
