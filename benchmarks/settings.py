@@ -1,7 +1,8 @@
-"""Where the default settings come from: the joint network out of fold, by rate, dropout and bins.
+"""Where the default settings come from: the joint network out of fold, by rate, dropout, epochs and bins.
 
 For each small table: five networks, each leaves out a fold and trains to its end as a run of cotrain does,
-at each (learning rate, share of the dropout rates), on inputs with piecewise-linear bins and without them.
+at each (learning rate, share of the dropout rates, share of the epochs), on inputs with piecewise-linear
+bins and without them.
 What is scored are the five networks' predictions for the rows that they left out. The test split stays
 sealed.
 
@@ -32,12 +33,17 @@ from benchmarks.common.out_of_fold import (
 )
 from cotrain.data.dataset import Development, Splits
 from cotrain.engine.models.losses import predictions
+from cotrain.engine.recipe import share_of
 from cotrain.engine.tuning import SETTINGS, Setting
 from cotrain.stats import student_interval
 
-RATES = (3e-4, 1e-3, 3e-3)
+RATES = (3e-4, 1e-3)
 SHARES = (0.3, 1.0)
-GRID = tuple(Setting(learning_rate=rate, dropout=share) for rate, share in product(RATES, SHARES))
+EPOCHS = (0.15, 0.35, 1.0)
+GRID = tuple(
+    Setting(learning_rate=rate, dropout=share, epochs=epochs)
+    for epochs, rate, share in product(EPOCHS, RATES, SHARES)
+)
 QUICK = ("slump",)
 WITH, WITHOUT = "bins", "no bins"
 
@@ -52,8 +58,8 @@ def run(options: Options) -> None:
 
 
 def named(setting: Setting) -> str:
-    """``rate/share``."""
-    return f"{setting.learning_rate:g}/{setting.dropout:g}"
+    """``rate/share/epochs``."""
+    return f"{setting.learning_rate:g}/{setting.dropout:g}/{setting.epochs:g}"
 
 
 def scores(name: str, quick: bool) -> Scores:
@@ -69,7 +75,7 @@ def scores(name: str, quick: bool) -> Scores:
 
 def score_at(setting: Setting, development: Development, quick: bool) -> float:
     """Mean over tasks of the out-of-fold score at a setting."""
-    recipe = recipe_of(development)
+    recipe = share_of(recipe_of(development), setting.epochs)
     recipe = replace(recipe, epochs=2) if quick else recipe
     trained = joint_networks(development, setting, seeds=FOLDS, recipe=recipe)
     outputs = out_of_fold(trained.outputs, development, range(FOLDS))
@@ -103,7 +109,8 @@ def page(found: dict[str, Scores]) -> list[str]:
     return [
         *said(found, columns, grid),
         "",
-        "Mean out-of-fold score over the tasks (ROC AUC or R²) at learning rate/share of the dropout.",
+        "Mean out-of-fold score over the tasks (ROC AUC or R²) at learning rate/share of the dropout/share "
+        "of the epochs.",
         "",
         *table(["table", "inputs", *columns], rows, rules="ll" + "r" * len(columns)),
     ]

@@ -1,9 +1,9 @@
 """Do experts, implicit ensembles or RealMLP's tricks beat the plain joint network, tuned alike?
 
-Every contestant trains five networks, one a fold, to the end, at the three settings of a run's grid: with
-the same batches, AdamW, schedule and epochs. Its best setting is judged by the predictions for the rows
-that the networks left out; the test split stays sealed. Because a run of cotrain predicts with the mean of
-several networks, TabM is judged once more by the mean of four networks a fold.
+Every contestant trains five networks, one a fold, to the end, at three settings: with the same batches,
+AdamW, schedule and epochs. Its best setting is judged by the predictions for the rows that the networks
+left out; the test split stays sealed. Because a run of cotrain predicts with the mean of several networks,
+TabM is judged once more by the mean of four networks a fold.
 
     python -m benchmarks architectures     # writes benchmarks/results/architectures.{json,md}
 """
@@ -40,9 +40,14 @@ from benchmarks.common.options import Options
 from benchmarks.common.out_of_fold import FOLDS, SMALL, cut, folded, recipe_of
 from cotrain.data.dataset import Development
 from cotrain.engine.recipe import Recipe
-from cotrain.engine.tuning import SETTINGS, Setting
+from cotrain.engine.tuning import Setting
 from cotrain.tasks import Kind
 
+GRID = (
+    Setting(learning_rate=1e-3, dropout=0.3),
+    Setting(learning_rate=1e-3, dropout=1.0),
+    Setting(learning_rate=3e-4, dropout=0.3),
+)
 QUICK_TABLES = ("slump",)
 
 
@@ -74,7 +79,7 @@ def judged(name: str, quick: bool) -> dict[str, Any]:
 def raced(contestant: Contestant, development: Development, recipe: Recipe) -> Outcome:
     """One network a fold at every setting."""
     seeds = range(contestant.first_seed, contestant.first_seed + FOLDS)
-    outputs, seconds = trained(contestant, SETTINGS, seeds, development, recipe)
+    outputs, seconds = trained(contestant, GRID, seeds, development, recipe)
     return outcome(outputs, seconds, development, seeds)
 
 
@@ -83,7 +88,7 @@ def more(
 ) -> Outcome:
     """The mean prediction of several networks a fold, at the setting that one a fold chose."""
     seeds = range(FOLDS * (NETWORKS + 1), FOLDS * (2 * NETWORKS + 1))
-    outputs, seconds = trained(contestant, [SETTINGS[single.best]], seeds, development, recipe)
+    outputs, seconds = trained(contestant, [GRID[single.best]], seeds, development, recipe)
     return averaged(outputs, seconds, development, range(FOLDS))
 
 
