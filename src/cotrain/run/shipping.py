@@ -20,14 +20,29 @@ def check_shipping(settings: Settings, field: Sequence[Contender], tasks: Sequen
     """Refuse what cannot ship, before anything is trained.
 
     Raises:
-        InputError: If no contender has the name, or so few networks leave tasks without an answer.
+        InputError: If no contender has the name, it cannot answer every task, or so few networks leave tasks
+            without an answer.
     """
     names = [own.name for own in field]
     if settings.ship not in (BEST, *names):
         hint = nearest(settings.ship, [BEST, *names])
         raise InputError(f"there is no contender {settings.ship!r} to ship: {hint}")
+    if settings.ship != BEST:
+        if settings.max_models is not None:
+            raise InputError(
+                f"max_models is about the best mixture: leave it out, or do not ship {settings.ship!r}"
+            )
+        own = [
+            own for own in field if own.name == settings.ship and isinstance(own, ModelContender)
+        ]
+        if own and not _models_answer(own, tasks):
+            raise InputError(
+                f"{settings.ship!r} cannot ship: of {len(tasks)} tasks it answers some only; ship "
+                f"{BEST!r}, or networks of several tasks"
+            )
+        return
     few = settings.max_models is not None and settings.max_models < settings.seeds
-    if few and settings.ship == BEST and not _models_answer(field, tasks):
+    if few and not _models_answer(field, tasks):
         raise InputError(
             f"max_models {settings.max_models} is too few: of {len(tasks)} tasks only some get models "
             f"that are no networks, and one network from each of {settings.seeds} seeds has to answer "

@@ -195,9 +195,17 @@ def test_too_few_networks_for_many_tasks_are_refused_before_training() -> None:
         check_shipping(few, FIELD, make_tasks("r" * 41))
     check_shipping(replace(few, max_models=5), FIELD, make_tasks("r" * 41))
     check_shipping(replace(few, seeds=4), FIELD, make_tasks("r" * 41))
-    check_shipping(replace(few, ship="joint"), FIELD, make_tasks("r" * 41))
+    with pytest.raises(InputError, match=r"max_models is about the best mixture: leave it out, or"):
+        check_shipping(replace(few, ship="joint"), FIELD, make_tasks("r" * 41))
     thorough = type("Thorough", (ExtraTrees,), {"name": "mine", "tasks": _all_of_them})()
     check_shipping(few, (*FIELD, thorough), make_tasks("r" * 41))
+
+
+def test_what_answers_some_tasks_cannot_ship_and_says_so_before_training() -> None:
+    check_shipping(Settings(ship="linear"), FIELD, make_tasks("r" * 40))
+    check_shipping(Settings(ship="joint"), FIELD, make_tasks("r" * 41))
+    with pytest.raises(InputError, match=r"'linear' cannot ship: of 41 tasks it answers some only"):
+        check_shipping(Settings(ship="linear"), FIELD, make_tasks("r" * 41))
 
 
 def _all_of_them(_: object, context: object) -> range:
