@@ -20,8 +20,8 @@ def check_shipping(settings: Settings, field: Sequence[Contender], tasks: Sequen
     """Refuse what cannot ship, before anything is trained.
 
     Raises:
-        InputError: If no contender has the name, it cannot answer every task, or so few networks leave tasks
-            without an answer.
+        InputError: If no contender has the name, it cannot answer every task, or so few networks leave
+            tasks without an answer.
     """
     names = [own.name for own in field]
     if settings.ship not in (BEST, *names):
