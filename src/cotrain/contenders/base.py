@@ -29,7 +29,7 @@ Model = Any  # a fitted model of whatever library is behind a contender
 
 FRESH = 2520  # a seed that no search has seen: it leaves out fold 0, however many folds there are
 MOST_MODELLED = 40  # tasks that models are fitted for
-EXAMPLES = 4  # members of a contender that are tried at every setting
+EXAMPLES = 4  # trainings of a contender at every setting, which find it
 BASELINE, DECIDING, SHIPPING = "baseline", "deciding", "shipping"  # what compute is for
 
 
@@ -66,9 +66,10 @@ class Terms:
         return self.tried + self.seeds - 1
 
     def price(self, vectors: int) -> float:
-        """Joint runs at most of so many weight vectors, the first few of which find the setting for all."""
+        """Joint runs at most of so many weight vectors, a few of whose trainings find the setting for all."""
         others = sum(own.epochs for own in SETTINGS[: self.tried]) - longest(self.tried)
-        return vectors * self.seeds * longest(self.tried) + min(vectors, EXAMPLES) * others
+        trainings = vectors * self.seeds
+        return trainings * longest(self.tried) + min(trainings, EXAMPLES) * others
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cotrain.contenders.base import (
     DECIDING,
+    EXAMPLES,
     FRESH,
     Context,
     Exam,
@@ -57,7 +58,9 @@ class Weighted(NetworkContender):
         """Tuned as others are, or searched and trained."""
         if isinstance(self.weights, PBT):
             return self.weights.members + terms.seeds
-        return terms.trainings if isinstance(self.weights, WeightSchedule) else terms.price(1)
+        if isinstance(self.weights, WeightSchedule):  # which trains whole at every setting
+            return terms.seeds + min(terms.seeds, EXAMPLES) * (terms.tried - 1)
+        return terms.price(1)
 
     def members(self, context: Context) -> Sequence[Member]:
         """One member, unless it has to be searched."""
@@ -73,7 +76,7 @@ class Weighted(NetworkContender):
         """Given weights keep their schedule of learning rates, scaled to the setting's."""
         if isinstance(self.weights, WeightSchedule):
             schedule = self.weights.at_rate(setting.learning_rate)
-            return schedule.member(self.name, dropout=setting.dropout)
+            return schedule.member(self.name, seed=member.seed, dropout=setting.dropout)
         return super().candidate(member, setting)
 
     def equip(self, engine: Engine) -> Engine:

@@ -126,7 +126,7 @@ class Contest:
                 self._keep(contender, [found.best], [found.best])
 
     def _tune(self, stage: str, contenders: Sequence[NetworkContender]) -> None:
-        """Find each contender's setting by some of its members, on what the models of seed 0 leave out."""
+        """Find each contender's setting by some of its trainings, on the rows that they leave out."""
         wanted = self._not_yet_tuned(contenders)
         tried = {own.name: self._examples(members) for own, members in wanted}
         grid = SETTINGS[: self.terms.tried]
@@ -168,15 +168,20 @@ class Contest:
         return [(own, members) for own, members in found if members]
 
     def _examples(self, members: Sequence[Member]) -> list[Member]:
-        """The few members that find the setting for all, whatever the order of the tasks."""
-        if len(members) <= EXAMPLES:
-            return list(members)
+        """The few trainings that find the setting for all, whatever the order of the tasks.
+
+        They are of as many members and as many folds as there are.
+        """
         place = {t: at for at, t in enumerate(self.context.drawn)}
 
         def key(member: Member) -> list[int]:
             return sorted(place[t] for t, own in enumerate(member.weights) if own)
 
-        return sorted(members, key=key)[:EXAMPLES]
+        few, seeds = sorted(members, key=key)[:EXAMPLES], self.terms.seeds
+        return [
+            replace(few[at % len(few)], seed=(at // len(few) + at % len(few)) % seeds)
+            for at in range(min(EXAMPLES, len(few) * seeds))
+        ]
 
     def _keep(
         self, contender: NetworkContender, wanted: Sequence[Member], best: Sequence[Member]
