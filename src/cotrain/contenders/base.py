@@ -66,7 +66,7 @@ class Terms:
         return self.tried + self.seeds - 1
 
     def price(self, vectors: int) -> float:
-        """Joint runs at most of so many weight vectors, a few of whose trainings find the setting for all."""
+        """Joint runs at most of so many weight vectors; a few trainings find the setting for all."""
         others = sum(own.epochs for own in SETTINGS[: self.tried]) - longest(self.tried)
         trainings = vectors * self.seeds
         return trainings * longest(self.tried) + min(trainings, EXAMPLES) * others

@@ -204,6 +204,7 @@ class Contest:
             if (member.kind, seed) not in done
         ]
         if not missing:
+            self._parts = [merge(self._parts)]
             return
         final = self.engine.train(stage, sorted(missing, key=alike))
         for contender in self.networks:
