@@ -94,7 +94,7 @@ def test_terms_are_those_of_the_folds() -> None:
     folded = crossfitted(plain, seeds=2, seed=0)
     found = terms_of(folded, Settings(seeds=2, max_groups=2, seed=7))
     assert found.train is plain.train
-    assert (found.tasks, found.alone, found.tried, found.seeds, found.max_groups) == (4, 4, 3, 2, 2)
+    assert (found.tasks, found.alone, found.tried, found.seeds, found.max_groups) == (4, 4, 4, 2, 2)
     held = [len(fold.held) for fold in folded.folds]
     assert (len(held), sum(held)) == (5, 144)
     assert found.fold_rows == 144 - max(held)
@@ -113,12 +113,13 @@ def bought(budget: float | None, **settings: Any) -> Allowance:
 
 @pytest.mark.parametrize(
     ("budget", "paid", "candidates"),
-    [(None, 21.5, 3), (22, 22, 3), (21.4, 21.4, 2), (7.95, 7.95, 2), (7.9, 7.9, 1)],
+    [(None, 39.5, 4), (40, 40, 4), (39.4, 39.4, 3), (19.5, 19.5, 2), (19.4, 19.4, 1)],
 )
 def test_the_whole_field_is_paid_for(budget: float | None, paid: float, candidates: int) -> None:
-    """Seven vectors of two seeds, the settings of .15, .35 and 1 of the epochs, two seeds of two sets.
+    """Seven vectors of two seeds, one setting of .15 of the epochs and three of all, two seeds of two sets.
 
-    Three settings take 7 · (2 · 1 + .5) + 4 joint runs, two take 7 · (2 · .35 + .15) + ⌈1.4⌉.
+    Of 8 + 2 + 4 trainings 4 + 2 + 4 find the setting: four settings take 14 + 10 · 2.15 + 4 joint runs, two
+    take 14 + 10 · .15 + 4.
     """
     found = bought(budget)
     assert found.budget == pytest.approx(paid)
@@ -127,17 +128,17 @@ def test_the_whole_field_is_paid_for(budget: float | None, paid: float, candidat
 
 
 def test_weights_of_all_tasks_are_one_vector_more() -> None:
-    assert bought(None, weights=Uncertainty()).budget == 21.5 + 2.5
+    assert bought(None, weights=Uncertainty()).budget == 39.5 + 2 + 2 * 2.15
 
 
 def test_single_networks_may_be_few_where_gains_do_not_need_them() -> None:
     """Gains are over each task alone; transference is not, and three tasks are evidence enough."""
     full = bought(None, group_by=Instrument.LOOKAHEAD)
-    assert (full.candidates, full.alone) == (3, 4)
+    assert (full.candidates, full.alone) == (4, 4)
     less = bought(full.budget - 0.1, group_by=Instrument.LOOKAHEAD)
-    assert (less.candidates, less.alone) == (3, 3)
+    assert (less.candidates, less.alone) == (4, 3)
     least = bought(full.budget - 2.6, group_by=Instrument.LOOKAHEAD)
-    assert (least.candidates, least.alone) == (2, 3)
+    assert (least.candidates, least.alone) == (3, 3)
 
 
 def test_a_budget_that_pays_for_nothing_is_refused() -> None:
