@@ -14,7 +14,7 @@ from cotrain.data.features.expand import count_unreadable
 from cotrain.data.features.prepare import Preparation
 from cotrain.data.sampling import sampled_by_domain
 from cotrain.data.schema import Schema
-from cotrain.data.splits.split import Split
+from cotrain.data.splits.split import Split, StratifiedSplit
 from cotrain.data.splits.stratify import label_strata
 from cotrain.data.targets import encode_targets, encode_values
 from cotrain.tasks import Kind, Task
@@ -91,7 +91,7 @@ def assign_rows(
     assignment = split.assign(frame, label_strata(values, tasks), seed)
     if not test:
         return np.where(assignment == 2, 0, assignment).astype(np.int8)
-    check_split(assignment, values, tasks)
+    check_split(assignment, values, tasks, stratified=isinstance(split, StratifiedSplit))
     return assignment
 
 

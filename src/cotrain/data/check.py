@@ -13,10 +13,17 @@ MINIMUM_ROWS = 30
 """Fewest labelled rows that can be cut in three."""
 
 _FIX = "use --split stratified, or leave the target out"
+_SPREAD = (
+    "its labels are too few to spread over three splits: leave the target out, or label more rows"
+)
 
 
 def check_split(
-    assignment: NDArray[np.int8], values: NDArray[np.float64], tasks: Sequence[Task]
+    assignment: NDArray[np.int8],
+    values: NDArray[np.float64],
+    tasks: Sequence[Task],
+    *,
+    stratified: bool = False,
 ) -> None:
     """Refuse a split on which some task cannot be learned or measured.
 
@@ -24,6 +31,7 @@ def check_split(
         assignment: Split of each row ``[N]``.
         values: Class codes or values ``[N, T]``, NaN where there is no label.
         tasks: The tasks, T of them.
+        stratified: Whether the split has spread classes evenly, so that this is no way out.
 
     >>> task = Task(name="t", kind=Kind.BINARY, classes=("no", "yes"))
     >>> check_split(np.zeros(30, np.int8), np.zeros((30, 1)), [task])
@@ -42,7 +50,7 @@ def check_split(
     for column, task in zip(values.T, tasks, strict=True):
         problem = _problem(assignment, column, task)
         if problem:
-            refused[task.name] = problem
+            refused[task.name] = f"{problem}: {_SPREAD if stratified else _FIX}"
     refuse_all(list(refused.values()), leave_out(refused))
 
 
@@ -64,7 +72,7 @@ def _problem(assignment: NDArray[np.int8], column: NDArray[np.float64], task: Ta
             f"{other}: {_counts(task, labels)}"
             for other, labels in zip(SPLIT_NAMES, parts, strict=True)
         )
-        return f"target {task.name!r} has {problem} ({counts}): {_FIX}"
+        return f"target {task.name!r} has {problem} ({counts})"
     return ""
 
 

@@ -217,6 +217,18 @@ def test_splits_that_cannot_be_measured() -> None:
     )
 
 
+def test_where_labels_are_spread_that_is_no_way_out() -> None:
+    codes = np.array([0] * 20 + [1] * 10 + [2] * 10, np.int8)
+    rare = np.array([[1.0] * 2 + [0.0] * 38]).T
+    with pytest.raises(InputError) as caught:
+        check_split(codes, rare, [TASK], stratified=True)
+    assert str(caught.value) == (
+        "target 'tox' has only the class '0' in the valid split (train: 18 '0', 2 '1'; valid: 10 '0', 0 "
+        "'1'; test: 10 '0', 0 '1'): its labels are too few to spread over three splits: leave the "
+        "target out, or label more rows"
+    )
+
+
 def test_a_good_split_passes() -> None:
     codes = np.array([0] * 20 + [1] * 10 + [2] * 10, np.int8)
     check_split(codes, np.array([[0.0, 1.5], [1.0, 2.5]] * 20), [TASK, VALUE])
